@@ -1,6 +1,6 @@
-"""Every number of a cell, declared once: its key in summary.json, label, unit, which way is better,
-format, and the views that show it. Tables, comparisons, sweeps and thresholds are derived from it:
-a new metric is a field of the cell's summary, and a line here.
+"""Every number of a cell, declared once: its key in summary.json, label, unit, better direction,
+format, and views. Tables, comparisons, sweeps and thresholds are derived from it: a new metric is a
+field of the cell's summary and a line here.
 """
 
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ Format = formats.Format
 Heading = tuple[str, str]
 """Label and unit."""
 View = Literal[
-    "table",  # the rows of a run, wherever they are shown
+    "table",  # the rows of a run; headings for a terminal
     "page",  # the same on the page, which has more room
     "trials",  # the table over the trials
-    "intervals",  # what summary.json records over the trials
+    "intervals",  # recorded over the trials in summary.json
     "compare",
     "sweep",
     "contrast",
     "ratio",  # of a contrast, to its base
-    "recorded ratio",  # what contrast.json has of these
-    "recorded contrast",  # and of the figures themselves: those of all three views
+    "recorded ratio",  # ratios in contrast.json
+    "recorded contrast",  # figures in contrast.json: those of the three views above
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`key` is dotted where it is nested in summary.json. `predicted`: the key of what was said of
-    it before the run. `headings`: where a view has its own."""
+    """`key`: dotted where nested in summary.json. `predicted`: the key of its prediction.
+    `headings`: of views with another heading."""
 
     key: str
     label: str
@@ -40,7 +40,7 @@ class Metric:
     views: tuple[View, ...] = ()
     predicted: str = ""
     is_latency: bool = False
-    """How long requests took: it means nothing where many fail, or are never answered."""
+    """True for latencies, which mean nothing where many requests fail or stay unanswered."""
     headings: Mapping[View, Heading] = field(default_factory=dict)
 
     def get_heading(self, view: View) -> Heading:
@@ -48,7 +48,7 @@ class Metric:
 
 
 def declare_latency(key: str, label: str, *views: View, predicted: str = "") -> Metric:
-    """In ms. Where the columns are many, the median is the p50."""
+    """Declare a latency in ms. In tables with many columns, the median is called p50."""
     short: Mapping[View, Heading] = (
         dict.fromkeys(("sweep", "contrast", "ratio"), ("p50", "ms")) if label == "median" else {}
     )
@@ -56,7 +56,7 @@ def declare_latency(key: str, label: str, *views: View, predicted: str = "") -> 
 
 
 def declare_plain(unit: str, text: Format, *keys: str) -> tuple[Metric, ...]:
-    """Numbers that no table shows: a threshold may name them."""
+    """Declare numbers that no table shows, but that a threshold may name."""
     return tuple(
         Metric(key, key.removesuffix("_ms").replace("_", " "), unit, None, text) for key in keys
     )
@@ -81,7 +81,10 @@ METRICS: tuple[Metric, ...] = (
         "failure_ratio", "failed", "", "lower", SHARE, ("table", "intervals", "compare"),
         headings={"page": ("failed", "%")},
     ),
-    Metric("unfinished", "open", "", "lower", WHOLE, ("table", "intervals", "compare")),
+    Metric(
+        "unfinished", "unfinished", "", "lower", WHOLE, ("table", "intervals", "compare"),
+        headings={"table": ("unfin-", "ished")},
+    ),
     declare_latency(
         "mean_ms", "mean", "intervals", "compare", "contrast", "recorded ratio",
         predicted="predicted.mean_ms",
@@ -93,10 +96,11 @@ METRICS: tuple[Metric, ...] = (
     declare_latency("p99_ms", "p99", *EVERYWHERE, predicted="predicted.p99_ms"),
     declare_latency("p999_ms", "p99.9", "contrast", "ratio"),
     declare_latency("max_ms", "max", "intervals", "contrast"),
-    Metric("success_ratio", "good", "", "higher", SHARE, ("contrast",)),
+    Metric("success_ratio", "success", "", "higher", SHARE, ("contrast",)),
     Metric(
         "threads_spawned", "threads", "live", "lower", WHOLE,
-        ("table", "intervals", "compare", "sweep"), headings={"sweep": ("threads", "")},
+        ("table", "intervals", "compare", "sweep"),
+        headings={"table": ("", "live"), "sweep": ("threads", "")},
     ),
     Metric(
         "threads_active_mean", "threads", "active", None, formats.decimal, ("table", "intervals")
@@ -109,14 +113,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("rss_mib_peak", "MiB", "", "lower", WHOLE,
            ("intervals", "compare", "sweep", "contrast", "ratio")),
     Metric(
-        "cpu_ms_per_request", "CPU a request", "ms", "lower", MS, ("sweep", "ratio"),
+        "cpu_ms_per_request", "CPU per request", "ms", "lower", MS, ("sweep", "ratio"),
         "predicted.cpu_loaded_ms", headings={"sweep": ("CPU", "ms")},
     ),
     declare_latency(
-        "bystander.median_ms", "others", "intervals", "contrast", "ratio",
+        "bystander.median_ms", "bystander", "intervals", "contrast", "ratio",
         predicted="predicted.bystander_ms",
     ),
-    declare_latency("bystander.p99_ms", "others p99", "intervals"),
+    declare_latency("bystander.p99_ms", "bystander p99", "intervals"),
     *declare_plain("rps", RATE, "failures_per_s", "open_loop.arrival_rate", "open_loop.offered_rps",
                    "open_loop.sustained_rps", "open_loop.backlog_growth_per_s", "whole_run.rps",
                    "predicted.ceiling_rps", "predicted.low", "predicted.high"),
@@ -162,11 +166,11 @@ FIRST: Mapping[View, tuple[str, ...]] = {
     "recorded contrast": ("ok_rps", "mean_ms", "min_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms",
                           "max_ms", "success_ratio", "rss_mib_peak"),
 }  # fmt: skip
-"""What a view begins with, where that is not the order above."""
+"""The first metrics of a view, where they differ from the order above."""
 
 
 def list_metrics(view: View, *also: View) -> tuple[Metric, ...]:
-    """Those of a view, and of others that it takes in, in the order of the first."""
+    """List the metrics of a view and of further views, in the order of the first."""
     first = FIRST.get(view, ())
     found = [each for each in METRICS if {view, *also} & set(each.views)]
     return tuple(
@@ -179,8 +183,8 @@ def get_metric(key: str) -> Metric:
 
 
 def get_value(summary: object, key: str) -> float | None:
-    """A number by its key (`bystander.p99_ms`), None where it is unknown. Raises AttributeError
-    where no summary has it."""
+    """Get a number by its key (`bystander.p99_ms`); None where unknown. Raises AttributeError for a
+    key that no summary has."""
     value = summary
     for part in key.split("."):
         if value is None:

@@ -1,1 +1,1 @@
-"""What a run found out, in a few sentences that compare: one class per kind of sentence."""
+"""A run's answer to its question, in a few comparing sentences: one class per kind."""

@@ -1,5 +1,5 @@
-"""What a scenario serves of what its load asks, and why it is no more: where no other one compares
-with it, and where all others serve less."""
+"""The share of its load that a scenario serves, and its limit: for a scenario without a comparable
+one, and for the best of a family."""
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain, get_possible_rps
@@ -11,7 +11,7 @@ from analysis.summary.predicates import has_affected_bystander
 
 
 class OneScenario(Statement):
-    """No other one has the same load and the same work."""
+    """No other scenario has the same load and the same work."""
 
     rank = 14
 
@@ -19,7 +19,7 @@ class OneScenario(Statement):
     ceiling_rps: float | None
     why: Explanation
     harm: Harm
-    """With the wait where it is long, or what the scenario asks."""
+    """Has the wait only where it is long."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -39,7 +39,7 @@ class OneScenario(Statement):
     @property
     def message(self) -> str:
         most = self.ceiling_rps
-        possible = "" if most is None else f" of {formats.short_number(most)} possible"
+        possible = "" if most is None else f" of a possible {formats.short_number(most)}"
         found = f"{self.served.name} serves {self.served}{possible} requests/s: {self.why.clause}"
         harm = describe_harm(self.harm)
         return f"{found}; {harm}." if harm else f"{found}."
@@ -54,7 +54,7 @@ class OneScenario(Statement):
 
 
 class BestScenario(Statement):
-    """The best of a family does not reach what its load asks for."""
+    """The best of a family serves less than its load offers."""
 
     rank = 18
 
@@ -76,8 +76,8 @@ class BestScenario(Statement):
     @property
     def message(self) -> str:
         return (
-            f"{self.served.name} serves the most, {self.served} of "
-            f"{formats.short_number(self.ceiling_rps)} possible requests/s: {self.why.clause}."
+            f"{self.served.name} serves the most, {self.served} of a possible "
+            f"{formats.short_number(self.ceiling_rps)} requests/s: {self.why.clause}."
         )
 
     @property

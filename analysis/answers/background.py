@@ -1,4 +1,4 @@
-"""What becomes of background requests that are not part of the load."""
+"""Latency of the background requests, which are not part of the load."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from analysis.summary.predicates import BYSTANDER_NOTED_MS
 from scenarios.model import Threads
 
 LONGER = 3.0
-"""Times as long as in the best scenario: a background request of some milliseconds takes twice as
-long on a busy core."""
+"""A wait is long from this multiple of the shortest: on a busy core, a background request of a few
+milliseconds takes twice as long."""
 MOST_QUICK = 3
 RULES: Mapping[str, str] = {"/sync/health": "health", "/guarded/sync": "depends"}
 """By the background request's path in the catalogue."""
@@ -26,7 +26,7 @@ THREAD_RULES: Mapping[Threads, str] = {
 
 @dataclass(frozen=True)
 class Waits:
-    """Of a family: cases whose background requests wait long, and cases where they do not."""
+    """The cases of a family whose background requests wait long, and those where they do not."""
 
     slow: tuple[MeasuredScenario, ...]
     quick: tuple[MeasuredScenario, ...]
@@ -41,8 +41,7 @@ class Waits:
 
 
 def find_waits(results: Results) -> list[Waits]:
-    """Without what a blocking call or a client for each request explains: there the statement
-    about these says it."""
+    """Leave out cases that a blocking call or one client per request explains."""
     explained = {
         each.case.name
         for each in results.slower
@@ -76,7 +75,7 @@ def list_waits(cases: Sequence[MeasuredScenario]) -> tuple[str, ...]:
 
 
 class PathWait(Statement):
-    """Under the same load, background requests to some paths wait, and those to others do not."""
+    """Under the same load, background requests wait on some paths and not on others."""
 
     rank = 8
 
@@ -87,7 +86,7 @@ class PathWait(Statement):
     quick: tuple[str, ...]
     quick_waits: tuple[str, ...]
     threads: Threads | None
-    """Whose threads each of the slow ones needs, if any."""
+    """The threads that all slow paths need; None if they need none, or different ones."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -111,12 +110,12 @@ class PathWait(Statement):
         takes = "take" if len(self.slow) > 1 else "takes"
         found = (
             f"Under the same load, {join_words(self.slow)} {takes} {least}"
-            f"{join_words(self.slow_waits)} (median), {join_words(self.quick)} "
+            f"{join_words(self.slow_waits)} (median) but {join_words(self.quick)} only "
             f"{join_words(self.quick_waits)}"
         )
         if self.threads is None:
             return f"{found}."
-        waits = "they wait" if len(self.slow) > 1 else "it waits"
+        waits = "the slow paths wait" if len(self.slow) > 1 else "the slow path waits"
         return f"{found}; {waits} for a thread of {self.threads}."
 
     @property
@@ -129,7 +128,7 @@ class PathWait(Statement):
     def change(self) -> str:
         if self.threads is None:
             return ""
-        return f"write {join_words(self.slow)} so that no thread of {self.threads} is needed"
+        return f"rewrite {join_words(self.slow)} to need no thread of {self.threads}"
 
 
 class BackgroundWait(Statement):
@@ -165,6 +164,6 @@ class BackgroundWait(Statement):
         least = "at least " if self.are_bounds else ""
         return (
             f"Background requests to {self.path} take {least}{join_words(self.slow_waits)} "
-            f"(median) in {join_words(self.slow)}, and {join_words(self.quick_waits)} in "
+            f"(median) in {join_words(self.slow)}, but only {join_words(self.quick_waits)} in "
             f"{join_words(self.quick)}."
         )

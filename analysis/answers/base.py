@@ -1,4 +1,4 @@
-"""What a statement of an answer is, and how those that a run supports are found."""
+"""The base class of an answer's statements, and the list of all kinds."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from analysis.answers.results import Results
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Statement(ABC):
-    """A sentence that the records of a run support. A subclass in a module of this package is
-    found by its base class, and is a frozen dataclass; its fields are the numbers and names that
-    its message states."""
+    """A sentence that the records of a run support. Each subclass in a module of this package
+    becomes a frozen dataclass and is listed; its fields are the numbers and names in its
+    message."""
 
     rank: ClassVar[int]
-    """Where it stands in the answer: the lowest comes first."""
+    """Position in the answer: the lowest comes first."""
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
@@ -26,28 +26,27 @@ class Statement(ABC):
     @classmethod
     @abstractmethod
     def find(cls, results: Results) -> "tuple[Statement, ...]":
-        """Empty where the records do not support it."""
+        """Return an empty tuple where the records do not support the sentence."""
 
     @property
     @abstractmethod
     def message(self) -> str:
-        """One or two sentences: what was measured, with its numbers."""
+        """One or two sentences with the measured numbers."""
 
     @property
     def rule(self) -> str | None:
-        """Of the guidance, by its file's name without number and ending."""
+        """A rule of the guidance: its file name without number and suffix."""
         return None
 
     @property
     def change(self) -> str:
-        """What to do about it, as an imperative without a full stop; empty where nothing is to be
-        changed."""
+        """What to do, as an imperative without a full stop; empty where nothing needs changing."""
         return ""
 
 
 @cache
 def list_statements() -> tuple[type[Statement], ...]:
-    """Every kind, by rank."""
+    """List every kind by rank."""
     for each in iter_modules(answers.__path__):
         import_module(f"{answers.__name__}.{each.name}")
     return tuple(sorted(Statement.__subclasses__(), key=lambda each: each.rank))

@@ -1,7 +1,7 @@
-"""Who leaves the event loop no time for other requests: a blocking call, or making clients."""
+"""Statements about a blocked event loop: by a blocking call, or by creating clients."""
 
 from analysis.answers.base import Statement
-from analysis.answers.explanation import ONE_CLIENT, explain_limit
+from analysis.answers.explanation import ONE_CLIENT, TO_THREAD, explain_limit
 from analysis.answers.factors import join_words, list_served
 from analysis.answers.harm import Harm, describe_harm, find_harm
 from analysis.answers.measured_scenario import MOST_OF_THE_TIME, MeasuredScenario, Served
@@ -10,20 +10,20 @@ from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 MOST_LISTED = 2
-"""Further pairs that a sentence lists."""
+"""Maximum of further pairs in a sentence."""
 
 
 class BlockingCall(Statement):
-    """A blocking call in `async def` leaves its event loop no time for other requests."""
+    """A blocking call in `async def` takes most of the event loop's time."""
 
     rank = 20
 
     served: tuple[Served, ...]
     reference: Served
     one_in: int
-    """Of how many requests one blocks."""
+    """One in so many requests blocks."""
     place: str
-    """The line that blocked the loop most; empty where it is not known."""
+    """The line that blocked the loop most; empty where unknown."""
     harm: Harm
 
     @classmethod
@@ -46,9 +46,9 @@ class BlockingCall(Statement):
 
     @property
     def message(self) -> str:
-        rare = "" if self.one_in == 1 else f" for one request in {self.one_in}"
+        rare = "" if self.one_in == 1 else f" in 1 of {self.one_in} requests"
         found = (
-            f"A blocking call in async def{rare} leaves {list_served(self.served)}, where "
+            f"With a blocking call in async def{rare}, {list_served(self.served)}, while "
             f"{self.reference.name} serves {self.reference}"
         )
         harm = describe_harm(self.harm)
@@ -61,21 +61,21 @@ class BlockingCall(Statement):
     @property
     def change(self) -> str:
         line = f" ({self.place})" if self.place else ""
-        return f"await what blocks{line}, or hand it to a thread with run_sync"
+        return f"await an async version of the blocking call{line}, or {TO_THREAD}"
 
 
 class ClientForEachRequest(Statement):
-    """Making a client for each request is what the server does most."""
+    """Creating a client for each request costs the server most of its time."""
 
     rank = 30
 
     pairs: tuple[tuple[Served, Served], ...]
-    """With a client for each request, and with one for all; what costs most first."""
+    """One client per request, and one client for all; the most expensive pair first."""
     cpu_ms: float | None
-    """Of a request of the first; and with one client for all."""
+    """CPU per request of the first pair."""
     shared_cpu_ms: float | None
     harm: tuple[str, ...]
-    """As clauses, where most answers of the first fail: its CPU then is no reason."""
+    """Clauses where most requests of the first pair fail: its CPU then explains nothing."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -96,20 +96,20 @@ class ClientForEachRequest(Statement):
     def message(self) -> str:
         (case, shared), *others = self.pairs
         found = (
-            f"Making a client for each request leaves {case} requests/s ({case.name}), where one "
-            f"client for all serves {shared} ({shared.name})"
+            f"With one client per request, {case.name} serves {case} requests/s; with one client "
+            f"for all requests, {shared.name} serves {shared}"
         )
         if self.harm:
-            found += f": {join_words(self.harm)}"
+            found += f" ({case.name}: {join_words(self.harm)})"
         elif self.cpu_ms and self.shared_cpu_ms and self.cpu_ms > self.shared_cpu_ms:
             cpu, less = map(formats.milliseconds, (self.cpu_ms, self.shared_cpu_ms))
-            found += f": a request takes {cpu} ms of CPU instead of {less}"
+            found += f", since CPU per request is {less} ms instead of {cpu} ms"
         if not others:
             return f"{found}."
         if len(others) > MOST_LISTED:
             mildest = describe_pair(*others[-1])
-            return f"{found}; so it is in {len(others)} other pairs, the mildest {mildest}."
-        return f"{found}; also {join_words([describe_pair(*each) for each in others])}."
+            return f"{found}. {len(others)} other pairs show the same; in the mildest, {mildest}."
+        return f"{found}. Also, {join_words([describe_pair(*each) for each in others])}."
 
     @property
     def rule(self) -> str | None:
@@ -121,15 +121,15 @@ class ClientForEachRequest(Statement):
 
 
 def describe_pair(case: Served, reference: Served) -> str:
-    return f"{case} instead of {reference} ({case.name})"
+    return f"{case.name} serves {case} instead of {reference}"
 
 
 def list_failures(case: MeasuredScenario) -> list[str]:
-    """Why it serves so little where most of its answers fail; nothing where they don't."""
+    """List why it serves so little; empty unless most of its requests fail."""
     ratio, limit = case.get_median("failure_ratio") or 0.0, case.limit
     if ratio <= MOST_OF_THE_TIME:
         return []
-    found = [f"{formats.percent(ratio)} of its answers are failures"]
+    found = [f"{formats.percent(ratio)} of its requests fail"]
     if limit is not None and limit.resource == "worker restarts":
         found.append(explain_limit(limit).clause)
     return found

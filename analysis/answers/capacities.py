@@ -1,4 +1,4 @@
-"""How much a service sustains, and what limits it there."""
+"""The rate that a service sustains, and its limit."""
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain
@@ -9,7 +9,7 @@ from analysis.summary.predicates import has_many_failures, is_overloaded
 
 
 class SustainedRate(Statement):
-    """The highest rate that a search found sustained, and the lowest that was not."""
+    """The highest rate that a search found to be sustained, and the lowest that was not."""
 
     rank = 10
 
@@ -45,7 +45,7 @@ class SustainedRate(Statement):
         elif self.overloaded_rps is None:
             found = f"{self.name} sustains at least {sustained} requests/s"
         else:
-            found = f"{self.name} sustains {sustained} requests/s and not {over}"
+            found = f"{self.name} sustains {sustained} requests/s but not {over}"
         return f"{found}: {self.why.clause}." if self.why else f"{found}."
 
     @property
@@ -58,12 +58,12 @@ class SustainedRate(Statement):
 
 
 def is_limited(case: MeasuredScenario) -> bool:
-    """Whether something is known to be full; one whose answers fail may keep up all the same."""
+    """Return True if a resource is known to be full: a service whose requests fail may keep up."""
     return case.is_usable and case.limit is not None and case.limit.resource != "arrivals"
 
 
 class LatencyBelowCapacity(Statement):
-    """What a request takes at shares of the sustained rate."""
+    """Latency at shares of the sustained rate."""
 
     rank = 20
 
@@ -86,8 +86,8 @@ class LatencyBelowCapacity(Statement):
     def message(self) -> str:
         ends = (self.shares[0], self.shares[-1])[: len(self.shares)]
         clauses = [
-            f"at {100 * share:.0f} % of that rate the median is {formats.duration(median_ms)} and "
-            f"99 % of the answers take {formats.duration(p99_ms)} or less"
+            f"at {100 * share:.0f} % of that rate, the median is {formats.duration(median_ms)} and "
+            f"the 99th percentile {formats.duration(p99_ms)}"
             for share, median_ms, p99_ms in ends
         ]
         return f"A{'; '.join(clauses)[1:]}."

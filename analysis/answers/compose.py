@@ -1,4 +1,4 @@
-"""The answer that a run gives: its question, and the statements that its records support."""
+"""A run's answer: its question, and the statements that its records support."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from analysis.answers.results import Results
 
 MOST = 5
 CAVEATS = 85
-"""Ranks from here on are of what was not compared, or not as measured."""
+"""From this rank on, statements say what was not compared, or is only a bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to do. `rule`: of the guidance, where it says more."""
+    """What to do. `rule`: the rule of the guidance that says more, if any."""
 
     text: str
     rule: RuleReference | None
@@ -30,7 +30,7 @@ class RunAnswer:
 
     @property
     def rules(self) -> tuple[RuleReference, ...]:
-        """Those that its sentences refer to, by number."""
+        """The rules that its sentences refer to, by number."""
         found = {rule for each in self.statements if (rule := get_rule(each)) is not None}
         return tuple(sorted(found, key=lambda each: each.number))
 
@@ -48,8 +48,8 @@ def get_rule(statement: Statement) -> RuleReference | None:
 
 
 def choose_statements(found: Sequence[tuple[Statement, ...]]) -> tuple[Statement, ...]:
-    """By kind, in the order of their ranks. What was not compared is always said; of the rest, one
-    of each kind comes before the second of any."""
+    """Choose at most MOST, by rank. Caveats always stay; of the remaining statements, one of each
+    kind comes before the second of any kind."""
     flat = [(turn, each) for kind in found for turn, each in enumerate(kind)]
     caveats = [each for _, each in flat if each.rank >= CAVEATS]
     others = [(turn, each.rank, each) for turn, each in flat if each.rank < CAVEATS]
@@ -58,7 +58,7 @@ def choose_statements(found: Sequence[tuple[Statement, ...]]) -> tuple[Statement
 
 
 def export_answer(answer: RunAnswer) -> dict[str, object]:
-    """ "answer" in summary.json; a rule by its name."""
+    """Build "answer" of summary.json, with rules by name."""
     return {
         "title": answer.title,
         "question": answer.question,

@@ -1,4 +1,4 @@
-"""Several contenders on several endpoints: who is faster on the whole, and where not."""
+"""Several contenders on several endpoints: which is faster overall, and where it is not."""
 
 from analysis.answers.base import Statement
 from analysis.answers.measured_scenario import DESCRIBING, LOWERING, are_of_service
@@ -9,7 +9,7 @@ from analysis.summary.predicates import APART
 
 
 class OverallContrast(Statement):
-    """A contender against the base, over all endpoints."""
+    """A contender compared with the base, over all endpoints."""
 
     rank = 10
 
@@ -19,9 +19,9 @@ class OverallContrast(Statement):
     ratio: float
     """Geometric mean of the throughput ratios."""
     is_bound: bool
-    """Whether something else may have cost the contender throughput."""
+    """True if something other than the contender may have cost throughput."""
     lowest: tuple[str, float]
-    """The endpoint with the lowest ratio, and it."""
+    """The endpoint with the lowest ratio, and that ratio."""
     highest: tuple[str, float]
 
     @classmethod
@@ -79,7 +79,7 @@ class OverallContrast(Statement):
 
 
 def is_sound(contrast: Contrast) -> bool:
-    """Whether the base is as measured, and of the others the throughput at least a lower bound."""
+    """Return True if the base is as measured and the others' throughput at least a lower bound."""
     others = contrast.results[1:]
     return are_of_service(contrast.base.doubts) and all(
         set(each.doubts) <= DESCRIBING | LOWERING for each in others

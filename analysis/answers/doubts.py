@@ -1,4 +1,4 @@
-"""What was not compared, or not as measured, and why."""
+"""Scenarios that were not compared, or only as bounds, and why."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from analysis.verdicts.base import list_verdicts
 
 WORDS: Mapping[str, str] = {each.code: each.doubt for each in list_verdicts() if each.doubt}
 ENOUGH_TRIALS = 5
-"""From 4 trials of each on, an interval of 95 % is possible."""
+"""A 95 % interval needs at least 4 trials of each."""
 
 
 class NotCompared(Statement):
@@ -28,7 +28,7 @@ class NotCompared(Statement):
     rank = 85
 
     groups: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    """Names with the same doubts; without any where no trial ran to its end."""
+    """Names with the same doubts; no doubts where no trial ran to its end."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -49,12 +49,12 @@ class NotCompared(Statement):
 
 
 class LowerBound(Statement):
-    """Scenarios that serve at least so much: something else may have cost throughput."""
+    """Scenarios whose throughput is a lower bound: something else may have cost throughput."""
 
     rank = 90
 
     groups: tuple[tuple[tuple[Served, ...], tuple[str, ...]], ...]
-    """What those with the same doubts serve."""
+    """Throughputs with the same doubts."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -76,7 +76,7 @@ def describe_bound(served: Sequence[Served], doubts: tuple[str, ...]) -> str:
 
 
 class Undecided(Statement):
-    """Scenarios whose throughput differs by no more than two runs of the same thing may."""
+    """Scenarios whose throughputs differ by no more than two runs of the same thing may."""
 
     rank = 80
 
@@ -84,7 +84,7 @@ class Undecided(Statement):
     """The best one last."""
     trials: int
     wild: tuple[str, ...]
-    """Whose trials lie far from each other."""
+    """Scenarios whose trials lie far apart."""
     between: tuple[float, float]
 
     @classmethod
@@ -94,7 +94,7 @@ class Undecided(Statement):
 
     @classmethod
     def build(cls, family: Family) -> Statement | None:
-        """Among those whose throughput is as measured; where all fails there is nothing to tell."""
+        """Consider only throughputs as measured; None where every request fails."""
         known = [each for each in family.cases if each.is_comparable and each.rate]
         best = max(known, key=lambda each: each.rate, default=family.best)
         others = [each for each in known if each is not best and each.is_clean]
@@ -121,14 +121,14 @@ class Undecided(Statement):
         found = f"{names} serve {list_rates(self.served)} requests/s"
         if self.wild:
             low, high = map(formats.short_number, self.between)
-            return f"{found}: the trials of {join_words(self.wild)} lie between {low} and {high}."
-        trials = "one trial does" if self.trials == 1 else f"{self.trials} trials do"
+            return f"{found}: the trials of {join_words(self.wild)} range from {low} to {high}."
+        trials = "one trial is" if self.trials == 1 else f"{self.trials} trials are"
         more = f" (--trials {ENOUGH_TRIALS})" if self.trials < ENOUGH_TRIALS else ""
-        return f"{found}: {trials} not tell whether that is a difference{more}."
+        return f"{found}: {trials} not enough to show a difference{more}."
 
 
 def is_wild(case: MeasuredScenario) -> bool:
-    """Whether its own trials differ by more than those of two runs of the same thing."""
+    """Return True if its trials differ by more than two runs of the same thing do."""
     return max(case.rates) > CLEAR_RATIO * min(case.rates)
 
 

@@ -1,4 +1,4 @@
-"""What a workshop's exercise asked for: the guess, the measurement, and the model."""
+"""The outcome of a workshop's exercise: the guess, the measurement and the prediction."""
 
 from analysis.answers.base import Statement
 from analysis.answers.results import Results
@@ -10,11 +10,11 @@ class ExerciseOutcome(Statement):
     rank = 5
 
     words: str
-    """What was asked for, with its unit."""
+    """The quantity in question, with its unit."""
     key: str
     measured: float
     is_bound: bool
-    """Whether it may be more."""
+    """True if it may be more."""
     guess: float | None
     predicted: float | None
 
@@ -46,5 +46,5 @@ class ExerciseOutcome(Statement):
         if self.guess is not None:
             parts.insert(0, f"{formats.short_number(self.guess)} guessed")
         if self.predicted is not None:
-            parts.append(f"{show(self.predicted)} by the model")
+            parts.append(f"{show(self.predicted)} predicted")
         return f"{self.words[0].upper()}{self.words[1:]}: {', '.join(parts)}."

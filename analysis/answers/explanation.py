@@ -1,4 +1,4 @@
-"""Why a scenario serves no more, as measured: a clause, what takes it away, and the rule on it."""
+"""Why a scenario serves no more, as measured: a clause, the remedy, and the rule about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,75 +13,67 @@ from analysis.verdicts.limits import OTHERS
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """clause: as in "all 40 threads of the pool are taken". change: an imperative; empty where
-    nothing is to be changed. rule: of the guidance."""
+    """clause: as in "all 40 threads in the pool are busy". change: an imperative; empty where
+    nothing needs changing. rule: a rule of the guidance."""
 
     clause: str
     change: str = ""
     rule: str | None = None
 
 
-ONE_CLIENT = "make one client when the app starts, and use it for all requests"
-PROCESSES = "hand the work to a process pool"
-AWAIT = "await what blocks, or hand it to a thread with run_sync"
+ONE_CLIENT = "create one client when the app starts and use it for all requests"
+PROCESSES = "move the work to a process pool"
+TO_THREAD = "move it to a thread with run_sync"
+AWAIT = f"await an async version of the blocking call, or {TO_THREAD}"
 PLACES: Mapping[Resource, tuple[str, str]] = {
-    "pool threads": ("thread", "of the pool"),
+    "pool threads": ("thread", "in the pool"),
     "client connections": ("connection", "of the client"),
     "database connections": ("connection", "to the database"),
 }
-"""In an explanation, their clause says how many there are."""
+"""Their clause states how many there are."""
 EXECUTOR = Explanation(
     "",
-    "give the executor as many threads as requests wait at once (set_default_executor), or await "
-    "instead",
+    "give the executor one thread for each request in flight (set_default_executor), or use await",
     "second-pool",
 )
-BY_ITSELF = Explanation("each request takes that long by itself, and waits for no other")
+BY_ITSELF = Explanation("each request takes that long by itself, without waiting for another")
 FILLED_BY_FAILURES = frozenset({"interpreter", "cores", "load generator"})
 KNOWN: Mapping[Resource, Explanation] = {
-    "users": Explanation("the users ask for no more"),
-    "arrivals": Explanation("it keeps up with what arrives"),
+    "users": Explanation("the users send no more"),
+    "arrivals": Explanation("it keeps up with the arrivals"),
     "interpreter": Explanation(
-        "the interpreter computes all the time",
-        "make a request cost less CPU, or start more workers",
+        "the interpreter is busy all the time", "reduce the CPU per request, or start more workers"
     ),
-    "load generator": Explanation("the load generator can't send more"),
-    "upstream": Explanation("the upstream answers late"),
-    "unexplained": Explanation("nothing that was measured is full"),
+    "load generator": Explanation("the load generator cannot send more"),
+    "upstream": Explanation("the upstream responds late"),
+    "unexplained": Explanation("no measured resource is full"),
     "pool threads": Explanation(
-        "",
-        "give the pool as many threads as requests wait at once, or await instead",
-        "small-pool",
+        "", "give the pool one thread for each request in flight, or use await", "small-pool"
     ),
     "client connections": Explanation(
-        "",
-        "give the client as many connections as calls are under way at once",
-        "client-life",
+        "", "give the client one connection for each call in flight", "client-life"
     ),
     "database connections": Explanation(
-        "",
-        "give the pool as many connections as queries run at once",
+        "", "give the database pool one connection for each query in flight"
     ),
-    "worker restarts": Explanation(
-        "the worker is killed again and again", AWAIT, "gunicorn-timeout"
-    ),
+    "worker restarts": Explanation("the worker is killed repeatedly", AWAIT, "gunicorn-timeout"),
 }
 
 
 def get_possible_rps(case: MeasuredScenario) -> float | None:
-    """What its load asks for; None where that is not known, and where random arrivals are all
-    served, of which a window may have had more."""
+    """Return the rate that its load offers; None where it is unknown, and where random arrivals
+    are all served: a window may have had more of them than the mean."""
     is_random = case.scenario.load.arrivals == "poisson"
     return None if is_random and case.reaches_ceiling else case.ceiling_rps
 
 
 def explain(case: MeasuredScenario) -> Explanation:
     if is_blocked_by_clients(case):
-        clause = "making a client for each request blocks the event loop"
+        clause = "creating a client for each request blocks the event loop"
         return Explanation(clause, ONE_CLIENT, "client-life")
     has_cause = case.limit is not None and case.limit.resource not in FILLED_BY_FAILURES
     if case.get_median("failure_ratio") == 1 and case.blocked_share is None and not has_cause:
-        return Explanation("all of its answers are failures")
+        return Explanation("all of its requests fail")
     if case.blocked_share is not None:
         share = formats.percent(case.blocked_share)
         clause = f"a blocking call blocks the event loop for {share} of the time"
@@ -98,7 +90,7 @@ def explain(case: MeasuredScenario) -> Explanation:
 
 
 def explain_disagreement(case: MeasuredScenario) -> Explanation:
-    """Of trials among which no limit has a majority."""
+    """Explain trials among which no limit has a majority."""
     found = {find_measured_limit(each, case.scenario).resource for each in case.usable_trials}
     if len(found) < 2:
         return KNOWN["unexplained"]
@@ -119,30 +111,30 @@ def explain_limit(limit: MeasuredLimit) -> Explanation:
         return found
     places = count_places(limit)
     is_one = places.startswith("1 ")
-    clause = f"the only {places[2:]} is taken" if is_one else f"all {places} are taken"
+    clause = f"the only {places[2:]} is busy" if is_one else f"all {places} are busy"
     return replace(found, clause=clause)
 
 
 def count_places(limit: MeasuredLimit) -> str:
-    """40 threads of the pool."""
+    """As in "40 threads in the pool"."""
     thing, whose = PLACES[limit.resource]
     if limit.whose == "asyncio's executor":
-        whose = f"of {limit.whose}"
+        whose = f"in {limit.whose}"
     return f"{formats.count_things(round(limit.capacity or 0.0), thing)} {whose}"
 
 
 def explain_loop(limit: MeasuredLimit) -> Explanation:
-    place = f" at {limit.whose}" if limit.whose else ""
+    place = f" in {limit.whose}" if limit.whose else ""
     share = formats.percent(limit.share)
     if limit.computes:
-        clause = f"code computes on the event loop for {share} of the time{place}"
+        clause = f"code{place} computes on the event loop for {share} of the time"
         return Explanation(clause, PROCESSES, "cpu")
-    clause = f"the event loop is blocked for {share} of the time{place}"
+    clause = f"the event loop is blocked{place} for {share} of the time"
     return Explanation(clause, AWAIT, "one-blocks-all")
 
 
 def explain_deaths(limit: MeasuredLimit) -> Explanation:
-    """Only a worker that the server killed has a rule."""
+    """Refer to a rule only where the server killed the worker."""
     causes, count = limit.whose.split(", ") if limit.whose else [], round(limit.used or 0.0)
     if are_kills(causes):
         killed = KNOWN["worker restarts"]
@@ -156,6 +148,7 @@ def explain_deaths(limit: MeasuredLimit) -> Explanation:
 def describe_cores(limit: MeasuredLimit) -> str:
     cores = formats.count_things(round(limit.capacity or 0.0), "core")
     if limit.whose == OTHERS:
-        return f"other programs use more of {cores} than server or load"
-    who = "server and load together use" if limit.whose == "machine" else "the server uses"
+        return f"other programs use more of {cores} than the server or the load generator"
+    both = "the server and the load generator together use"
+    who = both if limit.whose == "machine" else "the server uses"
     return f"{who} {'a whole core' if limit.capacity == 1 else f'all of {cores}'}"

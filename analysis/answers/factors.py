@@ -1,4 +1,4 @@
-"""In which settings scenarios differ, what they have in common, and how a sentence says it."""
+"""The settings in which scenarios differ or agree, and the words for them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {
     "async def that blocks": "async def that blocks the event loop",
-    "async def that offloads": "async def that hands its call to a thread",
-    "async def to the executor": "async def that hands its call to asyncio's executor",
-    "async def with processes": "async def that hands its work to processes",
+    "async def that offloads": "async def that runs its call in a thread",
+    "async def to the executor": "async def that runs its call in asyncio's executor",
+    "async def with processes": "async def that runs its work in processes",
     "async fn": "Rust's async fn",
     "goroutine": "a goroutine",
 }
-"""Of the others the style is its own word."""
+"""Any other style is its own word."""
 STYLE, CODE, THREADS = "the endpoint's style", "the endpoint's code", "the number of threads"
-LIFE, LIBRARY = "the life of the client", "the client library"
+LIFE, LIBRARY = "the client's lifetime", "the client library"
 CONNECTIONS, TIMEOUT = "the client's connections", "the client's timeout"
 SERVER = "the server"
-DATABASE_LIFE, DATABASE_POOL = "the life of database connections", "the size of the database pool"
-LIFE_WORDS = {"shared": "one client for all requests", "per-request": "a client for each request"}
+DATABASE_LIFE = "the lifetime of database connections"
+DATABASE_POOL = "the size of the database pool"
+LIFE_WORDS = {"shared": "one client for all requests", "per-request": "one client per request"}
 LOG_WORDS = {
     "off": "no access log",
     "file": "an access log in a file",
@@ -29,16 +30,16 @@ LOG_WORDS = {
 }
 DATABASE_WORDS = {
     "pool": "a pool of database connections",
-    "per-request": "a database connection for each request",
+    "per-request": "one database connection per request",
 }
 MOST_NAMED = 4
-"""Scenarios that a sentence about many names."""
+"""Maximum of scenarios that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A setting that may make a difference. `get`: its value in a scenario, None where it has
-    none. `describe`: the value in words, as in "with ..."."""
+    """A setting that may make a difference. `get`: its value in a scenario, or None. `describe`:
+    the value in words, to follow "with"."""
 
     name: str
     get: Callable[[Scenario], object]
@@ -46,7 +47,7 @@ class Factor:
 
 
 def get_pool(scenario: Scenario) -> int | None:
-    """The threads that a request may have to wait for."""
+    """Return the number of threads that a request may have to wait for."""
     return (
         scenario.server.pool if THREADS_OF.get(scenario.endpoint.style) == "anyio's pool" else None
     )
@@ -59,7 +60,7 @@ def describe_style(scenario: Scenario) -> str:
 
 def describe_pool(scenario: Scenario) -> str:
     if get_pool(scenario) == scenario.load.users and not scenario.load.is_open:
-        return "a thread for each user"
+        return "one thread per user"
     return formats.count_things(scenario.server.pool, "thread")
 
 
@@ -106,7 +107,9 @@ FACTORS: Sequence[Factor] = (
         lambda s: f"a worker timeout of {s.server.worker_timeout_s:g} s",
     ),
     Factor(
-        "the interpreter", lambda s: s.server.python, lambda s: s.server.python or "the study's"
+        "the interpreter",
+        lambda s: s.server.python,
+        lambda s: s.server.python or "the study's interpreter",
     ),
     Factor("the app", lambda s: s.server.app, lambda s: s.server.app),
     Factor(
@@ -160,14 +163,14 @@ COMPILED = frozenset(
     {LIFE, LIBRARY, CODE, CONNECTIONS, TIMEOUT}
     | {"the event loop", "the HTTP parser", "the app", "the worker timeout"}
 )
-"""What follows from the language of a compiled server."""
+"""Settings that follow from the language of a compiled server."""
 
 
 def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
-    """The settings in which they differ. What follows from another one is not counted: the code and
-    the threads from the style, unless it asks a database, by a driver that no scenario names; the
-    number of connections from the life of the client, or of those to a database. Of a server that
-    is not ours nothing else is known."""
+    """List the settings in which they differ, without those that follow from another one: the
+    style implies the code and the threads, except with a database, whose driver no scenario names;
+    the lifetime of a client or database connection implies their number. Of an external server,
+    nothing else is known."""
     found = tuple(each for each in FACTORS if each.get(one) != each.get(other))
     if one.url or other.url:
         return tuple(each for each in found if each.name == SERVER)
@@ -184,15 +187,15 @@ def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
 
 
 def name_cases(cases: Sequence[MeasuredScenario]) -> tuple[str, ...]:
-    """In words where those tell them apart, else by the scenarios' names."""
+    """Name the cases by their styles where these are distinct, else by the scenarios' names."""
     words = tuple(describe_style(each.scenario) for each in cases)
     is_known = all(each.scenario.endpoint.style != "unknown" for each in cases)
     return words if is_known and len({*words}) == len(words) else tuple(each.name for each in cases)
 
 
 def describe_common(cases: Sequence[MeasuredScenario]) -> str:
-    """What all of them have that matters where they wait: one client or a client for each request,
-    and the threads of those that need some. Empty where there is no such thing."""
+    """Describe what they share where requests wait: the client's lifetime, and the threads of those
+    that need some. Empty where they share nothing."""
     scenarios = [each.scenario for each in cases]
     lives = {each.client.life if each.client else None for each in scenarios}
     pools = {describe_pool(each) for each in scenarios if get_pool(each) is not None}
@@ -202,13 +205,13 @@ def describe_common(cases: Sequence[MeasuredScenario]) -> str:
 
 
 def join_words(words: Sequence[str]) -> str:
-    """a, b and c."""
+    """As in "a, b and c"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def name_some(names: Sequence[str]) -> str:
-    """All of a few; of many the first ones, and how many more there are."""
+    """Join a few names; shorten many to the first ones and a count."""
     if len(names) <= MOST_NAMED:
         return join_words(names)
     shown = names[: MOST_NAMED - 1]
@@ -221,12 +224,13 @@ def list_rates(served: Sequence[Served]) -> str:
 
 
 def list_served(served: Sequence[Served]) -> str:
-    """As in "1.0 and 0.9 requests/s (one and other)"."""
-    return f"{list_rates(served)} requests/s ({join_words([each.name for each in served])})"
+    """As in "one and other serve 1.0 and 0.9 requests/s"."""
+    verb = "serves" if len(served) == 1 else "serve"
+    return f"{join_words([each.name for each in served])} {verb} {list_rates(served)} requests/s"
 
 
 def describe_places(scenario: Scenario, resource: str) -> str:
-    """What a scenario has instead of a resource that is full in another one."""
+    """Describe what a scenario has instead of a resource that is full in another one."""
     if resource == "client connections" and scenario.client is not None:
         return f"a client with {formats.count_things(scenario.client.connections, 'connection')}"
     if resource == "database connections" and scenario.database is not None:

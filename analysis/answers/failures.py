@@ -1,4 +1,4 @@
-"""Scenarios whose answers are failures."""
+"""Scenarios whose requests fail."""
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import name_some
@@ -13,7 +13,7 @@ class FailingAnswers(Statement):
 
     names: tuple[str, ...]
     ratios: tuple[float, ...]
-    """Failures of all answers."""
+    """Failures per completed request."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -33,25 +33,25 @@ class FailingAnswers(Statement):
     def message(self) -> str:
         worst = formats.percent(max(self.ratios))
         if len(self.names) == 1:
-            return f"{worst} of the answers of {self.names[0]} are failures."
+            return f"{worst} of the requests in {self.names[0]} fail."
         return (
-            f"Answers of {name_some(self.names)} are failures: {worst} in {self.names[0]}, "
+            f"Requests fail in {name_some(self.names)}: {worst} in {self.names[0]}, "
             f"{formats.percent(min(self.ratios))} in {self.names[-1]}."
         )
 
 
 class FailingBackground(Statement):
-    """Background requests that fail, in scenarios that are compared."""
+    """Failing background requests of scenarios that are compared."""
 
     rank = 56
 
     path: str
     failing: tuple[tuple[str, int, int], ...]
-    """Scenario, and how many of its background requests fail."""
+    """Scenario, its failed background requests, and all of them."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        """Without scenarios that stand alone or are blocked: the statements about these say it."""
+        """Leave out scenarios that stand alone or are blocked: their own statements say so."""
         said = [each.case for each in results.slower if each.cause == "blocking call"]
         cases = [one for each in results.families if len(each.cases) > 1 for one in each.cases]
         failing: dict[str, list[tuple[str, int, int]]] = {}

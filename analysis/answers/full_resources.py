@@ -1,10 +1,10 @@
-"""Which resource is full where another scenario serves more."""
+"""The resource that is full where another scenario serves more."""
 
 from itertools import groupby
 from typing import Literal, get_args
 
 from analysis.answers.base import Statement
-from analysis.answers.explanation import Explanation, count_places, explain_limit
+from analysis.answers.explanation import PROCESSES, Explanation, count_places, explain_limit
 from analysis.answers.factors import (
     LIBRARY,
     STYLE,
@@ -22,7 +22,7 @@ PLACES: tuple[Places, ...] = get_args(Places)
 
 
 class FullPlaces(Statement):
-    """All threads or connections are taken, and requests wait for one."""
+    """All threads or connections are busy, and requests wait for one."""
 
     rank = 40
 
@@ -33,11 +33,11 @@ class FullPlaces(Statement):
     users: int | None
     reference: Served
     difference: str
-    """What the reference has instead, in words."""
+    """What the reference has instead."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        """One for each number of places."""
+        """Build one statement for each number of places."""
         return tuple(
             cls.build(cause, tuple(each))
             for cause in PLACES
@@ -63,11 +63,11 @@ class FullPlaces(Statement):
     @property
     def message(self) -> str:
         many = f" for {formats.count_things(self.users, 'user')}" if self.users else ""
-        leave, taken = "leave", f"{formats.short_number(self.used)} of them are taken at a time"
+        busy = f"on average {formats.short_number(self.used)} of them are busy"
         if self.places.startswith("1 "):
-            leave, taken = "leaves", "it is taken all the time"
+            busy = "it is always busy"
         return (
-            f"{self.places}{many} {leave} {list_served(self.served)}, since {taken}; "
+            f"With {self.places}{many}, {list_served(self.served)}, since {busy}; "
             f"with {self.difference}, {self.reference.name} serves {self.reference}."
         )
 
@@ -86,7 +86,7 @@ def rank_places(slower: Slower) -> tuple[float, str]:
 
 
 class FullInterpreter(Statement):
-    """One interpreter computes all the time, and a request costs more than elsewhere."""
+    """One interpreter is busy all the time, and CPU per request is higher than elsewhere."""
 
     rank = 45
 
@@ -96,9 +96,9 @@ class FullInterpreter(Statement):
     reference: Served
     reference_cpu_ms: float | None
     library: str
-    """Of the reference's client, where the library is all that differs."""
+    """The reference's client library, where only the library differs."""
     has_processes: bool
-    """Whether the reference hands its work to processes."""
+    """True if the reference runs its work in processes."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -124,11 +124,11 @@ class FullInterpreter(Statement):
 
     @property
     def message(self) -> str:
-        some = f", in {self.worst.name} worst of all" if len(self.names) > 1 else ""
+        who = f"{self.worst.name}, the worst of them," if len(self.names) > 1 else "it"
         found = (
-            f"The interpreter computes all the time in {name_some(self.names)}{some}: {self.worst} "
-            f"requests/s with {formats.milliseconds(self.cpu_ms)} ms of CPU each, where "
-            f"{self.reference.name} serves {self.reference}"
+            f"The interpreter is busy all the time in {name_some(self.names)}: {who} serves "
+            f"{self.worst} requests/s with {formats.milliseconds(self.cpu_ms)} ms of CPU per "
+            f"request, while {self.reference.name} serves {self.reference}"
         )
         if self.reference_cpu_ms is None:
             return f"{found}."
@@ -143,5 +143,5 @@ class FullInterpreter(Statement):
     @property
     def change(self) -> str:
         if self.library:
-            return f"call with {self.library}, or bound the connections of the client"
-        return "hand the work to a process pool" if self.has_processes else ""
+            return f"use {self.library}, or limit the client's connections"
+        return PROCESSES if self.has_processes else ""

@@ -1,4 +1,4 @@
-"""The rules of the guidance that statements refer to: their numbers, claims and advice."""
+"""The guidance's rules that statements refer to: their numbers, claims and advice."""
 
 import re
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 
 @dataclass(frozen=True, slots=True)
 class RuleReference:
-    """`claim` and `advice` are in one line each, with code between ` and no links: those of the
-    texts are relative to docs/."""
+    """`claim` and `advice` are one line each, with code between backticks. Links are removed, since
+    those of the texts are relative to docs/."""
 
     number: int
     name: str
@@ -24,7 +24,7 @@ class RuleReference:
 
     @property
     def anchor(self) -> str:
-        """In docs/guidance.md, and on a report's page."""
+        """The same in docs/guidance.md and on a report's page."""
         return f"rule-{self.name}"
 
     @property
@@ -34,7 +34,7 @@ class RuleReference:
 
 @cache
 def load_rule_references() -> dict[str, RuleReference]:
-    """By the rule's name."""
+    """Map each rule's name to its reference."""
     found = {}
     for file in RULES.iterdir():
         if (named := FILE_NAME.fullmatch(file.name)) is None:

@@ -1,4 +1,4 @@
-"""Who suffers beyond the load's own throughput."""
+"""Harm beyond lost throughput: to background requests and to starved users."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from analysis.summary.predicates import BYSTANDER_NOTED_MS
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What background requests and the users of a scenario see. wait_ms: None where it is not
-    known, or not worth a word. refused: of so many pings. unanswered: users without any answer in
-    the window."""
+    """Harm to a scenario's background requests and users. wait_ms: None where it is unknown or
+    negligible. refused: failed background requests of all `pings`. unanswered: users without any
+    response in the window."""
 
     path: str
     wait_ms: float | None
@@ -24,7 +24,7 @@ class Harm:
 
 
 def find_harm(case: MeasuredScenario, is_wait_noted: bool = True) -> Harm:
-    """Where some are refused, a short wait of the others is no good sign."""
+    """Leave out a short wait where some background requests fail: it is no good sign then."""
     refused, pings = count_refused(case)
     wait_ms = case.background_ms if is_wait_noted else None
     if refused and (wait_ms or 0.0) <= BYSTANDER_NOTED_MS:
@@ -41,14 +41,14 @@ def find_harm(case: MeasuredScenario, is_wait_noted: bool = True) -> Harm:
 
 
 def count_refused(case: MeasuredScenario) -> tuple[int, int]:
-    """Background requests that failed with an answer or without a connection, and all of them."""
+    """Count background requests that failed with a response or without a connection, and all."""
     found = [each.bystander for each in case.usable_trials]
     refused = sum(max(0, each.failures - each.unanswered) for each in found)
     return refused, sum(each.pings for each in found)
 
 
 def describe_harm(harm: Harm) -> str:
-    """As a clause; empty where nobody suffers."""
+    """Describe it as a clause; empty where there is none."""
     found, of = [], f" background requests to {harm.path}"
     if harm.wait_ms is not None:
         least = "at least " if harm.wait_is_bound else ""
@@ -59,5 +59,5 @@ def describe_harm(harm: Harm) -> str:
         found.append(f"{harm.refused:,} of {harm.pings:,}{of} {verb}")
     if harm.unanswered:
         verb = "gets" if harm.unanswered == 1 else "get"
-        found.append(f"{harm.unanswered:,} of {harm.users:,} users {verb} no answer at all")
+        found.append(f"{harm.unanswered:,} of {harm.users:,} users {verb} no response at all")
     return join_words(found) if found else ""

@@ -9,7 +9,7 @@ from analysis.summary.model import CellSummary
 from analysis.summary.predicates import are_kills, list_death_causes
 
 NOTICED_SHARE = 0.5
-"""Of the timeout: a shorter block cannot end in a kill, since a heartbeat comes in between."""
+"""Share of the timeout: after a shorter block, a heartbeat always comes in time."""
 
 
 class WorkersKilled(Statement):
@@ -19,7 +19,7 @@ class WorkersKilled(Statement):
     kills: tuple[int, ...]
     timeout_s: float
     lag_ms: float
-    """The longest time for which the event loop of one of them was blocked."""
+    """The longest time for which one of their event loops was blocked."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -42,7 +42,7 @@ class WorkersKilled(Statement):
             for name, kills in zip(self.names, self.kills, strict=True)
         ]
         return (
-            f"gunicorn killed the worker {join_words(counted)}: the event loop was blocked for up "
+            f"gunicorn killed the worker {join_words(counted)}: its event loop was blocked for up "
             f"to {formats.duration(self.lag_ms)}, and --worker-timeout is {self.timeout_s:g} s."
         )
 
@@ -52,7 +52,7 @@ class WorkersKilled(Statement):
 
 
 def select_killed(case: MeasuredScenario) -> list[CellSummary]:
-    """Trials in which the server killed workers whose event loop had been blocked long enough."""
+    """Select trials in which the server killed workers after a long enough block."""
     server = case.scenario.server
     if not server.kills_blocked_workers or not server.worker_timeout_s:
         return []

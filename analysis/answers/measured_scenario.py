@@ -1,5 +1,4 @@
-"""A scenario with all its trials: what it serves, how far that may be believed, and which of two
-serves more."""
+"""A scenario with all its trials: its throughput and reliability, and which of two serves more."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,23 +21,22 @@ DESCRIBING, LOWERING = (
     frozenset(each.code for each in list_verdicts() if each.error_means == meaning)
     for meaning in ("as measured", "at least")
 )
-"""Errors that say what became of the service's users, and those that can only cost throughput."""
+"""Errors that describe what the service did to its users, and errors that only cost throughput."""
 CLEAR_RATIO = 1.25
 """Two runs of the same thing differ by up to a fifth where cores are shared (guidance, rule 1):
-nearer than this, single trials tell no difference."""
+below this ratio, single trials show no difference."""
 MOST_OF_THE_TIME = 0.5
-"""Of the window, or of what blocked the event loop in it."""
+"""Share of the window, or of the time for which the event loop was blocked in it."""
 REACHED_SHARE = 0.95
-"""Of what the users can ask for: from here on they are what limits, and not the server."""
-
+"""Share of what the users can send: from here on the users are the limit, not the server."""
 TINY_RPS = 0.05
-"""Below it one decimal shows nothing."""
+"""Below it, one decimal would show 0.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Good answers a second of a scenario. is_bound: it may be more, since something that is not
-    the service may have cost throughput."""
+    """A scenario's successful responses per second. is_bound: a lower bound, since something other
+    than the service may have cost throughput."""
 
     name: str
     rps: float
@@ -52,7 +50,7 @@ class Served:
 
 @dataclass(frozen=True, eq=False)
 class MeasuredScenario:
-    """A scenario and its completed trials; the same only as itself."""
+    """A scenario and its completed trials; equal only to itself."""
 
     scenario: Scenario
     trials: tuple[CellSummary, ...]
@@ -63,12 +61,12 @@ class MeasuredScenario:
 
     @cached_property
     def clean_trials(self) -> tuple[CellSummary, ...]:
-        """Those whose errors, if any, are the service's own."""
+        """Trials whose errors, if any, are the service's."""
         return tuple(each for each in self.trials if not list_errors(each) - DESCRIBING)
 
     @cached_property
     def lowered_trials(self) -> tuple[CellSummary, ...]:
-        """Those whose throughput is a lower bound."""
+        """Trials whose throughput is a lower bound."""
         errors = ((each, list_errors(each) - DESCRIBING) for each in self.trials)
         return tuple(each for each, found in errors if found and found <= LOWERING)
 
@@ -86,7 +84,7 @@ class MeasuredScenario:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether its throughput is as measured, or all that its load asks for."""
+        """True if its throughput is as measured, or all that its load offers."""
         if not self.is_usable:
             return False
         most = self.most_rps
@@ -100,7 +98,7 @@ class MeasuredScenario:
 
     @cached_property
     def rates(self) -> tuple[float, ...]:
-        """Good answers a second in each trial; of an open loop what the service sustains."""
+        """Successful responses per second in each trial; in an open loop, the sustained rate."""
         found = (get_rate(each) for each in self.usable_trials)
         return tuple(each for each in found if each is not None)
 
@@ -111,8 +109,8 @@ class MeasuredScenario:
 
     @cached_property
     def blocked_share(self) -> float | None:
-        """Of the time, in the trial with the least, for which a blocking call of the scenario
-        blocked the event loop; None where that is not most of it, and where it computed instead."""
+        """The share of time for which the scenario's blocking call blocked the event loop: the
+        lowest of all trials. None where that is less than half, and where it computed instead."""
         scenario, limit = self.scenario, self.limit
         blocks = scenario.endpoint.blocks_the_loop or (
             scenario.rare is not None and scenario.rare.style == "async def that blocks"
@@ -126,9 +124,8 @@ class MeasuredScenario:
 
     @property
     def most_rps(self) -> float | None:
-        """What it serves at most, also on a machine that does nothing else: as measured, or, where
-        a blocking call takes most of the time, as much more as would fill all of it. None where
-        that is not known."""
+        """An upper bound of its throughput on an otherwise idle machine: as measured, or, where a
+        blocking call takes most of the time, scaled up to all of it. None where unknown."""
         if self.is_clean:
             return self.rate
         if self.blocked_share is None or "UPSTREAM_LATE" in self.doubts:
@@ -141,7 +138,7 @@ class MeasuredScenario:
 
     @property
     def ceiling_rps(self) -> float | None:
-        """What its users can ask for at most; None where only the server decides it."""
+        """The highest rate that its users can send; None where only the server limits it."""
         return compute_load_limit_rps(self.scenario)
 
     @property
@@ -151,8 +148,8 @@ class MeasuredScenario:
 
     @cached_property
     def limit(self) -> MeasuredLimit | None:
-        """The resource that was full in most of its trials, as measured in the one with the median
-        throughput of these; None where no resource was full in most."""
+        """The resource that was full in most of its trials, as measured in the trial with the
+        median throughput of these; None where no resource was full in most."""
         found = [(find_measured_limit(each, self.scenario), each) for each in self.usable_trials]
         if not found:
             return None
@@ -164,7 +161,7 @@ class MeasuredScenario:
 
     @property
     def unanswered(self) -> int | None:
-        """Users without any answer in the window; None where not every trial had some."""
+        """Users without any response in the window; None unless every trial had some."""
         trials = self.usable_trials
         if not trials or not all(has_starved_users(each) for each in trials):
             return None
@@ -177,11 +174,11 @@ class MeasuredScenario:
 
     @property
     def is_background_bound(self) -> bool:
-        """Whether background requests wait longer than was seen."""
+        """True if background requests wait longer than was recorded."""
         return any(each.bystander.median_is_lower_bound for each in self.usable_trials)
 
     def get_median(self, key: str) -> float | None:
-        """A metric over the usable trials; None where no trial has it."""
+        """Return a metric's median over the usable trials; None where no trial has it."""
         found = collect_values(self.usable_trials, key)
         return median(found) if found else None
 
@@ -191,7 +188,7 @@ def list_errors(cell: CellSummary) -> set[str]:
 
 
 def are_of_service(codes: Iterable[str]) -> bool:
-    """Whether errors with these codes say what became of the service's users, and nothing else."""
+    """Return True if all of these errors describe what the service did to its users."""
     return set(codes) <= DESCRIBING
 
 
@@ -204,8 +201,8 @@ def get_rate(cell: CellSummary) -> float | None:
 
 
 def serve_alike(one: MeasuredScenario, other: MeasuredScenario) -> bool:
-    """Whether their throughput is the same: within 5 %, both as measured, or both all that their
-    users ask for, and no trial far from any other. Two whose answers all fail serve nothing."""
+    """Return True if their throughput is the same: within 5 %, both as measured or both all that
+    their users send, and no trial far from another. Two whose requests all fail serve nothing."""
     trials = (*one.rates, *other.rates)
     if not are_alike(one.rate, other.rate) or max(trials) > CLEAR_RATIO * min(trials):
         return False
@@ -215,9 +212,9 @@ def serve_alike(one: MeasuredScenario, other: MeasuredScenario) -> bool:
 
 
 def serves_more(one: MeasuredScenario, other: MeasuredScenario) -> bool:
-    """Whether the first clearly has the higher throughput. The most that the slower one serves must
-    be known, the faster one may be a lower bound. By the interval over trials where they are enough
-    for one, by more than what two runs of the same thing differ by where they are not."""
+    """Return True if the first clearly has the higher throughput. The slower one needs a known
+    upper bound, the faster one may be a lower bound. Use the confidence interval where the trials
+    suffice for one, else a ratio larger than between two runs of the same thing."""
     most_rps = other.most_rps
     if most_rps is None or one.rate <= APART * most_rps:
         return False
@@ -229,7 +226,7 @@ def serves_more(one: MeasuredScenario, other: MeasuredScenario) -> bool:
 
 @dataclass(frozen=True)
 class Family:
-    """Cases that the same load asks for the same work, so that their throughput compares."""
+    """Cases with the same load and the same work, so that their throughputs compare."""
 
     cases: tuple[MeasuredScenario, ...]
 
@@ -239,12 +236,12 @@ class Family:
 
     @property
     def has_clear_best(self) -> bool:
-        """Whether each of the others serves clearly less."""
+        """True if every other case serves clearly less."""
         others = [each for each in self.cases if each is not self.best]
         return bool(others) and all(serves_more(self.best, each) for each in others)
 
     @cached_property
     def fastest(self) -> tuple[MeasuredScenario, ...]:
-        """Those that serve as much as the best one, which is among them."""
+        """The best case and all that serve as much."""
         best = self.best
         return tuple(each for each in self.cases if each is best or serve_alike(each, best))

@@ -1,4 +1,4 @@
-"""The question that the chosen scenarios put: a title, and a line with what they share."""
+"""The question that the chosen scenarios ask: a title, and a line with what they share."""
 
 from collections.abc import Sequence
 
@@ -20,20 +20,20 @@ def write_title(results: Results) -> str:
     if results.sweeps:
         return f"What does --{results.sweeps[0].setting} change?"
     if results.knee is not None:
-        return f"How much can {results.searched or 'it'} serve?"
+        return f"How much load can {results.searched or 'the service'} sustain?"
     if len(results.cases) == 1:
-        return f"What does {results.cases[0].name} serve?"
+        return f"How much does {results.cases[0].name} serve?"
     if question := find_group_question([each.scenario for each in results.cases]):
         return f"{question[0].upper()}{question[1:]}"
     styles = {each.scenario.endpoint.style for each in results.cases}
     if {"def", "async def"} <= styles and not results.contrasts:
         return "def or async def?"
-    return "Which serves more?"
+    return "Which scenario serves more?"
 
 
 def find_group_question(scenarios: Sequence[Scenario]) -> str:
-    """Of a group of the catalogue that ran as a whole, but for compiled servers that may not be
-    built; empty of others."""
+    """Return the question of the catalogue's group that ran as a whole, except for compiled servers
+    that may not be built; empty for any other choice."""
     groups = {each.group for each in scenarios}
     if len(groups) != 1:
         return ""
@@ -45,8 +45,8 @@ def find_group_question(scenarios: Sequence[Scenario]) -> str:
 
 
 def write_question(results: Results) -> str:
-    """What a request waits for, how many ask, and what is asked of which scenarios; what differs
-    between them is left out of the first two."""
+    """Write what a request waits for and how many users send it, where all scenarios share these,
+    then the question."""
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
         return exercise.question
@@ -63,7 +63,7 @@ def write_question(results: Results) -> str:
 
 
 def describe_trials(results: Results) -> str:
-    """Empty of single trials, and of a search, which tries a rate again where it doubts."""
+    """Empty for single trials, and for a search, which repeats a rate only in doubt."""
     usable = [each for each in results.cases if each.is_usable]
     if results.knee is not None or not usable:
         return ""
@@ -74,7 +74,7 @@ def describe_trials(results: Results) -> str:
 
 
 def describe_left_out(cases: Sequence[MeasuredScenario]) -> str:
-    """Trials of scenarios that have better ones."""
+    """Describe the unusable trials of scenarios that have usable ones."""
     left_out = {each: list_left_out(each) for each in cases}
     some = [
         f"{len(those)} of {len(each.trials)} trials of {each.name}"
@@ -97,7 +97,7 @@ def ask(results: Results) -> str:
     if results.sweeps:
         return f"what {describe_sweep(results)}?"
     if results.knee is not None:
-        return f"which rate does {results.searched or 'the service'} sustain?"
+        return f"what rate does {results.searched or 'the service'} sustain?"
     subjects = tuple(dict.fromkeys(each.subject for each in results.contrasts))
     of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
     if len(results.cases) == 2:
@@ -116,12 +116,12 @@ def describe_sweep(results: Results) -> str:
 
 
 def describe_work(scenarios: Sequence[Scenario]) -> str:
-    """Empty where they wait for different times, or for nothing."""
+    """Describe what requests wait for; empty where the times differ, or they wait for nothing."""
     delays = {each.delay_s for each in scenarios}
     if len(delays) != 1 or (delay_s := delays.pop()) is None:
         return ""
     upstream = all(each.upstream for each in scenarios)
-    return f"{'an upstream' if upstream else 'a wait'} that takes {describe_delay(delay_s)}"
+    return f"{'an upstream that takes' if upstream else 'a wait of'} {describe_delay(delay_s)}"
 
 
 def describe_delay(delay_s: Second) -> str:
@@ -136,9 +136,9 @@ def describe_load(scenarios: Sequence[Scenario]) -> str:
 def describe_users(scenario: Scenario) -> str:
     load = scenario.load
     if load.arrival_rate is not None:
-        return f"{load.arrival_rate:g} requests/s that arrive whatever the answers do"
+        return f"{load.arrival_rate:g} requests/s that arrive independently of the responses"
     users = formats.count_things(load.users, "user")
     if not load.think_s:
         return users
     pause = "pauses" if load.users == 1 else "pause"
-    return f"{users} who {pause} for {describe_delay(load.think_s)} after each answer"
+    return f"{users} who {pause} for {describe_delay(load.think_s)} after each response"

@@ -1,4 +1,4 @@
-"""What statements are found in: the scenarios of a run, and which of them compare."""
+"""A run's results, from which statements are found: its scenarios, and which of them compare."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,28 +19,26 @@ from scenarios.model import Scenario
 
 @dataclass(frozen=True)
 class Results:
-    """Of a run."""
-
     cases: tuple[MeasuredScenario, ...]
     contrasts: tuple[Contrast, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     knee: Knee | None = None
     share_cells: tuple[tuple[float, CellSummary], ...] = ()
-    """Of a search for the capacity: shares of the sustained rate, each with a cell at that rate."""
+    """Shares of the sustained rate that a capacity search found, each with a cell at that rate."""
     searched: str = ""
-    """The scenario whose capacity was searched for."""
+    """The scenario of a capacity search."""
     exercise: ExerciseRecord | None = None
     missing: tuple[str, ...] = ()
-    """Scenarios of which no trial ran to its end."""
+    """Scenarios without a completed trial."""
 
     @cached_property
     def slower(self) -> tuple[Slower, ...]:
-        """Cases that clearly serve less than another one of their family, in their order."""
+        """Cases that clearly serve less than another one of their family, in order of the cases."""
         found = (compare_case(each, family) for family in self.families for each in family.cases)
         return tuple(each for each in found if each is not None)
 
     def select_caused(self, cause: Cause) -> list[tuple[Slower, ...]]:
-        """The slower cases with that cause, those of a family together."""
+        """Select the slower cases with that cause, grouped by family."""
         slower = [each for each in self.slower if each.cause == cause]
         groups = (
             tuple(each for each in slower if each.case in family.cases) for family in self.families
@@ -51,7 +49,7 @@ class Results:
         return next((each for each in self.cases if each.name == name), None)
 
     def find_step(self, rate: float | None) -> MeasuredScenario | None:
-        """Of a search for the capacity."""
+        """Find the step of a capacity search by its rate."""
         rates = ((each, each.scenario.load.arrival_rate) for each in self.cases)
         return next((each for each, own in rates if own is not None and own == rate), None)
 
@@ -65,9 +63,8 @@ class Results:
 
     @cached_property
     def families(self) -> tuple[Family, ...]:
-        """In order of their first case; those without a usable one are left out. None of a sweep
-        and of a search for the capacity, whose cases are steps, and of those that are compared
-        over several endpoints."""
+        """Families of usable cases, in order of their first case. Empty for a sweep and a capacity
+        search, whose cases are steps; without cases that are compared over several endpoints."""
         if self.sweeps or self.knee:
             return ()
         rest = (each for each in self.cases if each.name not in self.contrasted)
@@ -78,7 +75,7 @@ class Results:
 
 
 def find_subject(case: MeasuredScenario) -> tuple[str, ...]:
-    """What is asked for, and how: the same for all cases whose throughput compares."""
+    """Return the work and the load: the same for all cases whose throughputs compare."""
     scenario, load = case.scenario, case.scenario.load
     work = scenario.subject or ("upstream" if scenario.upstream else name_work(scenario))
     asked = (load.users, load.think_s, load.arrival_rate, load.arrivals, load.keep_alive)
@@ -86,15 +83,15 @@ def find_subject(case: MeasuredScenario) -> tuple[str, ...]:
 
 
 def name_work(scenario: Scenario) -> str:
-    """The group, whose scenarios do the same in the catalogue; in a file of the user's own they may
-    do anything."""
+    """Return the group of a catalogue scenario, since all of a group do the same work; scenarios
+    of a user's file may do anything."""
     if scenario.group in GROUPS:
         return scenario.group
     return f"{scenario.group} {scenario.endpoint.method} {scenario.endpoint.path}"
 
 
 def collect_results(summary: RunSummary) -> Results:
-    """A scenario that was not recorded as a whole is left out."""
+    """Leave out scenarios without a complete record."""
     trials = group_completed_trials(summary.cells)
     definitions, searched = summary.definitions, ""
     if summary.knee is not None and len(definitions) == 1:
@@ -118,7 +115,7 @@ def collect_results(summary: RunSummary) -> Results:
 
 
 def define_steps(base: Scenario, cells: Sequence[CellSummary]) -> dict[str, Scenario]:
-    """Each step of a search is the scenario at another rate."""
+    """Define each step of a search as the scenario at another rate."""
     return {
         each.scenario: replace(
             base,

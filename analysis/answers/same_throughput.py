@@ -10,7 +10,7 @@ from analysis.answers.results import Results
 from analysis.stats import formats
 
 OF_LOAD = ("users", "arrivals")
-"""Limits that are none of the service."""
+"""Limits of the load, not of the service."""
 
 
 class SameThroughput(Statement):
@@ -21,15 +21,15 @@ class SameThroughput(Statement):
     names: tuple[str, ...]
     served: tuple[Served, ...]
     peers: tuple[str, ...]
-    """Compiled servers that serve as much as they do."""
+    """Compiled servers that serve as much."""
     peers_served: tuple[Served, ...]
     common: str
-    """What all but the compiled ones have in common; may be empty."""
+    """What all except the compiled servers share; may be empty."""
     ceiling_rps: float | None
-    """What the load asks for; None where only the servers decide it."""
+    """The rate that the load offers; None where only the servers limit it."""
     limit: str
-    """What was full in each of them, in words; empty where that is not known or not the same, and
-    where they serve all that the load asks for."""
+    """The resource that was full in each of them; empty where it is unknown or differs, and where
+    they serve all that the load offers."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -58,7 +58,7 @@ class SameThroughput(Statement):
     def message(self) -> str:
         start = f"With {self.common}, " if self.common else ""
         most = self.ceiling_rps
-        possible = "" if most is None else f" of {formats.short_number(most)} possible"
+        possible = "" if most is None else f" of a possible {formats.short_number(most)}"
         why = f", since {self.limit}" if self.limit else ""
         return (
             f"{start}{join_words(self.names)} serve the same: {list_rates(self.served)}{possible} "
@@ -68,10 +68,10 @@ class SameThroughput(Statement):
     def describe_peers(self) -> str:
         if not self.peers:
             return ""
-        verb = "does" if len(self.peers) == 1 else "do"
-        return f"; so {verb} {join_words(self.peers)} ({list_rates(self.peers_served)})"
+        verb = "serves" if len(self.peers) == 1 else "serve"
+        return f"; {join_words(self.peers)} {verb} as much ({list_rates(self.peers_served)})"
 
     @property
     def rule(self) -> str | None:
-        """Of the choice of the style, where it makes no difference."""
+        """The rule about the style, where the style makes no difference."""
         return "small-pool" if {"def", "async def"} <= {*self.names} else None

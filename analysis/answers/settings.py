@@ -1,4 +1,4 @@
-"""What a setting makes of the throughput where no full resource explains the difference."""
+"""The effect of settings on throughput where no full resource explains the difference."""
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import join_words
@@ -8,13 +8,13 @@ from analysis.answers.slower import Slower
 from analysis.stats import formats
 
 MOST_NAMED = 3
-"""Differences that a sentence can name."""
+"""Maximum of differences that a sentence names."""
 MUCH = 2.0
-"""Times the CPU: cores that others share add less to a request."""
+"""Ratio of CPU per request: sharing cores with other work adds less."""
 
 
 class OneSetting(Statement):
-    """Two scenarios that differ in one setting, which so makes the difference."""
+    """Two scenarios that differ in one setting, which therefore makes the difference."""
 
     rank = 50
 
@@ -52,7 +52,7 @@ class OneSetting(Statement):
 
 
 class SeveralSettings(Statement):
-    """Scenarios that differ in several settings: which of them counts is not known."""
+    """Two scenarios that differ in several settings: which setting matters is unknown."""
 
     rank = 60
 
@@ -60,7 +60,7 @@ class SeveralSettings(Statement):
     reference: Served
     differences: tuple[str, ...]
     cpu_ms: tuple[float, float] | None
-    """Of a request of both, where the first one takes much more."""
+    """CPU per request of both, where the first one takes much more."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -90,7 +90,7 @@ class SeveralSettings(Statement):
         if self.cpu_ms is None:
             return ""
         more, less = map(formats.milliseconds, self.cpu_ms)
-        return f", and a request takes {more} ms of CPU instead of {less}"
+        return f", and CPU per request is {more} ms instead of {less} ms"
 
 
 def compare_cpu(slower: Slower) -> tuple[float, float] | None:

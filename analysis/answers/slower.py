@@ -1,4 +1,4 @@
-"""Scenarios that clearly serve less than another one of their family, and by what."""
+"""Scenarios that clearly serve less than another one of their family, and the cause."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ Cause = Literal[
 
 @dataclass(frozen=True)
 class Slower:
-    """reference: of the cases that clearly serve more and show the cause, the one that differs in
-    the fewest settings, and of several such the fastest."""
+    """reference: the case that clearly serves more, shows the cause and differs in the fewest
+    settings; the fastest of several such."""
 
     case: MeasuredScenario
     reference: MeasuredScenario
@@ -41,12 +41,12 @@ class Slower:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as much the reference serves; None where the case serves nothing."""
+        """Throughput of the reference over that of the case; None where the case serves nothing."""
         return self.reference.rate / self.case.rate if self.case.rate else None
 
 
 def compare_case(case: MeasuredScenario, family: Family) -> Slower | None:
-    """None where no other case clearly serves more."""
+    """Return None where no other case clearly serves more."""
     faster = [each for each in family.cases if serves_more(each, case)]
     if not faster:
         return None
@@ -57,7 +57,7 @@ def compare_case(case: MeasuredScenario, family: Family) -> Slower | None:
 
 
 def find_nearest(case: MeasuredScenario, others: Sequence[MeasuredScenario]) -> MeasuredScenario:
-    """The one that differs in the fewest settings; of several such the fastest."""
+    """Find the one that differs in the fewest settings; the fastest of several such."""
 
     def rank_reference(other: MeasuredScenario) -> tuple[int, float]:
         return len(list_differences(case.scenario, other.scenario)), -other.rate
@@ -68,8 +68,8 @@ def find_nearest(case: MeasuredScenario, others: Sequence[MeasuredScenario]) -> 
 def select_sharing(
     case: MeasuredScenario, faster: Sequence[MeasuredScenario]
 ) -> list[MeasuredScenario]:
-    """Cases with one client for all that show what a client for each request costs: those that
-    differ in nothing else; of a case in which making clients blocks the event loop, all."""
+    """Select cases with one client for all requests that show what one client per request costs:
+    those that differ in nothing else; all of them if creating clients blocks the event loop."""
     if not makes_clients(case):
         return []
     shared = [each for each in faster if (own := each.scenario.client) and own.life == "shared"]
@@ -83,8 +83,8 @@ def list_names(case: MeasuredScenario, other: MeasuredScenario) -> list[str]:
 
 
 def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
-    """By what was measured in the case: what blocked its event loop, which resource was full. Where
-    nothing does, by the settings in which the two differ."""
+    """Find the cause in the case's measurements: a blocked event loop or a full resource; else in
+    the settings in which the two differ."""
     if case.blocked_share is not None:
         return "blocking call"
     for cause, has_more in HAS_MORE.items():
@@ -94,7 +94,7 @@ def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
 
 
 def has_more_threads(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
-    """Or needs none. How many asyncio's executor has is not among the settings."""
+    """Return True also if the reference needs none. No setting sizes asyncio's executor."""
     if THREADS_OF.get(reference.scenario.endpoint.style) == "asyncio's executor":
         return False
     own, other = get_pool(case.scenario), get_pool(reference.scenario)
@@ -113,7 +113,7 @@ def has_more_database_connections(case: MeasuredScenario, reference: MeasuredSce
 
 
 def needs_less_cpu(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
-    """A request of the reference, or it may use more interpreters."""
+    """Return True also if the reference may use more interpreters."""
     own, other = (each.get_median("cpu_ms_per_request") for each in (case, reference))
     server, style = reference.scenario.server, reference.scenario.endpoint.style
     if style == "async def with processes" or server.workers > case.scenario.server.workers:
@@ -127,8 +127,8 @@ HAS_MORE: Mapping[Cause, Callable[[MeasuredScenario, MeasuredScenario], bool]] =
     "database connections": has_more_database_connections,
     "interpreter": needs_less_cpu,
 }
-"""Of a resource that is full: whether the reference has more of it, or takes less. Where it has as
-much, something else makes the difference."""
+"""For each full resource, a test that the reference has more of it or needs less. If neither,
+something else makes the difference."""
 
 
 def makes_clients(case: MeasuredScenario) -> bool:
@@ -137,7 +137,7 @@ def makes_clients(case: MeasuredScenario) -> bool:
 
 
 def is_blocked_by_clients(case: MeasuredScenario) -> bool:
-    """Whether making its clients blocked the event loop for most of the time in every trial."""
+    """Return True if creating clients blocked the event loop most of the time in every trial."""
     trials = case.usable_trials
     return bool(trials) and all(is_blocked_opening(each, case) for each in trials)
 
@@ -156,5 +156,5 @@ def is_blocked_opening(cell: CellSummary, case: MeasuredScenario) -> bool:
 
 
 def sort_by_harm(slower: Sequence[Slower]) -> list[Slower]:
-    """The one that serves the least of what its reference does comes first."""
+    """Sort by throughput relative to the reference, the lowest first."""
     return sorted(slower, key=lambda each: each.case.rate / each.reference.rate)

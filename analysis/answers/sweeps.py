@@ -1,4 +1,4 @@
-"""What more of a setting brings, and which scenario it brings more to."""
+"""The effect of more of a setting, in one scenario and between two."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -20,14 +20,13 @@ from analysis.summary.sweep import Sweep
 from scenarios.sweep import format_setting_value
 
 LESS = 1 / CLEAR_RATIO
-"""Of the most: below it, two runs of the same thing do not differ by as much."""
+"""Share of the maximum: two runs of the same thing do not differ by as much."""
 Pair = tuple[float, MeasuredScenario, MeasuredScenario]
-"""A value, and what was measured at it of two scenarios."""
+"""A value, and two scenarios at that value."""
 
 
 class SweepComparison(Statement):
-    """Two scenarios at the values of a sweep: where they serve the same, and where one serves
-    more."""
+    """Two scenarios of a sweep: the values where they serve the same, and where one serves more."""
 
     rank = 12
 
@@ -63,8 +62,8 @@ class SweepComparison(Statement):
     @property
     def message(self) -> str:
         clauses = [
-            f"with --{self.setting} {format_setting_value(self.setting, value)} {more.name} serves "
-            f"{more} requests/s and {less.name} {less}"
+            f"with --{self.setting} {format_setting_value(self.setting, value)}, {more.name} "
+            f"serves {more} requests/s and {less.name} {less}"
             for value, more, less in self.better
         ]
         if self.alike:
@@ -81,7 +80,7 @@ def rename(case: MeasuredScenario, name: str) -> Served:
 def pair_points(
     one: Sweep, other: Sweep, results: Results
 ) -> Sequence[tuple[float, MeasuredScenario, MeasuredScenario]]:
-    """The usable cases of both at each value that both were measured at."""
+    """Pair the usable cases of both at each value that both were measured at."""
     names = {each.value: each.scenario for each in other.points}
     pairs = (
         (each.value, results.find_case(each.scenario), results.find_case(names[each.value]))
@@ -96,8 +95,8 @@ def pair_points(
 
 
 class SweepThroughput(Statement):
-    """Of one scenario: what it serves at the first and the last value, what limits it there, and
-    from which value on more brings nothing."""
+    """One scenario's throughput and limit at the first and the last value, and the value from which
+    more does not help."""
 
     rank = 15
 
@@ -106,12 +105,13 @@ class SweepThroughput(Statement):
     values: tuple[float, ...]
     rates: tuple[float, ...]
     enough: float | None
-    """None of a delay, where a value is doubted, and where more still pays at the last one."""
+    """The value from which more does not help. None for a delay, where a value is doubted, and
+    where throughput still grows at the last value."""
     first_why: Explanation | None
     """None where no resource was full."""
     last_why: Explanation | None
     has_pool: bool
-    """Whether the values are of a pool that its requests have to wait for."""
+    """True if the setting is the size of a pool that its requests wait for."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -120,7 +120,7 @@ class SweepThroughput(Statement):
 
     @classmethod
     def build(cls, sweep: Sweep, results: Results) -> Statement | None:
-        """A value with an error that is not the service's own is left out."""
+        """Leave out values with an error that is not the service's."""
         sound = [each for each in sweep.points if are_of_service(each.doubts)]
         points = [(each, rate) for each in sound if (rate := each.ok_rps) is not None]
         if len(points) < 2:
@@ -145,14 +145,15 @@ class SweepThroughput(Statement):
         last = self.describe_point(-1)
         if self.enough is None:
             return f"{first}{bracket(self.first_why)} and {last}{bracket(self.last_why)}."
-        brings = "costs throughput" if self.rates[-1] < LESS * max(self.rates) else "brings nothing"
+        is_less = self.rates[-1] < LESS * max(self.rates)
+        effect = "costs throughput" if is_less else "does not help"
         if self.enough == self.values[0]:
             return (
-                f"{first}{bracket(self.first_why)}; more {brings}: {last}{bracket(self.last_why)}."
+                f"{first}{bracket(self.first_why)}; more {effect}: {last}{bracket(self.last_why)}."
             )
         enough = self.describe_point(self.values.index(self.enough))
         return (
-            f"{first}{bracket(self.first_why)} and {enough}; from there on more {brings}: "
+            f"{first}{bracket(self.first_why)} and {enough}; beyond that, more {effect}: "
             f"{last}{bracket(self.last_why)}."
         )
 
@@ -179,7 +180,7 @@ def bracket(why: Explanation | None) -> str:
 
 
 class SweepCollapse(Statement):
-    """More users are served less, since each request costs more."""
+    """With more users, throughput falls because CPU per request grows."""
 
     rank = 25
 
@@ -212,8 +213,8 @@ class SweepCollapse(Statement):
             formats.count_things(int(each), "user") for each in (self.peak, self.start, self.most)
         )
         return (
-            f"{self.name} serves the most at {peak}, and less from {start} on, since each request "
-            f"costs more CPU: {formats.percent(self.lost)} less at {most}."
+            f"{self.name} serves the most at {peak}, and less from {start} on because CPU per "
+            f"request grows: {formats.percent(self.lost)} less at {most}."
         )
 
     @property
@@ -223,4 +224,4 @@ class SweepCollapse(Statement):
     @property
     def change(self) -> str:
         requests = formats.count_things(int(self.peak), "request")
-        return f"let no more than about {requests} be under way at once"
+        return f"keep at most about {requests} in flight"

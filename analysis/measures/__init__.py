@@ -1,1 +1,1 @@
-"""From the tables of a cell to its measured values."""
+"""Measurements of a cell, computed from its tables."""

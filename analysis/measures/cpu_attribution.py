@@ -1,5 +1,5 @@
-"""Whose code it is that ran: of each sample the innermost Python function, which has what it calls
-natively too, and its library."""
+"""Attribution of CPU samples to code: to the innermost Python function, including the native code
+that it calls, and to its library."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,24 +11,24 @@ from records.cpu_profile import Stack, Stacks
 
 APP, NATIVE = "the app", "the event loop's native code"
 LOOP_RUNNERS = ("asyncio/runners.py", "uvloop/__init__.py")
-"""Their functions start a loop and then wait for it: where one of them is innermost, what runs is
-a loop that is no Python code."""
+"""Their functions start a loop and then wait for it: if one of them is innermost, the loop's native
+code runs."""
 REST = "system calls and C code without the GIL"
-"""What the kernel counted as CPU and no sample shows."""
+"""CPU that the kernel counted and no sample shows."""
 MAJORITY = OWN_PART = 0.5
 CLEAR_SHARE = 0.3
-"""What has surely more than this, and surely more than any other, is worth the name."""
+"""Code is named only if its share is surely above this, and surely above any other's."""
 
 Namer = Callable[[Stack], Iterable[str]]
-"""The code that a sample is counted for."""
+"""Returns the names of the code that a sample counts for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeCpu:
     """CPU per request of some code.
 
-    load_share: of the CPU under load. growth: of the whole growth the share that is its; None where
-    nothing grew. Both with a 95 % interval.
+    load_share: its share of the CPU under load. growth: its share of the growth; None where nothing
+    grew. Both with a 95 % interval.
     """
 
     name: str
@@ -37,18 +37,18 @@ class CodeCpu:
     load_share: Interval
     growth: Interval | None = None
     is_raised: bool = False
-    """Whether it surely has a larger share of a request's CPU under load than alone. A machine that
-    gets slower makes all code cost more, and changes no shares."""
+    """True if its share of CPU per request is surely larger under load than alone. A machine that
+    slows down makes all code more expensive and changes no shares."""
 
 
 Measure = Callable[[CodeCpu], Interval | None]
-"""The share of something that some code has; None where it is not to be named."""
+"""Returns some code's share; None where it must not be named."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedCode:
-    """What has most of something: a function with all that it calls, or a library's own code as a
-    whole, where function is None. share: how much of it, with a 95 % interval."""
+    """The code with the largest share: a function with all that it calls, or, if function is None,
+    all of a library's code. share: with a 95 % interval."""
 
     library: str
     function: str | None
@@ -57,18 +57,18 @@ class NamedCode:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """One phase's stacks, and what its CPU per request was."""
+    """One phase's stacks, and its CPU per request."""
 
     cpu_ms: float
     stacks: Stacks
 
     @property
     def samples(self) -> int:
-        """With those that there would be of what runs without the GIL."""
+        """Number of samples, including those added for code without the GIL."""
         return sum(self.stacks.values())
 
     def count(self, name: Namer) -> Counter[str]:
-        """How many samples each name has; a stack counts once for each of its names."""
+        """Count the samples of each name; a stack counts once for each of its names."""
         found = Counter[str]()
         for stack, count in self.stacks.items():
             for each in set(name(stack)):
@@ -76,7 +76,7 @@ class Sampling:
         return found
 
     def measure_depth(self, frame: str) -> float:
-        """How many frames are inside of it, on average over the samples that it is on."""
+        """Compute how many frames it calls, on average over its samples."""
         found = [
             (stack[::-1].index(frame), count)
             for stack, count in self.stacks.items()
@@ -87,14 +87,14 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class SamplingPair:
-    """Of the same app alone and under load. Samples are taken as independent draws: they lie 10 ms
-    apart, and most requests take less."""
+    """Samplings of the same app alone and under load. Samples count as independent draws: they are
+    10 ms apart, and most requests take less."""
 
     alone: Sampling
     load: Sampling
 
     def attribute_cpu(self, name: Namer) -> tuple[CodeCpu, ...]:
-        """What grew most comes first; where nothing grew, what has the most."""
+        """Attribute CPU to code, the largest growth first; without growth, the largest share."""
         alone, load = self.alone.count(name), self.load.count(name)
         codes = (
             self._compare(each, alone[each], load[each]) for each in alone.keys() | load.keys()
@@ -119,13 +119,12 @@ class SamplingPair:
         )
 
     def find_code(self, get_share: Measure) -> NamedCode | None:
-        """What has most of it, if that is clear: nobody is named for what may be chance."""
+        """Find the code with the largest share; None where chance may explain the difference."""
         return self._find_function(get_share) or self._find_library(get_share)
 
     def _find_function(self, get_share: Measure) -> NamedCode | None:
-        """The innermost function that surely more than half of it passes through, of those whose
-        library does at least half of that itself. Two such functions lie on the same stacks, so
-        that none is the other's rival."""
+        """Find the innermost function with surely more than half, whose library does at least half
+        of that itself. Two such functions share their stacks, so they do not compete."""
         own = {each.name: get_share(each) for each in self.attribute_cpu(name_own_callers)}
         shares = {each.name: get_share(each) for each in self.attribute_cpu(name_callers)}
         found = {
@@ -140,7 +139,7 @@ class SamplingPair:
         return NamedCode(library=name_library(name), function=name, share=found[name])
 
     def _find_library(self, get_share: Measure) -> NamedCode | None:
-        """One whose own code surely has more of it than any other's."""
+        """Find a library whose own code surely has more than any other's."""
         found = [(get_share(each), each.name) for each in self.attribute_cpu(name_own_library)]
         known = sorted([(share, name) for share, name in found if share], key=lambda of: -of[0].low)
         if not known or known[0][0].low < CLEAR_SHARE:
@@ -160,20 +159,20 @@ def name_own_library(stack: Stack) -> Iterable[str]:
 
 
 def name_callers(stack: Stack) -> Iterable[str]:
-    """All functions on the stack. What starts the event loop has called everything: it counts only
-    where it is innermost."""
+    """Name all functions on the stack. A function that starts the event loop calls everything, so
+    it counts only where it is innermost."""
     inner = (each for each in stack if name_library(each) != NATIVE or each == stack[-1])
     return (each for each in inner if each != REST)
 
 
 def name_own_callers(stack: Stack) -> Iterable[str]:
-    """Those whose library's code is innermost."""
+    """Name the functions of the library whose code is innermost."""
     library = name_library(stack[-1])
     return (each for each in stack if name_library(each) == library)
 
 
 def name_library(frame: str) -> str:
-    """Of `function (file)`: the installed package, a module of Python's own, or the app."""
+    """Map `function (file)` to an installed package, a standard library module, or the app."""
     if frame == REST:
         return REST
     path = frame.rpartition(" (")[2].removesuffix(")")

@@ -1,5 +1,5 @@
-"""The CPU of a request alone and under load, by whose code it is: the shares of what was sampled,
-and the rest, scaled to the CPU that a request took."""
+"""CPU per request alone and under load, by code: shares of samples, and the CPU that no sample
+shows, scaled to the measured CPU per request."""
 
 from dataclasses import dataclass, replace
 
@@ -18,21 +18,20 @@ from analysis.stats.proportions import Interval
 from records.cpu_profile import SampledPhase, Stacks
 
 GROWN = 1.15
-"""CPU per request that grew by less than this has not grown: two measurements of the same differ by
-some percent."""
+"""Smaller growth of CPU per request is ignored: two equal measurements differ by a few percent."""
 LIKE_WINDOW = 2.0
-"""While it was sampled, a request took as much CPU as in the window, within this factor; otherwise
-it was something else that was sampled."""
+"""During sampling, CPU per request must match the window's within this factor; else the sampled
+load was different."""
 FEWEST_SAMPLES = 50
 MOST_SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class CpuGrowth:
-    """CPU per request alone and under load, in ms, by whose code it was.
+    """CPU per request alone and under load, in ms, by code.
 
-    cause: what has most of the growth; dominant: what has most of the CPU under load; None where it
-    is not clear. fault: why nothing is known, else None.
+    cause: the code with most of the growth; dominant: the code with most of the CPU under load;
+    None where that is not clear. fault: why nothing is known, else None.
     """
 
     fault: str | None = None
@@ -51,7 +50,7 @@ class CpuGrowth:
 
 
 def measure_cpu_growth(cell: MeasuredCell) -> CpuGrowth | None:
-    """None where nothing was to be explained."""
+    """Return None where CPU per request needed no explanation."""
     profile = cell.record.cpu_profile
     if profile is None:
         return None
@@ -63,25 +62,25 @@ def measure_cpu_growth(cell: MeasuredCell) -> CpuGrowth | None:
     if window_ms is not None:
         window_ms -= compute_idle_ms(profile.load, idle_cores)
     if not window_ms or not 1 / LIKE_WINDOW < load_ms / window_ms < LIKE_WINDOW:
-        return CpuGrowth(fault="the server did not go on as in the window while it was sampled")
+        return CpuGrowth(fault="CPU per request during sampling differed from the window")
     alone = Sampling(alone_ms, add_rest(cell.tables.load_stacks("alone"), profile.alone))
     load = Sampling(window_ms, add_rest(cell.tables.load_stacks("load"), profile.load))
     return compare_samplings(SamplingPair(alone, load))
 
 
 def compute_cpu_ms(phase: SampledPhase, idle_cores: float) -> float:
-    """Per request, without what the server uses when nobody asks."""
+    """Compute CPU per request without the CPU of an idle server."""
     return max(0.0, 1000 * phase.cpu_s / phase.requests - compute_idle_ms(phase, idle_cores))
 
 
 def compute_idle_ms(phase: SampledPhase, idle_cores: float) -> float:
-    """A request's share of that: of forty a second it is more than of five hundred."""
+    """Compute the idle server's CPU per request: more at 40 requests per second than at 500."""
     return 1000 * idle_cores * phase.lasting_s / phase.requests
 
 
 def add_rest(stacks: Stacks, phase: SampledPhase) -> Stacks:
-    """With what used CPU and did not hold the GIL: as many samples as would show it. None where
-    more is sampled than the kernel counts: then others took the CPU from who held the GIL."""
+    """Add as many samples as the CPU without the GIL would have. Add none where the samples exceed
+    the kernel's count: then other programs took the CPU from the holder of the GIL."""
     rest = round(phase.cpu_s * phase.samples_per_s) - sum(stacks.values())
     return {**stacks, (REST,): rest} if rest > 0 else stacks
 
@@ -106,5 +105,5 @@ def get_load_share(of: CodeCpu) -> Interval | None:
 
 
 def get_blamed_growth(of: CodeCpu) -> Interval | None:
-    """None of what grew no more than the rest did."""
+    """Return None for code that grew no more than all other code."""
     return of.growth if of.is_raised else None

@@ -1,4 +1,4 @@
-"""How well generator, upstream, machine and probe did: a measurement is no better than they."""
+"""Quality of the instruments: load generator, upstream, machine and probe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,37 +22,37 @@ WAITS = ("at_s", "asked_ms", "waited_ms", "status")
 
 @dataclass(frozen=True, kw_only=True)
 class InstrumentSummary:
-    """Shares are of one; None is not known."""
+    """Shares are between 0 and 1; None is unknown."""
 
     generator_cpu_percent_peak: float | None
     generator_cpu_percent: tuple[float, ...]
     """The busiest second of each load process, in percent of one core; the busiest first."""
     generator_lateness_median_ms: float | None
-    """How long after it was due a request left: above some ms, the generator is slow."""
+    """Delay of a request after its due time: above a few ms, the generator is slow."""
     generator_lateness_p99_ms: float | None
     upstream_late_share: float | None
     other_load_cores: float | None
-    """What was no part of the cell kept so many cores busy."""
+    """Cores that other programs kept busy."""
     stolen_cores: float | None
     throttled_cores: float | None = None
-    """On which a CPU quota stopped the processes of this container, on average."""
+    """Mean number of cores that a CPU quota took from this container."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments(InstrumentSummary):
-    """With what only the verdicts ask for."""
+    """The summary, and figures that only verdicts need."""
 
     typical_ms: float | None
-    """The median latency: what a late send is to be compared with."""
+    """The median latency, to compare a late send with."""
     load_processes_died: int
     cores_by_role: Mapping[str, float]
-    """Of this machine; nothing where it was not looked at. `machine` is all of its processes."""
+    """Of this machine; empty where it was not sampled. `machine`: all of its processes."""
     descriptors_peak: int | None
     descriptor_errors: int
     server_cores: tuple[float, ...]
     """Cores that each process of the server used; the busiest first."""
     probe_silent_s: Second | None
-    """How long before the window's end, or its own death, a worker's probe was last heard."""
+    """The longest time from a probe's last sample to the window's end or its worker's death."""
 
 
 def measure_instruments(cell: MeasuredCell) -> Instruments:
@@ -84,8 +84,8 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
 
 
 def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> tuple[float, ...]:
-    """Of one core for each process of Locust; oha is one process with several threads, and it is of
-    one core for each of these."""
+    """Compute percents of one core for each Locust process. oha is one process with several
+    threads: divide its CPU by them."""
     load, is_load = record.scenario.load, pl.col("role") == "load"
     threads = 1 if load.tells_ids else load.processes
     peaks = [
@@ -96,8 +96,8 @@ def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> 
 
 
 def count_dead_load_processes(machine: pl.DataFrame) -> int:
-    """Load processes that were there in the window (`machine` is of it) and not at its end. The
-    runner looks twice a second; two looks without it are a death."""
+    """Count the load processes that disappeared during the window (`machine`: its samples). The
+    runner samples twice per second; a process missing from two samples has died."""
     last_look_s = machine["at_s"].max()
     if not isinstance(last_look_s, float):
         return 0
@@ -106,7 +106,7 @@ def count_dead_load_processes(machine: pl.DataFrame) -> int:
 
 
 def compute_probe_silence_s(cell: MeasuredCell) -> Second | None:
-    """The longest silence of a worker's probe before the window's end or the worker's death."""
+    """Compute the longest silence of a probe before the window's end or its worker's death."""
     end_s, died_s = cell.window.end_s, {death.pid: death.at_s for death in cell.record.deaths}
     last = cell.tables.load_table("probe", ("pid", "at_s")).group_by("pid").max()
     return max(
@@ -116,7 +116,7 @@ def compute_probe_silence_s(cell: MeasuredCell) -> Second | None:
 
 
 def compute_upstream_late_share(cell: MeasuredCell) -> float | None:
-    """Mean lateness over mean wait asked for, of the answers it gave in the window."""
+    """Divide mean lateness by mean requested wait, over the upstream's responses in the window."""
     answered = cell.tables.load_table("upstream", WAITS).filter(
         pl.col("status").is_in(["200", "500"]), cell.window.contains("at_s"), pl.col("asked_ms") > 0
     )

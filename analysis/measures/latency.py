@@ -1,5 +1,5 @@
-"""Latencies of a window: mean and quantiles, what the unanswered make of them, and how much of
-them a request waited before the app saw it."""
+"""Latencies of a window: mean and quantiles, with and without unanswered requests, and the delay
+before the app received a request."""
 
 from dataclasses import dataclass
 
@@ -27,10 +27,10 @@ def collect_censored_durations(
     window_end_s: Second,
     end_s: Second,
 ) -> tuple[Milliseconds, npt.NDArray[np.bool_]]:
-    """Durations, and whether each is known: where nobody saw the end, it is a bound.
+    """Collect durations, and whether each is exact or a lower bound.
 
-    The window's completions, and what was under way when it closed: known if it was answered
-    in the drain, else at least the age at `end_s`, the drain's end.
+    They are those of the window's completions and of the requests in flight at its end: exact if
+    answered during the drain, else the age at `end_s`, the drain's end.
     """
     under_way = requests.filter(
         pl.col("started_s") < window_end_s,
@@ -49,7 +49,7 @@ class LatencySummary:
     ok_median_ms: float | None
     median_lower_bound_ms: float | None
     median_censored_ms: float | None
-    """Kaplan–Meier, with the requests that nobody answered; None where it is beyond them all."""
+    """Kaplan–Meier estimate with unanswered requests; None where it exceeds all observed times."""
     p99_lower_bound_ms: float | None
     p99_censored_ms: float | None
     p95_ms: float | None
@@ -84,16 +84,16 @@ def summarize_latency(cell: MeasuredCell) -> LatencySummary:
 @dataclass(frozen=True, kw_only=True)
 class ArrivalDelay:
     arrival_delay_median_ms: float | None = None
-    """None where two clocks are not known well enough."""
+    """None where the offset of two clocks is too uncertain."""
     arrival_delay_p99_ms: float | None = None
     clock_uncertainty_ms: float | None
     """Of load processes on other machines."""
 
 
 def measure_arrival_delay(cell: MeasuredCell) -> ArrivalDelay:
-    """It joins two machines' clocks if the load came from elsewhere: then it is known only where
-    the worst of them agrees with ours to a millisecond. (A latency has both its ends on one clock.)
-    """
+    """Measure the time from send to arrival. With load from other machines, it compares two clocks:
+    it is known only if the worst one agrees with this machine's to a millisecond. (A latency uses
+    a single clock.)"""
     uncertainty_ms = max((1000 * clock.uncertainty_s for clock in cell.record.clocks), default=None)
     if uncertainty_ms is not None and uncertainty_ms > CLOCKS_AGREE_MS:
         return ArrivalDelay(clock_uncertainty_ms=uncertainty_ms)
@@ -101,7 +101,7 @@ def measure_arrival_delay(cell: MeasuredCell) -> ArrivalDelay:
     arrivals = cell.tables.load_table("handlers", ("request_id", "arrived_s")).lazy()
     both = requests.join(arrivals.filter(cell.window.contains("arrived_s")), on="request_id")
     delays = both.select(pl.col("arrived_s") - pl.col("started_s"))
-    # without ever holding both sides together
+    # never holds both sides in memory
     delays_ms = 1000 * delays.collect(engine="streaming").to_series().to_numpy()
     return ArrivalDelay(
         arrival_delay_median_ms=estimate_quantile(delays_ms, 0.5),

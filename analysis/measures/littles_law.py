@@ -1,7 +1,7 @@
-"""Little's law: in a closed loop, users = throughput × (response + think).
+"""Little's law: in a closed loop, users = throughput × (response time + think time).
 
-It is asked of completed requests only. With the ages of the unfinished in it, it would hold
-always and detect nothing: the users that are missing are those whose requests are not answered.
+It uses completed requests only. With the ages of unfinished requests it would always hold and
+detect nothing: the missing users are those whose requests are unanswered.
 """
 
 from dataclasses import dataclass
@@ -12,30 +12,28 @@ from analysis.measures.window import MeasuredCell, count_distinct
 from analysis.stats.quantiles import estimate_quantile
 
 GAP_LIMIT = 0.05
-"""A window of 30 s with a response of 13 s was met within 1 % in repeated runs; the law itself has
-no error, only the window's edges have."""
+"""A window of 30 s with responses of 13 s agreed within 1 % in repeated runs: the law is exact,
+only the window's edges cause errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserSummary:
-    """Where users are known: not in an open loop, nor without a window or users' names."""
+    """Figures per user; None in an open loop, and without a window or users' names."""
 
     users_seen: float | None = None
-    """Throughput × (response + think): Little's law has as many users as there are."""
+    """Throughput × (response time + think time): by Little's law, the number of users."""
     users_unanswered: int | None = None
-    """Users without an answer in the whole window: starved, or the window is shorter than a
-    response."""
+    """Users without a response in the window: starved, or a response takes longer than it."""
     users_longest_wait_median_ms: float | None = None
-    """Half of the users waited at least so long for one of their answers."""
+    """Half of the users waited at least this long for one of their responses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LittlesLaw(UserSummary):
-    """users_seen: as many users as the completed requests account for (Little, Operations
-    Research 9, 1961). Throughput × response is off where the window is not long against a
-    response, since it cuts some at either edge. users_seen_exactly is the mean number of users
-    in such a request or its pause at any moment of the window: nothing is cut, but what nobody
-    answered by the drain's end is missing from it."""
+    """users_seen: the number of users that the completed requests account for (Little, Operations
+    Research 9, 1961). It is inexact where the window is not much longer than a response, since it
+    cuts requests at both edges. users_seen_exactly: the mean number of users in such a request or
+    its pause over the window; it cuts nothing, but lacks requests unanswered at the drain's end."""
 
     users_started: int
     users_seen: float
@@ -44,8 +42,8 @@ class LittlesLaw(UserSummary):
 
     @property
     def gap(self) -> float:
-        """The share of the users that is not accounted for; negative if too many are. By the
-        kinder of the two: starvation shows in both, a window's edges and a long queue in one."""
+        """The share of users not accounted for; negative if there are too many. It is the smaller
+        of the two gaps: starvation shows in both, a window's edges and a long queue in one."""
         found = (self.users_seen, self.users_seen_exactly)
         return min((1 - seen / self.users_started for seen in found), key=abs)
 
@@ -55,12 +53,12 @@ class LittlesLaw(UserSummary):
 
 
 def compute_littles_law(cell: MeasuredCell) -> LittlesLaw | None:
-    """None in an open loop, which has no users, without a window, and without users' names."""
+    """Return None in an open loop, which has no users, and without a window or users' names."""
     requests, completions, window = cell.requests, cell.completions, cell.window
     load = cell.record.scenario.load
     if load.is_open or not load.tells_ids or not window.length_s:
         return None
-    # what a user does between answer and next request counts, the generator's lateness too
+    # a user's pause after a response counts, and so does the generator's lateness
     paused_s = (completions["started_s"] - completions["intended_s"]).clip(lower_bound=0.0)
     busy_s = (completions["ended_s"] - completions["started_s"]) + paused_s + load.think_s
     begin, end = pl.min_horizontal("intended_s", "started_s"), pl.col("ended_s") + load.think_s
@@ -78,11 +76,10 @@ def compute_littles_law(cell: MeasuredCell) -> LittlesLaw | None:
 
 
 def compute_longest_wait_ms(cell: MeasuredCell) -> float | None:
-    """The median over the users.
+    """Compute the median over users of their longest wait.
 
-    A quantile over requests counts a user who is served often more often than one who starves; here
-    each user counts once, with the longest of its waits that ended in the window or was under way
-    when it closed.
+    A quantile over requests counts frequently served users more often than starved ones. Here each
+    user counts once, with the longest wait that ended in the window or was in flight at its end.
     """
     waits = (
         cell.requests.lazy()

@@ -1,8 +1,8 @@
-"""What the probe saw inside the workers: threads, pool, loop, and which code blocked the loop.
+"""The probe's samples from inside the workers: threads, pool, event loop, and blocking code.
 
-While the heartbeat is older than `BLOCKED_AFTER_S`, the probe notes at each sample which route is
-being served and which line the loop's thread is at. A sample stands for the time since the one
-before it in its process, so that a stalled watchdog's one sample stands for all that it missed.
+While the heartbeat is older than `BLOCKED_AFTER_S`, the probe records with each sample the current
+route and the line of the loop's thread. A sample covers the time since the previous one of its
+process, so that a stalled watchdog's single sample covers all that it missed.
 """
 
 import re
@@ -17,11 +17,11 @@ from analysis.stats.quantiles import estimate_quantile
 from scenarios.units import Second
 
 BEAT_S = 0.010
-"""The probe's heartbeat: an age up to this is no lag."""
+"""The probe's heartbeat: an age up to this counts as no lag."""
 BLOCKED_AFTER_S = 0.1
-"""From this age on the probe reads the loop's stack."""
+"""From this age on, the probe records the loop's stack."""
 BUCKET_S = 0.1
-"""Samples of several workers within this are taken as simultaneous; each samples every 10 ms."""
+"""Samples of several workers within this time count as simultaneous; each samples every 10 ms."""
 KINDS = ("threads_loop", "threads_anyio_worker", "threads_executor", "threads_other")
 THREADS = pl.sum_horizontal(KINDS, ignore_nulls=False)
 COUNTED = ("pid", "at_s", *KINDS)
@@ -34,14 +34,13 @@ SITE = ("blocked_route", "blocked_frame")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockingSite:
-    """seconds: for which this place blocked the loop, in all processes together. longest_ms: the
-    longest stretch. share: of the seconds of all sites. stack: "file:line function", innermost
-    first. cause: as of an audit's findings (`analysis.findings.blocks.causes`). Where the probe
-    knew no line, `function` is "module function" of the innermost frame, and `file` and `line` are
-    None.
+    """seconds: time for which this site blocked the loop, over all processes. longest_ms: the
+    longest stretch. share: of all sites' seconds. stack: "file:line function", innermost first.
+    cause: as in an audit's findings (`analysis.findings.blocks.causes`). Where the probe knew no
+    line, `function` is "module function" of the innermost frame; `file` and `line` are None.
 
-    Of a run with samples of the heartbeat alone: the seconds that the samples stand for, counted
-    from a tenth of a second on, and the longest lag; `stack` and `cause` are None."""
+    In a run with heartbeat samples only, seconds are those that the samples cover beyond a tenth of
+    a second, longest_ms is the longest lag, and `stack` and `cause` are None."""
 
     route: str | None
     file: str | None
@@ -60,15 +59,13 @@ class BlockingSite:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeMetrics:
-    """Of the window."""
-
     pool_total: int | None
     pool_waiting_peak: int | None
     loop_lag_p99_ms: float | None
     loop_lag_max_ms: float | None
     loop_blocked_share: float | None
     blocking_sites: tuple[BlockingSite, ...] = ()
-    """Of an endpoint that works on the event loop, the worst first."""
+    """The worst first; empty unless the endpoint works on the event loop."""
 
 
 def compute_probe_metrics(cell: MeasuredCell) -> ProbeMetrics:
@@ -87,7 +84,7 @@ def compute_probe_metrics(cell: MeasuredCell) -> ProbeMetrics:
 
 
 def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | None:
-    """The most of something at one time, over all workers together."""
+    """Compute the maximum at one time, summed over all workers."""
     peak = (
         samples.with_columns(what=what, bucket=(pl.col("at_s") / BUCKET_S).floor())
         .group_by("bucket", "pid")
@@ -101,13 +98,13 @@ def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | Non
 
 
 def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None, float | None]:
-    """p99 and maximum in ms, and the share of the time in which the heartbeat was older than a
-    tenth of a second; each of the worst process. Time-weighted: a stalled watchdog's one sample
-    stands for all the time that it missed."""
+    """Compute p99 and maximum in ms, and the share of time with a heartbeat older than a tenth of a
+    second, each for the worst process. All are time-weighted: a stalled watchdog's single sample
+    covers the time that it missed."""
     found = []
     for _, own in samples.sort("at_s").group_by("pid"):
         moments, age_s = own["at_s"].to_numpy(), own["heartbeat_age_s"].to_numpy()
-        # how long each sample stands for: since the one before it
+        # each sample covers the time since the previous one
         weights = np.diff(moments, prepend=moments[0] - BEAT_S).clip(min=0.0)
         lag_ms = 1000 * (age_s - BEAT_S).clip(min=0.0)
         share = weights[age_s > BLOCKED_AFTER_S].sum() / weights.sum()
@@ -119,13 +116,13 @@ def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None,
 
 
 def compute_observed_time(samples: pl.DataFrame) -> Mapping[int, Second]:
-    """For how long each process's watchdog looked, in s."""
+    """Compute how long each process's watchdog sampled, in s."""
     seconds = pl.col("at_s").max() - pl.col("at_s").min() + BEAT_S
     return dict(samples.group_by("pid").agg(seconds).iter_rows())
 
 
 def find_blocking_sites(samples: pl.DataFrame) -> tuple[BlockingSite, ...]:
-    """Of these samples of the probe; the worst first."""
+    """Find the blocking sites of these samples, the worst first."""
     sites = (
         samples.sort("at_s")
         .with_columns(lasted_s=pl.col("at_s").diff().over("pid").fill_null(BEAT_S))

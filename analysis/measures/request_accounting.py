@@ -1,4 +1,4 @@
-"""Where each request ended: generator, app and upstream must tell the same story."""
+"""Accounting of each request's outcome: the counts of generator, app and upstream must agree."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -9,7 +9,7 @@ from analysis.measures.window import MeasuredCell
 from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
 
 BEFORE_SENDING = r"^ConnectionRefusedError|gaierror|Address not available|Too many open files"
-"""Errors that come before a request leaves the generator."""
+"""Errors that occur before a request leaves the generator."""
 ZEROS = (
     "vanished", "completed_unseen", "app_repeated", "strangers",
     "upstream_missing", "upstream_strangers", "upstream_repeated",
@@ -20,16 +20,16 @@ NO_IDS = pl.Series(dtype=pl.UInt64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAccounting:
-    """Each request id that the generator drew has exactly one of the four fates after `sent`.
+    """Each request id of the generator has exactly one of the four outcomes after `sent`.
 
-    vanished: of those sent and never received, the ones that ended in an error; the others still
-    lay before the server when the drain ended.
-    completed_unseen: answered, though the app's journal does not know them.
-    strangers: ids of this cell that the app saw and the generator never sent.
+    vanished: requests sent, never received and ended in an error; other requests that were never
+    received still waited before the server when the drain ended.
+    completed_unseen: answered, but missing from the app's journal.
+    strangers: ids of this cell that the app received and the generator never sent.
     upstream_missing: answered 200 by the app, unknown to the upstream; None without an upstream.
-    upstream_strangers: ids of this cell that the upstream saw and the app did not.
+    upstream_strangers: ids of this cell that the upstream received and the app did not.
     upstream_repeated: ids that reached the upstream more than once.
-    What only the app's journal knows is None for an app without our probe.
+    Counts from the app's journal are None for an app without the probe.
     """
 
     sent: int
@@ -49,7 +49,7 @@ class RequestAccounting:
 
     @property
     def contradictions(self) -> dict[str, int]:
-        """Those of `ZEROS` that are not zero."""
+        """The counts of `ZEROS` that are not zero."""
         return {name: count for name, count in asdict(self).items() if name in ZEROS and count}
 
 
@@ -71,8 +71,8 @@ def account_for_requests(
     upstream: pl.DataFrame | None,
     cell_number: int,
 ) -> RequestAccounting:
-    """`requests` has one row an id; `handlers` is None where the app has no probe, `upstream`
-    where the scenario asks none."""
+    """`requests`: one row per id. `handlers`: None where the app has no probe. `upstream`: None
+    where the scenario calls none."""
     app_ids = None if handlers is None else select_load_ids(handlers, cell_number)
     seen = None if app_ids is None else app_ids.unique()
     answered = requests.filter(pl.col("status").is_not_null())["request_id"]
@@ -103,7 +103,7 @@ def account_for_requests(
 def add_upstream_counts(
     account: RequestAccounting, requests: pl.DataFrame, asked: pl.Series, seen: pl.Series | None
 ) -> RequestAccounting:
-    """`asked` are the ids at the upstream, `seen` those at the app."""
+    """`asked`: the ids at the upstream. `seen`: the ids at the app."""
     at_upstream = asked.unique()
     answered_well = requests.filter(pl.col("status") == 200)["request_id"]
     return replace(
@@ -118,9 +118,9 @@ def add_upstream_counts(
 
 
 def find_lost_requests(requests: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
-    """Those without an answer: did the app see them, and could they not even leave?"""
+    """Find unanswered requests, with `received` (by the app) and `unsent`."""
     lost = requests.filter(pl.col("status").is_null())
-    # sought among the few that are lost: a set of all that were seen would be large
+    # search the few lost ids: a set of all received ids would be large
     received = seen.filter(seen.is_in(lost["request_id"].implode()))
     return lost.with_columns(
         received=pl.col("request_id").is_in(received.implode()),
@@ -129,7 +129,7 @@ def find_lost_requests(requests: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
 
 
 def count_common(some: pl.Series, others: pl.Series) -> int:
-    """How many ids are among both; neither repeats one."""
+    """Count the ids in both; each must be free of repetitions."""
     return len(np.intersect1d(some.to_numpy(), others.to_numpy(), assume_unique=True))
 
 
@@ -138,8 +138,7 @@ def select_load_ids(table: pl.DataFrame, cell_number: int) -> pl.Series:
 
 
 def is_load_request(cell_number: int) -> pl.Expr:
-    """Is it a request of this cell's load? The bystander's are not (records.ids tells the parts
-    of an id)."""
+    """Select requests of this cell's load, without bystander requests (see records.ids)."""
     return (pl.col("request_id") // CELL_UNIT == cell_number) & ~is_bystander_request()
 
 

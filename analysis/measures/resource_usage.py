@@ -1,7 +1,7 @@
-"""CPU and memory of the processes, from the samples that the runner took from outside.
+"""CPU and memory of the processes, from the runner's samples.
 
-A sweep looks at every process and stamps all of its rows with one time: what is added up was
-there together, also around a worker's death.
+A sweep samples every process and gives all of its rows one time stamp, so that sums are of one
+moment, also around a worker's death.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,16 @@ USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
 OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", "terminal")
 
 BUCKET_S = 1.0
-"""The runner sweeps twice a second, and the kernel counts CPU in steps of 10 ms: over one
-second that is 1 % of a core."""
+"""The runner sweeps twice per second, and the kernel counts CPU in steps of 10 ms: 1 % of a core
+over one second."""
 FEWEST_REQUESTS = 100
-"""A server also works for nobody's request: the watchdog, the heartbeat and the background request
-take some milliseconds of each second. A blocked loop answers one request a second, and all of that
-would be called the CPU of that one (19 ms where a request takes 0.3 ms)."""
+"""A server also works without requests: watchdog, heartbeat and background requests take a few
+milliseconds per second. With a blocked loop that serves one request per second, all of that would
+count as CPU of that request (19 ms where a request takes 0.3 ms)."""
 FEWEST_CPU_S = 0.2
-"""The kernel's clock counts CPU in steps of 10 ms: two readings are off by 5 % of this at most."""
+"""The kernel counts CPU in steps of 10 ms: two readings are off by at most 5 % of this."""
 SWEEP_S = 0.5
-"""The runner looks at memory and threads so often: a window of some tenths of a second may lie
-between two looks."""
+"""The interval of the runner's samples: a very short window may lie between two of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +33,13 @@ class ServerUsage:
     worker_restarts: int
     cpu_percent_peak: float | None
     cpu_ms_per_request: float | None
-    """Of the server with all its processes, over the window; the probe's own share is in it. None
-    where too few requests completed."""
+    """CPU of all server processes over the window, including the probe's. None where too few
+    requests completed."""
     rss_mib_peak: float | None
     live_cpu_percent_peak: float | None
-    """Of the page of `--live`; None without one."""
+    """CPU of the `--live` page's process; None without one."""
     gil: bool | None = None
-    """Whether each Python of the server has one; None where they do not say."""
+    """True if every Python process of the server has a GIL; None where unknown."""
 
 
 def measure_server_usage(cell: MeasuredCell) -> ServerUsage:
@@ -63,15 +62,15 @@ def measure_server_usage(cell: MeasuredCell) -> ServerUsage:
 def compute_cpu_ms_per_request(
     cores: float | None, requests: int, window_s: Second | None
 ) -> float | None:
-    """None where it would not be the requests': with fewer than FEWEST_REQUESTS, or less CPU than
-    CLOCK_S is a small part of."""
+    """Return None where the figure would not describe requests: with fewer than FEWEST_REQUESTS,
+    or less CPU than FEWEST_CPU_S."""
     if cores is None or not window_s or requests < FEWEST_REQUESTS:
         return None
     return 1000 * cores / (requests / window_s) if cores * window_s >= FEWEST_CPU_S else None
 
 
 def compute_cpu_percent_peak(machine: pl.DataFrame, role: str) -> float | None:
-    """The most CPU in any second, in percent of one core, of a role's processes together."""
+    """Compute the maximum CPU in any second, in percent of one core, over a role's processes."""
     bucket = (pl.col("at_s") / BUCKET_S).floor()
     used = (
         machine.filter(pl.col("role") == role)
@@ -96,9 +95,9 @@ def compute_cpu_percent_peak(machine: pl.DataFrame, role: str) -> float | None:
 
 
 def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
-    """By role: CPU seconds used in each second, between the first sweep and the last; nothing where
-    these are one. `machine` is what all processes used, `stolen` the time that the hypervisor gave
-    to others while we wanted it (Linux; steal), `throttled` that for which a quota stopped us."""
+    """Compute mean cores by role between the first and the last sweep; empty for a single sweep.
+    `machine`: all processes. `stolen`: CPU steal, time that the hypervisor gave to other machines
+    (Linux). `throttled`: time for which a quota stopped this container."""
     first_s, last_s = machine["at_s"].min(), machine["at_s"].max()
     if not isinstance(first_s, float) or not isinstance(last_s, float) or first_s == last_s:
         return {}
@@ -112,8 +111,7 @@ def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
 
 
 def compute_cores_by_process(machine: pl.DataFrame, role: str) -> tuple[float, ...]:
-    """Of each process of a role: CPU seconds used in each second that it was seen to live; the
-    busiest first."""
+    """Compute the mean cores of each process of a role over its sampled life, the busiest first."""
     lived_s = pl.col("at_s").max() - pl.col("at_s").min()
     used_s = pl.col("cpu_s").max() - pl.col("cpu_s").min()
     found = machine.filter(pl.col("role") == role).group_by("pid").agg(cores=used_s / lived_s)
@@ -121,21 +119,21 @@ def compute_cores_by_process(machine: pl.DataFrame, role: str) -> tuple[float, .
 
 
 def compute_local_cores(machine: pl.DataFrame) -> dict[str, float]:
-    """Of this machine alone. Load processes of other machines report their CPU themselves, and
-    nothing of descriptors: what they use is not taken from here."""
+    """Compute the cores used on this machine. Load processes on other machines report their own
+    CPU; they are recognised by their lack of descriptor counts."""
     return compute_cores_used(machine.filter(pl.col("descriptors").is_not_null()))
 
 
 def compute_other_load_cores(used: Mapping[str, float]) -> float | None:
-    """How many cores were kept busy by what is no part of the cell; None where it was not
-    looked at. Interrupts belong to nobody and are not in it. used: by role, on this machine."""
+    """Compute how many cores other programs kept busy; None where the machine was not sampled.
+    Interrupts belong to no process and are not counted. used: by role, on this machine."""
     ours = sum(used.get(role, 0.0) for role in OURS)
     return max(0.0, used["machine"] - ours) if "machine" in used else None
 
 
 def compute_peak_together(machine: pl.DataFrame, role: str, column: str) -> int | None:
-    """The most of something that a role's processes had together. Pages of memory that they share
-    are counted once for each."""
+    """Compute the maximum of a column's sum over a role's processes. Shared memory pages count once
+    per process."""
     own = machine.filter(pl.col("role") == role)
     peak = own.group_by("at_s").agg(pl.col(column).sum())[column].max()
     return peak if isinstance(peak, int) else None

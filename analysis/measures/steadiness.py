@@ -1,4 +1,4 @@
-"""Whether the window was in a steady state: warm-up, and drift of response and throughput."""
+"""Steadiness of the window: warm-up, and drift of response time and throughput."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,16 @@ from scenarios.units import Second
 @dataclass(frozen=True, kw_only=True)
 class SteadinessSummary:
     warm_up_cut_s: float
-    """What the warm-up took of the window, by MSER-5."""
+    """The part of the window that MSER-5 assigned to the warm-up."""
     response_drift: float | None
-    """Change over the window as a share of the mean; so too for the throughput."""
+    """Change over the window as a share of the mean, as for the throughput."""
     throughput_drift: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steadiness(SteadinessSummary):
-    """unwarmed: users that the warm-up's limit found without an answer; turn_s: how long it
-    takes until everybody was served once, at the measured throughput; drifts: empty where the
-    window is too short to tell."""
+    """unwarmed: users without a response at the warm-up's limit. turn_s: time in which every user
+    is served once, at the measured throughput. drifts: empty where the window is too short."""
 
     window: Window
     unwarmed: int
@@ -56,7 +55,7 @@ def assess_steadiness(cell: MeasuredCell) -> Steadiness:
 
 
 def count_warmed_users(cell: MeasuredCell) -> int:
-    """Users with an answer, before the window, to a request that they sent after the ramp."""
+    """Count the users with a response, before the window, to a request sent after the ramp."""
     phases = cell.record.phases
     if phases.ramp_end_s is None or phases.window_start_s is None:
         return 0

@@ -1,4 +1,4 @@
-"""How many threads of pools worked for requests: endpoints, and calls that were handed over."""
+"""Pool threads that worked for requests: `def` endpoints and offloaded calls."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from analysis.stats.quantiles import estimate_quantile
 ENDPOINTS = ("pid", "thread_id", "thread_kind", "started_s", "ended_s")
 CALLED = ("pid", "visit", "thread_id", "thread_kind", "asked_s", "began_s", "ended_s")
 MOST_CALLS = 8
-"""Of one request the probe records so many: where one has them all, others may be missing."""
+"""The probe's limit per request: at the limit, further calls may be missing."""
 POOL, EXECUTOR = "anyio-worker", "executor"
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutorUse:
-    """threads: of executors, at most. busy_mean: that worked for a request, on average.
-    wait_median_ms: from handing a call over until a thread began it."""
+    """threads: maximum number of executor threads. busy_mean: mean number that worked for a
+    request. wait_median_ms: from offloading a call until a thread started it."""
 
     threads: int
     busy_mean: float
@@ -28,11 +28,10 @@ class ExecutorUse:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolUse:
-    """Of the window. None where not all calls are on record; executor: also where there were
-    none."""
+    """None where some calls may be missing from the record; executor: also without any calls."""
 
     pool_busy_mean: float | None = None
-    """Threads of anyio's pool that worked for a request."""
+    """Mean number of anyio's pool threads that worked for a request."""
     executor: ExecutorUse | None = None
 
 

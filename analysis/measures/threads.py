@@ -1,4 +1,4 @@
-"""How many threads the servers had, how many ever ran a handler, and how many at once."""
+"""Thread counts of the server: live, ever in a handler, and in a handler at the same time."""
 
 from dataclasses import dataclass
 
@@ -19,24 +19,24 @@ Moments = npt.NDArray[np.float64]
 def compute_active_threads(
     handlers: pl.DataFrame, last_seen: pl.DataFrame, window: Window
 ) -> tuple[float, int] | tuple[None, None]:
-    """Time-weighted mean and peak of the distinct threads that are inside a handler.
+    """Compute the time-weighted mean and the peak of distinct threads inside a handler.
 
-    A thread of the pool holds one handler at a time; a loop holds many and counts as one.
-    A handler without an end ran until its process was last seen (`last_seen`: pid, seen_s).
+    A pool thread runs one handler at a time; an event loop runs many and counts as one thread.
+    A handler without an end ran until its process was last sampled (`last_seen`: pid, seen_s).
     None without a window, and where no handler's thread is known.
     """
     known = handlers.filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
     if known.is_empty() or not window.length_s:
         return None, None
     start_s, end_s = window.start_s, window.end_s
-    # both numbers have 32 bits: as one of 64 they are grouped in half the time
+    # both numbers have 32 bits: grouping one of 64 bits takes half the time
     spans = known.join(last_seen, on="pid", how="left").select(
         thread=pl.col("pid").cast(pl.UInt64) * 2**32 + pl.col("thread_id"),
         start=pl.col("started_s").clip(start_s, end_s),
         end=pl.coalesce("ended_s", "seen_s", pl.lit(end_s)).clip(start_s, end_s),
     )
     starts, ends = merge_by_thread(spans)
-    # at the same moment, ends before starts: a stable sort keeps what is in order
+    # at the same moment, ends come before starts, and a stable sort keeps that order
     moments = np.concatenate([np.sort(ends), np.sort(starts)])
     order = np.argsort(moments, kind="stable")
     active = np.cumsum(np.where(order < len(ends), np.int8(-1), np.int8(1)), dtype=np.int32)
@@ -46,7 +46,7 @@ def compute_active_threads(
 
 
 def merge_by_thread(spans: pl.DataFrame) -> tuple[Moments, Moments]:
-    """Starts and ends; overlapping spans of one thread become one."""
+    """Return starts and ends, with overlapping spans of one thread merged."""
     threads = (
         spans.filter(pl.col("end") > pl.col("start"))
         .sort("start")
@@ -63,7 +63,7 @@ def merge_by_thread(spans: pl.DataFrame) -> tuple[Moments, Moments]:
 
 
 def merge_spans(start: Moments, end: Moments) -> tuple[Moments, Moments]:
-    """Of one thread, in the order of their starts."""
+    """Merge the spans of one thread, given in order of their starts."""
     reach = np.maximum.accumulate(end)
     fresh = np.ones(len(start), dtype=np.bool_)
     fresh[1:] = start[1:] > reach[:-1]
@@ -71,15 +71,15 @@ def merge_spans(start: Moments, end: Moments) -> tuple[Moments, Moments]:
 
 
 def load_last_seen(cell: MeasuredCell) -> pl.DataFrame:
-    """When each process was: pid, seen_s."""
+    """Load each process's last sample: pid, seen_s."""
     samples = cell.tables.load_table("probe", ("pid", "at_s"))
     return samples.group_by("pid").agg(seen_s=pl.col("at_s").max())
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadSummary:
-    """unique: distinct threads that ran a handler, ever; spawned: live threads at the most; active:
-    in a handler at once, in the window."""
+    """unique: distinct threads that ever ran a handler. spawned: maximum number of live threads.
+    active: threads in a handler at the same time, in the window."""
 
     threads_unique: int | None
     threads_spawned: int | None

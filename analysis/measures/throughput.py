@@ -1,4 +1,4 @@
-"""How much was served: in the window, over the ramp, and of what an open loop offered."""
+"""Throughput: in the window, over the ramp, and compared with an open loop's offered rate."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -13,23 +13,24 @@ from records.cell import CellRecord
 from scenarios.units import Second
 
 ENOUGH = 0.95
-"""Of the throughput with all users: within this it has arrived, and noise is no growth."""
+"""Share of the throughput with all users from which a level counts as saturated, despite noise."""
 LOOK_AHEAD = 3
-"""Levels that must have arrived in a row: one alone may be luck."""
+"""Saturated levels required in a row: a single one may be chance."""
 FEWEST_A_LEVEL = 30
-"""Answers while so many users were there: 30 vary by a fifth."""
+"""Responses per level of users: 30 vary by a fifth."""
 FEWEST_LEVELS = 5
 LOOKS = 21
-"""At how many are under way, over the window."""
+"""Samples of the requests in flight over the window."""
 GROWTH_LIMIT_SHARE = 0.02
 GROWTH_LIMIT_DEVIATIONS = 3.0
-"""Of the backlog, over the offered rate; and beyond the chance of random arrivals."""
+"""Limits of the backlog's growth: as a share of the offered rate, and in standard deviations of
+random arrivals."""
 FAILING_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """DESIGN: windows, populations, words."""
+    """`unfinished` counts the whole run, the other figures count the window."""
 
     duration_s: Second | None
     requests: int
@@ -43,7 +44,7 @@ class Throughput:
 
 
 def measure_throughput(cell: MeasuredCell) -> Throughput:
-    """With requests that got no answer and are no rows, where the load knows only their number."""
+    """Measure the window, including failed requests without rows, which are only counted."""
     requests = cell.completions.height + sum(cell.record.faults.values())
     ok, length_s = cell.completions["error"].null_count(), cell.window.length_s
     return Throughput(
@@ -61,8 +62,8 @@ def measure_throughput(cell: MeasuredCell) -> Throughput:
 
 @dataclass(frozen=True, slots=True)
 class RampGrowth:
-    """saturated_from: users, None where throughput grew to the ramp's end. levels: (users, requests
-    a second), from one user on."""
+    """saturated_from: number of users; None where throughput grew until the ramp's end. levels:
+    (users, requests per second), from one user on."""
 
     saturated_from: int | None
     levels: tuple[tuple[int, float], ...]
@@ -71,8 +72,8 @@ class RampGrowth:
 def measure_ramp_growth(
     record: CellRecord, requests: pl.DataFrame, ok_rps: float | None
 ) -> RampGrowth | None:
-    """`requests` has ended_s and error. None where the ramp was too quick to tell: then each number
-    of users was there for too few answers."""
+    """`requests` has ended_s and error. None where the ramp was too fast, with too few responses
+    per number of users."""
     load, ramp_end_s = record.scenario.load, record.phases.ramp_end_s
     if load.is_open or not load.tells_ids or ramp_end_s is None or not ok_rps:
         return None
@@ -93,7 +94,7 @@ def measure_ramp_growth(
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """offered and sustained: requests a second; growth: of what is under way."""
+    """Offered and sustained rates in requests per second; growth of the requests in flight."""
 
     offered_rps: float
     sustained_rps: float
@@ -105,9 +106,9 @@ class Backlog:
 
     @property
     def overload(self) -> Literal["growth", "failures"] | None:
-        """Of random arrivals the number under way varies by its square root; two looks at it differ
-        by sqrt(2) of that. Of constant ones a request or two come before or after a look. Requests
-        that fail quickly leave no backlog, and are not served."""
+        """The sign of overload, or None. With random arrivals, the number in flight varies by its
+        square root, and two samples differ by sqrt(2) of that; with constant arrivals, by one or
+        two requests. Requests that fail quickly leave no backlog, but are not served."""
         by_chance = sqrt(2 * self.mean_under_way) if self.random_arrivals else 1.0
         bearable_per_s = max(
             GROWTH_LIMIT_SHARE * self.offered_rps,
@@ -121,7 +122,7 @@ class Backlog:
 
 
 def compute_backlog(cell: MeasuredCell) -> Backlog | None:
-    """What is under way counts from when it was due. None without a window."""
+    """Count requests as in flight from when they were due; return None without a window."""
     window, requests, completions = cell.window, cell.requests, cell.completions
     if not window.length_s:
         return None
@@ -145,8 +146,8 @@ def compute_backlog(cell: MeasuredCell) -> Backlog | None:
 
 @dataclass(frozen=True, slots=True)
 class OpenLoopSummary:
-    """Of a cell whose requests left on schedule. Its latencies count from when they were due;
-    service_…: from when they left. Offered is what was due in the window, requests a second."""
+    """An open loop's figures. Latencies count from when a request was due; service_…: from when it
+    left. Offered: requests due in the window, per second."""
 
     arrival_rate: float
     arrivals: str
@@ -157,8 +158,8 @@ class OpenLoopSummary:
     service_median_ms: float | None
     service_p99_ms: float | None
     formula_median_ms: float | None = None
-    """Of an overloaded one, from rates and times alone: what is answered t after the schedule's
-    begin waited t (1 - sustained / offered), and half of the window's answers come before its
+    """The median under overload, from rates and times alone: a response t after the schedule's
+    start waited t (1 - sustained / offered), and half of the window's responses come before its
     middle."""
 
 
@@ -181,7 +182,7 @@ def summarize_open_loop(cell: MeasuredCell, backlog: Backlog | None) -> OpenLoop
 
 
 def estimate_backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
-    """None where requests failed, which then left the line early, and without an overload."""
+    """Return None without an overload, and with failed requests: they left the queue early."""
     begin_s = record.phases.ramp_end_s
     if begin_s is None or not backlog.overload or backlog.failed_rps:
         return None

@@ -1,4 +1,4 @@
-"""Which rows a figure is made of: the tables of a cell, its window, and who never came back."""
+"""The rows behind a figure: a cell's tables, its window, and its unanswered requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,18 +16,18 @@ from scenarios.units import Second
 
 Milliseconds = npt.NDArray[np.float64]
 TIMES = ("intended_s", "started_s", "ended_s")
-"""Of a request: when it was due, when it left, when its answer was there."""
+"""When a request was due, when it left, and when its response was complete."""
 ROWS = (*TIMES, "process", "user", "status", "error")
 
 
 class CellTables(Protocol):
-    """Where the rows come from: `records.rundir.CellDir`, or tables in memory. The caller names the
-    columns, so that of ten million rows only a few columns are held at a time."""
+    """The source of rows: `records.rundir.CellDir`, or tables in memory. The caller names the
+    columns, so that memory holds only a few columns of ten million rows."""
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
 
     def has_table(self, name: str) -> bool:
-        """Runs of an earlier version lack the later tables."""
+        """Return False for a table that is newer than the run."""
 
     def load_stacks(self, level: Level) -> Stacks: ...
 
@@ -36,7 +36,8 @@ class CellTables(Protocol):
 class Window:
     """Seconds since t0; a completion belongs to the window in which it ended.
 
-    cut_s: what the warm-up took of it. settles_late: more would have had to go than may.
+    cut_s: the part that the warm-up took. settles_late: the warm-up exceeded the most that may be
+    cut.
     """
 
     start_s: Second
@@ -49,7 +50,7 @@ class Window:
         return self.end_s - self.start_s
 
     def widen(self, by_s: Second) -> "Window":
-        """On both sides; an empty one stays empty."""
+        """Widen it on both sides; an empty window stays empty."""
         return (
             replace(self, start_s=self.start_s - by_s, end_s=self.end_s + by_s)
             if self.length_s
@@ -62,8 +63,8 @@ class Window:
 
 @dataclass(frozen=True)
 class MeasuredCell:
-    """What the figures of a cell are made of. end_s: the last moment that is known of. Its requests
-    are loaded at the first look, and then held."""
+    """A cell's record, tables and window. end_s: the last recorded moment. Requests are loaded on
+    first use and then kept."""
 
     record: CellRecord
     tables: CellTables
@@ -76,12 +77,12 @@ class MeasuredCell:
 
     @cached_property
     def completions(self) -> pl.DataFrame:
-        """Those of the requests that ended in the window."""
+        """The requests that ended in the window."""
         return self.requests.filter(self.window.contains("ended_s"))
 
 
 def get_planned_window(record: CellRecord) -> Window:
-    """As the runner opened and closed it."""
+    """Return the window as the runner opened and closed it."""
     start_s, end_s = record.phases.window_start_s, record.phases.window_end_s
     return Window(0.0, 0.0) if start_s is None or end_s is None else Window(start_s, end_s)
 
@@ -93,8 +94,8 @@ def open_cell(record: CellRecord, tables: CellTables) -> MeasuredCell:
 
 
 def compute_latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milliseconds:
-    """From the send; in an open loop from when it was due, or the wait of a request that could
-    not leave would be nobody's."""
+    """Count from the send; in an open loop from when the request was due, to include the wait of a
+    request that could not leave."""
     begin = "intended_s" if record.scenario.load.is_open else "started_s"
     return 1000 * (completions["ended_s"] - completions[begin]).to_numpy()
 
@@ -102,18 +103,18 @@ def compute_latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milli
 def sort_by_end(
     record: CellRecord, ended: pl.DataFrame
 ) -> tuple[npt.NDArray[np.float64], Milliseconds]:
-    """When each was answered, in s, and how long it took."""
+    """Return the time of each response, in s, and its latency."""
     moments = ended["ended_s"].to_numpy()
     order = np.argsort(moments, kind="stable")
     return moments[order], compute_latencies_ms(record, ended)[order]
 
 
 def find_window(record: CellRecord, tables: CellTables) -> Window:
-    """From where the runner opened it, or later if the warm-up had not ended yet, by MSER-5 over
-    the responses since the ramp. Empty where the cell was cut short before its window.
+    """Return the runner's window, without a warm-up that had not ended (by MSER-5 over the
+    responses since the ramp). Empty where the cell was cut short before its window.
 
-    Nothing is cut that holds a failure or a worker's death: those are findings. Where workers are
-    killed in cycles, the cycles are the steady state.
+    Never cut a failure or a worker's death: those are results. Where workers are killed in cycles,
+    the cycles are the steady state.
     """
     planned = get_planned_window(record)
     if not planned.length_s or record.cycles_planned is not None or record.interrupted:
@@ -135,7 +136,7 @@ def find_window(record: CellRecord, tables: CellTables) -> Window:
 
 
 def find_last_moment(record: CellRecord, cell: CellTables) -> Second:
-    """The end of the drain; of a cell cut short, the last thing that was written down."""
+    """Return the drain's end; for a cell cut short, the last recorded moment."""
     if record.phases.drain_end_s is not None:
         return record.phases.drain_end_s
     requests = cell.load_table("requests", ("started_s", "ended_s"))
@@ -148,6 +149,6 @@ def find_last_moment(record: CellRecord, cell: CellTables) -> Second:
 
 
 def count_distinct(rows: pl.DataFrame, *columns: str) -> int:
-    """How many different values these columns have together."""
-    # of ten million rows, streaming finds a few hundred in a tenth of the time of n_unique()
+    """Count the distinct combinations of these columns."""
+    # streaming takes a tenth of the time of n_unique() for a few hundred values in 10 million rows
     return rows.lazy().select(columns).unique().collect(engine="streaming").height

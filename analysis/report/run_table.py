@@ -3,7 +3,7 @@ and for the latencies with unanswered requests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from analysis.metrics import Format, Metric, get_value, list_metrics
+from analysis.metrics import Format, Metric, View, get_value, list_metrics
 from analysis.report.table import Cell, Column, Row, Table, render_headings, render_rows
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
@@ -29,8 +29,9 @@ COUNTING_UNANSWERED = {
 
 
 def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool = True) -> Table:
+    view: View = "table" if with_unanswered else "intervals"  # Markdown has room for whole words
     columns = [
-        Column(*each.get_heading("table"), width=ROOM.get(each.format, 8) + (each.key == STARRED))
+        Column(*each.get_heading(view), width=ROOM.get(each.format, 8) + (each.key == STARRED))
         for each in list_metrics("table")
     ]
     rows = [row for cell in cells for row in build_cell_rows(cell, with_unanswered)]

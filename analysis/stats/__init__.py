@@ -1,1 +1,1 @@
-"""Statistics that know nothing of web servers: quantiles, intervals, survival, steady state."""
+"""Statistics independent of web servers: quantiles, intervals, survival, steady state."""

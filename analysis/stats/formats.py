@@ -1,4 +1,4 @@
-"""The only place that turns figures into text for people. Units stand in the headings."""
+"""Formats of figures for people, the only place for them. Headings state the units."""
 
 import math
 from collections.abc import Callable
@@ -12,30 +12,31 @@ Format = Callable[[float | None], str]
 
 
 def format_number(value: float | None, whole_from: float) -> str:
-    """With one decimal below `whole_from`."""
+    """Format with one decimal below `whole_from`."""
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if value >= whole_from else f"{value:,.1f}"
 
 
 rate: Format = partial(format_number, whole_from=99_999.95)
-"""Requests a second: one decimal is what a window of 30 s can tell, and what a column holds."""
+"""Requests per second: a window of 30 s is precise to one decimal, and a column has room for it."""
 milliseconds: Format = partial(format_number, whole_from=100)
 short_number = milliseconds
-"""Of any unit, for sentences and small tables: three digits or more are whole."""
+"""Any unit, for sentences and small tables: numbers of three digits or more are whole."""
 decimal: Format = partial(format_number, whole_from=999.95)
 whole: Format = partial(format_number, whole_from=-math.inf)
 
 
 def duration(value_ms: float | None) -> str:
-    """In ms, or in seconds from one on."""
+    """Format in ms, or in seconds from one second on."""
     if value_ms is None or value_ms < 999.5:
         return f"{milliseconds(value_ms)} ms"
     return f"{decimal(value_ms / 1000)} s"
 
 
 def three_digits(value: float | None) -> str:
-    """And all of a whole number: 0.0167, 66.7, 1,234. Halves go up, as in a browser."""
+    """As in 0.0167, 66.7 and 1,234, with all digits of a whole number. Halves go up, as in a
+    browser."""
     if value is None:
         return UNKNOWN
     if 0 < value < 0.001:
@@ -46,17 +47,17 @@ def three_digits(value: float | None) -> str:
 
 
 def duration_three_digits(value_s: float) -> str:
-    """300 ms, 1.5 s."""
+    """As in "300 ms" and "1.5 s"."""
     return f"{three_digits(value_s)} s" if value_s >= 1 else f"{three_digits(1000 * value_s)} ms"
 
 
 def count_things(number: int, name: str) -> str:
-    """1 request, 2 requests."""
+    """As in "1 request" and "2 requests"."""
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
 def bracket_milliseconds(value_ms: float | None) -> str:
-    """A latency that must not be read as one: in brackets, and short."""
+    """Put a misleading latency in brackets, and keep it short."""
     if value_ms is None:
         return UNKNOWN
     if value_ms < 9_999.5:
@@ -65,14 +66,14 @@ def bracket_milliseconds(value_ms: float | None) -> str:
 
 
 def at_least(value_ms: float | None, bound_ms: float | None) -> str:
-    """A quantile that counts the unanswered; beyond what was seen only its lower bound is known."""
+    """Format a quantile that counts unanswered requests, or its lower bound where it is unknown."""
     if value_ms is not None:
         return milliseconds(value_ms)
     return UNKNOWN if bound_ms is None else f">{milliseconds(bound_ms)}"
 
 
 def percent(share: float | None) -> str:
-    """A share of one. A few failures among many never read as 0 %."""
+    """Format a share between 0 and 1. A few failures among many never read as 0 %."""
     if share is None:
         return UNKNOWN
     if 0 < share < 0.0005:
@@ -81,7 +82,7 @@ def percent(share: float | None) -> str:
 
 
 def short_ratio(ratio: float) -> str:
-    """Three digits; four near 1, where three would hide a small difference, and two far below."""
+    """Format three digits; four near 1, where three would hide a difference; two below 0.1."""
     if ratio >= 99.95:
         return whole(ratio)
     digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.1 else 2
@@ -89,7 +90,7 @@ def short_ratio(ratio: float) -> str:
 
 
 def p_value(p: float | None, exact: bool | None) -> str:
-    """A p-value, with a ~ where it is only approximate."""
+    """Format a p-value, with a ~ if it is only approximate."""
     if p is None:
         return UNKNOWN
     found = "<0.001" if p < 0.0005 else f"{p:.3f}"
@@ -97,7 +98,7 @@ def p_value(p: float | None, exact: bool | None) -> str:
 
 
 def near_bound(value: float, bound: float) -> str:
-    """Four digits, and as many more as keep 1,200.4 from reading like the 1200 it is beyond."""
+    """Format four digits, or more where rounding would hide that 1,200.4 exceeds 1200."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     for decimals in range(max(0, 3 - magnitude), MOST_DECIMALS):
         shown = round(value, decimals)
@@ -108,7 +109,7 @@ def near_bound(value: float, bound: float) -> str:
 
 
 def compact(value: float) -> str:
-    """In four characters or five, for where there is no room: 3.4, 340, 3.4k, 34k."""
+    """Format in four or five characters for narrow places: 3.4, 340, 3.4k, 34k."""
     if value < 10:
         return f"{value:.1f}"
     if value < 1000:

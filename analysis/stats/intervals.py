@@ -1,8 +1,7 @@
-"""How sure a figure is: intervals over trials, never over the requests within one.
+"""Confidence intervals over trials, never over the requests within one.
 
-Both intervals end at values that were measured, picked by their rank, and their coverage is
-counted, not estimated: it needs no assumption on how trials are distributed, only that they do
-not depend on each other.
+Both intervals end at measured values, picked by rank. Their coverage is counted, not estimated: it
+needs independent trials, but no assumption about their distribution.
 """
 
 import math
@@ -15,16 +14,16 @@ from itertools import combinations, count
 from typing import Literal, NamedTuple
 
 MOST_PERMUTED = 20_000
-"""Ways to deal out tied values that are all gone through: 8 v 8 trials have 12,870."""
+"""Maximum number of permutations of tied values to enumerate: 8 v 8 trials have 12,870."""
 MOST_COUNTED = 2500
-"""Pairs up to which the orders are counted, 50 v 50 trials; beyond, U is taken as normal."""
+"""Maximum number of pairs to count orders for, 50 v 50 trials; beyond, U counts as normal."""
 
 Direction = Literal["higher", "lower"]
 
 
 class TooFewTrials(NamedTuple):
-    """Even the whole range of so many covers the median in the share `covered` only; `needed` are
-    enough."""
+    """Even the whole range of these trials covers the median only with probability `covered`;
+    `needed` trials are enough."""
 
     trials: int
     covered: float
@@ -32,8 +31,8 @@ class TooFewTrials(NamedTuple):
 
 
 class TooFewPairs(NamedTuple):
-    """Chance alone sets the two sides fully apart in the share `by_chance`; `needed` of each are
-    enough."""
+    """The two sides are completely separate by chance with probability `by_chance`; `needed` trials
+    of each are enough."""
 
     base: int
     other: int
@@ -50,18 +49,18 @@ class ZeroValues(NamedTuple):
 
 class NoRatio(Enum):
     NOTHING_MEASURED = auto()
-    """On one side."""
+    """One side has no values."""
     MANY_FAILURES = auto()
 
 
 WhyNone = TooFewTrials | TooFewPairs | ZeroValues | NoRatio
-"""Why there is no interval, or no ratio. `dataclasses.asdict` leaves these as they are."""
+"""Why there is no interval, or no ratio. `dataclasses.asdict` leaves these unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class MedianInterval:
-    """`coverage` is the share of experiments whose [low, high] holds the median of all trials
-    that could ever be run; None with `low` and `high` where there are too few trials."""
+    """`coverage`: the probability that [low, high] contains the median of all possible trials; None
+    like `low` and `high` where there are too few trials."""
 
     median: float
     low: float | None
@@ -73,10 +72,10 @@ class MedianInterval:
 
 @dataclass(frozen=True, slots=True)
 class RatioInterval:
-    """`other` over `base`. `p` is two-sided, of the rank test; with ties it may say less than 0.05
-    where `other_is`, which counts ties against a difference, says None. `other_is` tells the
-    direction where the difference is more than chance makes it, and needs no ratio: it is known
-    with zeros too. `why_none` says why the ratio, or only its interval, is missing."""
+    """`other` over `base`. `p`: two-sided, of the rank test; with ties it may be below 0.05 where
+    `other_is`, which counts ties against a difference, is None. `other_is`: the direction of a
+    significant difference; it needs no ratio, so it is known with zeros too. `why_none`: why the
+    ratio, or only its interval, is missing."""
 
     ratio: float | None = None
     low: float | None = None
@@ -91,15 +90,15 @@ class RatioInterval:
 def compute_median_interval(
     values: Sequence[float], at_least: float = 0.90
 ) -> MedianInterval | None:
-    """The sample median, between the innermost pair x_(k), x_(n+1-k) that covers enough.
+    """Compute the sample median with the innermost pair x_(k), x_(n+1-k) that covers enough.
 
-    As many of n trials lie below the true median as n fair coins show heads: the pair misses it
-    when fewer than k coins fall on one side. So the coverage is exact for every continuous
-    distribution, and at least that for one with ties (David and Nagaraja, Order Statistics, 3rd
-    ed. 2003, section 7.1). The bootstrap promises as much only for many values: resamples of
-    five vary less than five new trials would, and the true coverage is then below the nominal.
-    SciPy's `quantile_test` has the same interval (a test compares them), but does not tell its
-    coverage, and by rounding misses a coverage that is just `at_least`.
+    The number of n trials below the true median is distributed like the heads of n fair coins: the
+    pair misses it when fewer than k coins fall on one side. So the coverage is exact for every
+    continuous distribution, and at least that for one with ties (David and Nagaraja, Order
+    Statistics, 3rd ed. 2003, section 7.1). The bootstrap needs many values for this: resamples of
+    five vary less than five new trials, so the true coverage is below the nominal one. SciPy's
+    `quantile_test` has the same interval (a test compares them), but does not report its coverage,
+    and misses a coverage of exactly `at_least` by rounding.
 
     None where there is no value. Raises ValueError for an `at_least` outside 0 to 1.
     """
@@ -119,13 +118,13 @@ def compute_median_interval(
 def compute_ratio_interval(
     base: Sequence[float], other: Sequence[float], at_least: float = 0.95
 ) -> RatioInterval:
-    """The median of all pairwise ratios other / base, between two of these ratios.
+    """Compute the median of all pairwise ratios other / base, with an interval between two of them.
 
-    Hodges and Lehmann's estimate (Annals of Mathematical Statistics 34, 1963) on the scale of
-    logarithms, and the interval that turns the Mann-Whitney test round: it leaves 1 out exactly
-    when the two-sided exact test calls the samples different at 1 - `at_least` (David and
-    Nagaraja, as above; Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, ch. 4).
-    Ties count against a difference, so that the coverage is then at least the one given.
+    The estimate is Hodges and Lehmann's (Annals of Mathematical Statistics 34, 1963) on a
+    logarithmic scale. The interval inverts the Mann-Whitney test: it excludes 1 exactly when the
+    two-sided exact test finds a difference at 1 - `at_least` (David and Nagaraja, as above;
+    Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, ch. 4). Ties count against a
+    difference, so that the coverage is then at least the given one.
     """
     if not base or not other:
         return RatioInterval(why_none=NoRatio.NOTHING_MEASURED)
@@ -145,10 +144,10 @@ def compute_ratio_interval(
 
 
 def find_innermost_rank(counts: Sequence[int], at_least: float) -> tuple[int, float]:
-    """The largest k for which 1 - 2 P(X < k) is `at_least` or more, and that coverage.
+    """Find the largest k for which 1 - 2 P(X < k) is `at_least` or more, and that coverage.
 
-    `counts[x]` are the equally likely ways to x, alike from both ends; k is 0 where even
-    leaving out nothing but X = 0 and its mirror image is too much.
+    `counts[x]`: the equally likely ways to x, symmetric. k is 0 where even excluding only X = 0 and
+    its mirror image is too much.
     """
     if not 0 < at_least < 1:
         raise ValueError(f"at_least is a share between 0 and 1, not {at_least}")
@@ -169,8 +168,8 @@ def count_coin_outcomes(trials: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=64)
 def count_rank_orders(base: int, other: int) -> tuple[int, ...]:
-    """In how many orders of `base` and `other` unlike values U pairs have the other one larger,
-    for U = 0 to base × other.
+    """Count the orders of `base` and `other` distinct values in which U pairs have the other one
+    larger, for U = 0 to base × other.
 
     Their generating function is a Gaussian polynomial, the product of (1 - x^(other + i)) /
     (1 - x^i) for i = 1 to base (Andrews, The Theory of Partitions, 1976, ch. 3).
@@ -185,8 +184,8 @@ def count_rank_orders(base: int, other: int) -> tuple[int, ...]:
 
 
 def find_pair_rank(base: int, other: int, at_least: float) -> tuple[int, float]:
-    """Beyond MOST_COUNTED the normal approximation: right to 0.001 for sides alike in size, and
-    with an interval rather too wide (3 v 1000: 0.953 where 0.950 is said) for unlike ones."""
+    """Find rank and coverage. Beyond MOST_COUNTED, use the normal approximation: correct to 0.001
+    for sides of similar size, and slightly too wide for others (3 v 1000: 0.953, not 0.950)."""
     if base * other <= MOST_COUNTED:
         return find_innermost_rank(count_rank_orders(base, other), at_least)
     deviation = math.sqrt(base * other * (base + other + 1) / 12)
@@ -196,7 +195,7 @@ def find_pair_rank(base: int, other: int, at_least: float) -> tuple[int, float]:
 
 
 def find_direction(base: Sequence[float], other: Sequence[float], rank: int) -> Direction | None:
-    """Fewer than `rank` of the pairs may speak against it; a tie speaks against both."""
+    """Find the direction that fewer than `rank` pairs contradict; a tie contradicts both."""
     pairs = len(base) * len(other)
     higher = sum(above > below for below in base for above in other)
     lower = sum(above < below for below in base for above in other)
@@ -206,9 +205,9 @@ def find_direction(base: Sequence[float], other: Sequence[float], rank: int) -> 
 
 
 def compute_rank_test(base: Sequence[float], other: Sequence[float]) -> tuple[float, bool]:
-    """The two-sided p of Mann and Whitney, and whether it is exact: by counted orders, or with ties
-    by every way to deal the same values out. Of many values it is the normal approximation, which
-    for a few is smaller than any way to deal them out allows."""
+    """Compute Mann and Whitney's two-sided p, and whether it is exact: from counted orders, or with
+    ties from all permutations. Use the normal approximation only for many values: for a few it is
+    smaller than any permutation allows."""
     pooled = (*base, *other)
     unlike = len(set(pooled))
     if unlike == 1:
@@ -223,9 +222,9 @@ def compute_rank_test(base: Sequence[float], other: Sequence[float]) -> tuple[fl
 
 
 def compute_permutation_p(ranks: Sequence[float], base: int) -> float:
-    """Of all ways to deal the pooled ranks out, those that set a `base` of this size as far from
-    the middle as its own ranks, the first ones, are. SciPy's `permutation_test` refuses a side of
-    one value, and takes 35 times as long (0.15 s for 8 v 8)."""
+    """Compute the share of permutations of the pooled ranks that put `base` values as far from the
+    middle as the first ones, their own, are. SciPy's `permutation_test` rejects a side of one
+    value, and takes 35 times as long (0.15 s for 8 v 8)."""
     middle = base * (len(ranks) + 1) / 2
     own = abs(sum(ranks[:base]) - middle)
     ways = [abs(sum(dealt) - middle) for dealt in combinations(ranks, base)]
@@ -233,7 +232,7 @@ def compute_permutation_p(ranks: Sequence[float], base: int) -> float:
 
 
 def compute_geometric_median(ordered: Sequence[float]) -> float:
-    """The middle one, or the geometric mean of the two: B over A is then 1 / (A over B)."""
+    """Return the middle value, or the geometric mean of two: B over A is then 1 / (A over B)."""
     size = len(ordered)
     if size % 2:
         return ordered[size // 2]
@@ -241,7 +240,7 @@ def compute_geometric_median(ordered: Sequence[float]) -> float:
 
 
 def count_fewest_trials(count_ways: Callable[[int], Sequence[int]], at_least: float) -> int:
-    """The smallest number of trials whose counted ways allow an interval."""
+    """Find the smallest number of trials whose counted ways allow an interval."""
     return next(
         trials for trials in count(1) if find_innermost_rank(count_ways(trials), at_least)[0] > 0
     )

@@ -1,4 +1,4 @@
-"""Intervals for shares of counts, and for the difference of two that are scaled differently."""
+"""Intervals for shares of counts, and for the difference of two shares with different scales."""
 
 from math import sqrt
 from typing import NamedTuple
@@ -13,8 +13,8 @@ class Interval(NamedTuple):
 
 
 def compute_share(count: int, total: int) -> Interval:
-    """A share of independent draws, with the 95 % interval of E. B. Wilson, "Probable inference"
-    (JASA 22, 1927). Of no draws nothing is known."""
+    """Compute a share of independent draws, with the 95 % interval of E. B. Wilson, "Probable
+    inference" (JASA 22, 1927); 0 to 1 without draws."""
     if total == 0:
         return Interval(0.0, 0.0, 1.0)
     share, square = count / total, Z_95 * Z_95 / total
@@ -24,12 +24,12 @@ def compute_share(count: int, total: int) -> Interval:
 
 
 def scale(of: Interval, by: float) -> Interval:
-    """`by` is above 0."""
+    """Scale by a factor above 0."""
     return Interval(of.low * by, of.estimate * by, of.high * by)
 
 
 def subtract(one: Interval, other: Interval) -> Interval:
-    """The difference of two independent estimates, from their own intervals (MOVER: Zou and Donner,
+    """Subtract two independent estimates, given their intervals (MOVER: Zou and Donner,
     "Construction of confidence limits about effect measures", Statistics in Medicine 27, 2008)."""
     difference = one.estimate - other.estimate
     below = sqrt((one.estimate - one.low) ** 2 + (other.high - other.estimate) ** 2)

@@ -1,4 +1,4 @@
-"""Is the window a steady state? Where the warm-up ends, and whether what follows still drifts."""
+"""Tests of a steady state: where the warm-up ends, and whether the window still drifts after it."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -13,22 +13,22 @@ Values = npt.NDArray[np.float64]
 BATCH = 5
 BLOCKS = 40
 MOST_PARTS, FEWEST_PARTS = 20, 8
-"""A window is judged by the means of its parts. Each is at least as long as a typical response:
-requests that were under way together waited for each other. Fewer than eight tell no trend."""
+"""A window is judged by the means of its parts. Each is at least as long as a typical response,
+since requests in flight together wait for each other. Fewer than eight show no trend."""
 TREND_CHANCE = 0.01
 MATTERS = 0.05
-"""A change must be both certain and large: thousands of requests make one of 0.1 % certain."""
+"""A change must be both certain and large: with thousands of requests, one of 0.1 % is certain."""
 MOST_CUT = 0.2
-"""Of the window. What settles later than that has not settled, and the cell says so."""
+"""Share of the window. If it settles later, it gets a verdict instead of a cut."""
 
 
 def estimate_warm_up_length(values: Values) -> int | None:
-    """How many of the first values belong to the warm-up, by MSER-5; None if it is unknown.
+    """Count the first values that belong to the warm-up, by MSER-5; None if unknown.
 
-    The cut is where the squared standard error of the mean of what remains is smallest, sought
-    among the means of each five values in the order of time. A cut in the second half is no cut:
-    the series is then too short, or as unsteady at its end as at its beginning (White, Simulation
-    69, 1997; White, Cobb and Spratt, Winter Simulation Conference 2000).
+    The cut minimizes the squared standard error of the mean of the remaining values, over means of
+    five consecutive values. A cut in the second half does not count: the series is then too short,
+    or as unsteady at its end as at its beginning (White, Simulation 69, 1997; White, Cobb and
+    Spratt, Winter Simulation Conference 2000).
     """
     batches = len(values) // BATCH
     if batches < 2 * BATCH:
@@ -45,19 +45,19 @@ def estimate_warm_up_length(values: Values) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class WarmUpCut:
-    """How many of the first values to leave out. too_late: more would have to go than may."""
+    """The number of first values to leave out. too_late: it would exceed MOST_CUT."""
 
     length: int
     too_late: bool = False
 
 
 def choose_warm_up_cut(values: Values, already: int) -> WarmUpCut:
-    """What MSER-5 would cut beyond the `already` that are left out anyway, where it matters.
+    """Choose the cut that MSER-5 suggests beyond the `already` excluded values, where it matters.
 
-    It is cut only if it is another level: its median off by more than 5 % from the rest's, and its
-    block means too far from theirs for chance (Mann and Whitney 1947); and only if what came right
-    before it was off to the same side. A stall at the window's beginning is no warm-up, however
-    many it held up: to cut it would hide it.
+    Values are cut only if their level differs: a median more than 5 % off that of the remaining
+    values, block means too different for chance (Mann and Whitney 1947), and the values just before
+    them off to the same side. A stall at the window's beginning is not a warm-up: a cut would hide
+    it.
     """
     cut = estimate_warm_up_length(values)
     if cut is None or cut <= already:
@@ -73,14 +73,14 @@ def choose_warm_up_cut(values: Values, already: int) -> WarmUpCut:
 
 
 def is_one_sided(earlier: Values, before: Values, level: float) -> bool:
-    """Whether all of it is on one side of the level it comes to, and off by what matters."""
+    """Return True if both parts are off the level, to the same side and by more than MATTERS."""
     parts = [float(np.median(part)) - level for part in (earlier, before) if len(part)]
     return min(parts) > MATTERS * level or max(parts) < -MATTERS * level
 
 
 def are_different(before: Values, rest: Values) -> bool:
-    """The rank test on block means; its variance grows as that of `trend` does, and for its reason:
-    blocks of a queue still know of each other."""
+    """Apply the rank test to block means. As in `estimate_trend`, its variance is inflated, since
+    blocks of a queue are correlated."""
     from scipy.stats import mannwhitneyu, norm  # a second to import, for reports only
 
     size = max(BATCH, (len(before) + len(rest)) // BLOCKS)
@@ -110,7 +110,7 @@ class Drift:
 
 
 def count_parts(window_s: Second, response_s: Second | None) -> int | None:
-    """How many parts a window is judged by; None if it is too short to tell."""
+    """Count the parts to judge a window by; None if it is too short."""
     if not response_s or window_s <= 0:
         return None
     parts = min(MOST_PARTS, int(window_s / response_s))
@@ -118,19 +118,19 @@ def count_parts(window_s: Second, response_s: Second | None) -> int | None:
 
 
 def estimate_drift(values: Values, parts: int) -> Drift | None:
-    """Of a series in the order of time; None if it is too short to tell."""
+    """Estimate the drift of a series in order of time; None if it is too short."""
     if len(values) < 2 * parts:
         return None
     return estimate_trend(np.array([part.mean() for part in np.array_split(values, parts)]))
 
 
 def estimate_trend(parts: Values) -> Drift:
-    """Of a figure's values in equal parts of the window, in the order of time.
+    """Estimate the trend of a figure's values in equal parts of the window, in order of time.
 
-    A median of slopes, so that one stall does not look like a trend. Parts that still know of
-    each other make chance trends likelier: the test's variance grows by (1 + r) / (1 - r), where r
-    is what neighbours have in common besides the trend (Bayley and Hammersley 1946; for this test
-    Hamed and Rao, J. Hydrology 204, 1998).
+    It is a median of slopes, so that a single stall does not look like a trend. Correlated parts
+    make chance trends likelier: the test's variance grows by (1 + r) / (1 - r), where r is the
+    correlation of neighbours without the trend (Bayley and Hammersley 1946; for this test Hamed and
+    Rao, J. Hydrology 204, 1998).
     """
     from scipy.stats import kendalltau, norm, theilslopes  # a second to import, for reports only
 
@@ -146,7 +146,7 @@ def estimate_trend(parts: Values) -> Drift:
 
 
 def compute_variance_inflation(residuals: Values) -> float:
-    """(1 + r) / (1 - r) of neighbours; at least 1."""
+    """Compute (1 + r) / (1 - r) of neighbours; at least 1."""
     centred = residuals - residuals.mean()
     variance = float(centred @ centred)
     r = float(centred[:-1] @ centred[1:]) / variance if variance > 0 else 0.0

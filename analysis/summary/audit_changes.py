@@ -1,4 +1,4 @@
-"""What became of the findings of an audit in a later one."""
+"""Changes of an audit's findings in a later audit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from analysis.findings.recognition import FindingSite, group_by_site, pair_sites
 Change = Literal[
     "new", "new route", "worse", "better", "gone", "similar", "in both", "not asked", "not seen"
 ]
-"""Of B against A. new route: A did not ask it. in both: there are no times to compare. not asked: B
-did not ask its route. not seen: one of them could not see such a finding."""
+"""B compared with A. new route: A did not request it. in both: no times to compare. not asked: B
+did not request its route. not seen: one of the two could not detect such a finding."""
 CHANGED = 1.5
-"""Of unchanged code the median of a wait is twice as long in one audit of three as in another, and
-its longest in one of twelve: only both together say that code has changed. By this factor, the two
-changed together in 4 of 165 findings of unchanged apps; by 1.1, in 32."""
+"""With unchanged code, the median of a wait doubles in one of three audits and its longest in one
+of twelve: only both together show that code changed. By this factor, both changed together in 4 of
+165 findings of unchanged apps; by 1.1, in 32."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteFigures:
-    """Of a site's findings: the longest of all, the median of the worst, the seconds of all."""
+    """A site's findings: longest of all, median of the worst, count and seconds in total."""
 
     severity: str
     line: int | None
@@ -33,7 +33,7 @@ class SiteFigures:
 
 @dataclass(frozen=True, slots=True)
 class SiteChange:
-    """found: of B, or of A where B has none."""
+    """found: from B, or from A where B has none."""
 
     change: Change
     site: FindingSite
@@ -43,7 +43,7 @@ class SiteChange:
 
 
 def compare_findings(a: AuditFindings, b: AuditFindings) -> tuple[SiteChange, ...]:
-    """By kind of change, then the worst of A first."""
+    """Sort by kind of change, then the worst of A first."""
     sides = group_by_site(a.findings), group_by_site(b.findings)
     changes = []
     for pair in pair_sites(tuple(sides[0]), tuple(sides[1])):
@@ -59,7 +59,7 @@ def compare_findings(a: AuditFindings, b: AuditFindings) -> tuple[SiteChange, ..
 
 
 def measure_site(found: Sequence[AuditFinding]) -> SiteFigures | None:
-    """None where there are none."""
+    """Return None for an empty sequence."""
     if not found:
         return None
     worst = found[0]
@@ -81,7 +81,7 @@ def judge_change(
     found: AuditFinding,
     scopes: tuple[AuditScope, AuditScope],
 ) -> Change:
-    """found: of the side that has one. scopes: of A and of B."""
+    """found: from the side that has one. scopes: of A and B."""
     before, after = figures
     if before is not None and after is not None:
         return judge_ratios(before, after)
@@ -105,6 +105,6 @@ def judge_ratios(before: SiteFigures, after: SiteFigures) -> Change:
 
 
 def can_see(scope: AuditScope, found: AuditFinding) -> bool:
-    """Whether an audit would have found it: one from outside, or of an earlier version, has fewer
-    tables."""
+    """Return True if an audit can detect it: an audit from outside the process, or of an earlier
+    version, has fewer tables."""
     return scope.processes > 0 and (found.code == "LOOP_BLOCKED" or scope.sees_waits)

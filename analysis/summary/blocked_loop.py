@@ -1,7 +1,7 @@
-"""What blocked the event loop in a cell's window: how much of it, and at which places.
+"""Blocking of the event loop in a cell's window: its share, and the blocking sites.
 
-By the stretches that the probe timed. A run of an older probe has none: it keeps what samples of
-its heartbeat say (`analysis.measures.probe_metrics`).
+Computed from the stretches that the probe timed. A run of an older probe has none and keeps the
+figures of its heartbeat samples (`analysis.measures.probe_metrics`).
 """
 
 from collections import defaultdict
@@ -22,12 +22,12 @@ from records.rows import BLOCK_STACKS, BLOCKS
 from scenarios.units import Second
 
 HERE = "."
-"""Files of a recorded cell are relative to the folder that its server ran in."""
+"""Files of a recorded cell are relative to its server's working directory."""
 HANDLED = ("route", "endpoint", "protocol")
 
 
 def replace_blocked_loop(cell: MeasuredCell, probe: ProbeMetrics) -> ProbeMetrics:
-    """The probe's figures with the loop's share and places by stretches, where there are any."""
+    """Replace the loop's blocked share and sites by those from stretches, where recorded."""
     if not cell.tables.has_table("blocks"):
         return probe
     stretches = load_stretches(cell)
@@ -38,8 +38,7 @@ def replace_blocked_loop(cell: MeasuredCell, probe: ProbeMetrics) -> ProbeMetric
 
 
 def load_stretches(cell: MeasuredCell) -> tuple[Stretch, ...]:
-    """Those that reach into the window, cut to it. One that lasted when its worker died ended with
-    it."""
+    """Load the stretches that overlap the window, cut to it. A worker's death ends its stretch."""
     blocks = cell.tables.load_table("blocks", tuple(BLOCKS))
     stacks = cell.tables.load_table("block_stacks", tuple(BLOCK_STACKS))
     died_s = {each.pid: each.at_s for each in cell.record.deaths}
@@ -52,7 +51,7 @@ def load_stretches(cell: MeasuredCell) -> tuple[Stretch, ...]:
 
 
 def cut_stretch(stretch: Stretch, window: Window) -> Stretch:
-    """What happened in it is shared out evenly."""
+    """Cut it to the window, and scale its clocks in proportion."""
     began_s = max(stretch.began_s, window.start_s)
     part = (min(stretch.ended_s, window.end_s) - began_s) / stretch.clocks.length_s
     if part >= 1.0:
@@ -75,7 +74,7 @@ def scale(value: Second | None, part: float) -> Second | None:
 
 
 def compute_blocked_share(cell: MeasuredCell, stretches: Sequence[Stretch]) -> float | None:
-    """Of the worst process, by what the code answers for; None where no probe was seen."""
+    """Compute the share that code caused, for the worst process; None without a probe."""
     samples = cell.tables.load_table("probe", ("pid", "at_s")).filter(cell.window.contains("at_s"))
     observed_s = compute_observed_time(samples)
     blocked_s: dict[int, Second] = defaultdict(float)
@@ -86,7 +85,7 @@ def compute_blocked_share(cell: MeasuredCell, stretches: Sequence[Stretch]) -> f
 
 
 def load_handlers(cell: MeasuredCell) -> pl.DataFrame:
-    """How many requests each route had, with the code that answers it."""
+    """Count the requests of each route, with its handler's code."""
     handlers = cell.tables.load_table("handlers", HANDLED).lazy().group_by(HANDLED).len()
     return handlers.collect(engine="streaming")
 
@@ -94,7 +93,7 @@ def load_handlers(cell: MeasuredCell) -> pl.DataFrame:
 def find_blocking_sites(
     stretches: Sequence[Stretch], handlers: pl.DataFrame
 ) -> tuple[BlockingSite, ...]:
-    """The worst first; what has too little evidence is none. handlers: of `load_handlers`."""
+    """Find sites with enough evidence, the worst first. handlers: from `load_handlers`."""
     requests = handlers.group_by("route").agg(pl.col("len").sum()).drop_nulls()
     finder = PlaceFinder(HERE, list_endpoints(handlers))
     found = attribute_stretches(stretches, finder, dict(requests.iter_rows())).sites
@@ -109,7 +108,7 @@ def describe_site(place: BlockPlace, shares: Sequence[StretchShare], all_s: Seco
     stack = worst.located.stack
     innermost = stack[0] if stack else None
     outside = f"{innermost.module} {innermost.function}" if innermost else None
-    is_own = worst.located.own is not None  # otherwise a library blocks, and not the route's code
+    is_own = worst.located.own is not None  # otherwise a library blocks, not the route's code
     return BlockingSite(
         route=place.route,
         file=place.file if is_own else None,

@@ -1,9 +1,9 @@
-"""How much can it serve? A bounded step search for the knee of an open loop, and its cells.
+"""The capacity search: a bounded step search for the knee of an open loop, and its cells.
 
 A step offers one rate for a while. The knee lies between the highest rate that was sustained and
 the lowest that was not; the search halves that interval, by ratio, until it is narrow enough.
-Most cells are steps of the search. Some look at the latencies at shares of the knee and decide
-nothing; their names tell which.
+Most cells are steps of the search. The others, recognised by name, only measure latency at shares
+of the knee.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from analysis.summary.model import CellSummary
 
 PRECISION = 0.05
 WIDEN = 1.3
-"""Until the knee lies between two steps, the next one is so much higher or lower."""
+"""Factor between steps until the knee lies between two of them."""
 BLUR = 0.02
-"""The verdict OVERLOADED lets a backlog grow by this share of the offered rate: a rate so little
-above the capacity passes for sustained."""
+"""The verdict OVERLOADED lets a backlog grow by this share of the offered rate, so a rate this
+little above the capacity counts as sustained."""
 BEARABLE_FAILURES = 0.01
 SENT = 0.98
-"""Of what was due: a generator that sends less was the limit itself."""
+"""Share of the due requests: a generator that sends less was the limit."""
 SHARES = (0.5, 0.7, 0.9)
 NEAR = 0.02
-"""A cell at this distance from a share of the knee stands for it."""
+"""A cell represents a share of the knee up to this relative distance."""
 SHARE_ENDING = "-percent"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchStep:
-    """sustained: None where the generator could not keep up, and the step tells nothing.
+    """sustained: None where the generator could not keep up, so that the step shows nothing.
 
-    served_rps: good answers a second of a server that was kept busy throughout, the most it can
-    do; None where it was not overloaded, and where requests failed (a server that turns them away
-    could do more for fewer).
+    served_rps: successful responses per second of an overloaded server, its maximum; None where it
+    was not overloaded, and where requests failed (a server that rejects requests could serve more
+    at a lower rate).
     """
 
     rate: float
@@ -43,12 +43,12 @@ class SearchStep:
 
 @dataclass(frozen=True, slots=True)
 class Knee:
-    """Requests a second: the highest rate sustained and the lowest that was not. None where no
-    step showed it. generator_limit: a rate that the generator could not offer.
+    """The highest rate that was sustained and the lowest that was not, in requests per second; None
+    where no step showed it. generator_limit: a rate that the generator could not offer.
 
-    A window is short: now and then a rate above the capacity passes for sustained. So
-    `sustained_rps` is never more than an overloaded step was seen to serve. Of several such steps
-    the one that served the most counts, for too much load can cost throughput.
+    A window is short, so a rate above the capacity sometimes counts as sustained. Therefore
+    `sustained_rps` is at most what an overloaded step served. Of several such steps, the one that
+    served the most counts, since too much load can cost throughput.
     """
 
     sustained_rps: float | None
@@ -72,8 +72,8 @@ def find_knee(steps: Sequence[SearchStep]) -> Knee:
 
 
 def select_final_steps(steps: Sequence[SearchStep]) -> list[SearchStep]:
-    """One step for each rate. Of one that was tried again the second answer counts, if it is one:
-    the first was at odds with other steps."""
+    """Select one step for each rate. A repeated rate's second result counts, if it has one: the
+    first contradicted other steps."""
     found: dict[float, SearchStep] = {}
     for each in steps:
         if each.sustained is not None or each.rate not in found:
@@ -82,8 +82,9 @@ def select_final_steps(steps: Sequence[SearchStep]) -> list[SearchStep]:
 
 
 def bracket_knee(judged: Sequence[SearchStep]) -> Knee:
-    """What the verdicts alone say. A rate counts as sustained only below all that failed: a lucky
-    step is not believed. The generator's limit is the lowest rate above it that was not offered."""
+    """Bracket the knee by the verdicts alone. A rate counts as sustained only below all that
+    failed, to discard a lucky step. The generator's limit is the lowest rate above it that was not
+    offered."""
     failed = min((each.rate for each in judged if each.sustained is False), default=None)
     passed = max(
         (each.rate for each in judged if each.sustained and (failed is None or each.rate < failed)),
@@ -98,7 +99,7 @@ def bracket_knee(judged: Sequence[SearchStep]) -> Knee:
 
 
 def choose_next_rate(steps: Sequence[SearchStep], first: float, most_steps: int) -> float | None:
-    """None when the knee is known well enough, or will not be in the steps that are left."""
+    """Return None when the knee is known precisely enough, or no steps are left."""
     if not steps:
         return first
     if len(steps) >= most_steps:
@@ -107,7 +108,7 @@ def choose_next_rate(steps: Sequence[SearchStep], first: float, most_steps: int)
 
 
 def bisect_rate(found: Knee) -> float | None:
-    """The next step towards the knee; None where the interval is narrow enough."""
+    """Return the next rate towards the knee; None where the interval is narrow enough."""
     passed = found.sustained_rps
     upper = min(filter(None, (found.overloaded_rps, found.generator_limit)), default=None)
     if upper is None:
@@ -118,7 +119,7 @@ def bisect_rate(found: Knee) -> float | None:
 
 
 def choose_retry_rate(steps: Sequence[SearchStep]) -> float | None:
-    """Of a step that is at odds with another and was tried only once; None if all agree."""
+    """Choose a rate that contradicts another and was tried only once; None if all agree."""
     judged = select_final_steps(steps)
     highest_passed = max((each.rate for each in judged if each.sustained), default=None)
     lowest_failed = bracket_knee(judged).overloaded_rps
@@ -141,12 +142,12 @@ def name_step(scenario: str, rate: float) -> str:
 
 
 def name_share_cell(scenario: str, share: float) -> str:
-    """Of a cell that only looks at latencies below the knee, and is no step of the search."""
+    """Name a cell that only measures latency below the knee and is not a step of the search."""
     return f"{scenario}-at-{100 * share:g}{SHARE_ENDING}"
 
 
 def build_search_step(cell: CellSummary) -> SearchStep:
-    """Of a cell with an open loop. Failing quickly is not serving."""
+    """Build the step of an open-loop cell. Many failures mean that its rate is not sustained."""
     loop = cell.open_loop
     assert loop is not None
     if is_generator_limited(cell):
@@ -158,8 +159,8 @@ def build_search_step(cell: CellSummary) -> SearchStep:
 
 
 def is_generator_limited(cell: CellSummary) -> bool:
-    """Also where it still had requests to send at the stop, which no record knows of. Of constant
-    arrivals one more or less is due in a window; the number of random ones varies by itself."""
+    """Return True also if the generator had requests left to send at the stop, which no record
+    shows. A window may miss one constant arrival; the number of random arrivals varies anyway."""
     loop = cell.open_loop
     if loop is None or any(each.code == "GENERATOR_SATURATED" for each in cell.verdicts):
         return True
@@ -177,7 +178,7 @@ def select_open_cells(cells: Sequence[CellSummary]) -> list[CellSummary]:
 
 
 def build_search_steps(cells: Sequence[CellSummary]) -> list[SearchStep]:
-    """In the order in which they ran, as far as a rate was tried again."""
+    """Build the steps; a repeated rate's steps stay in the order in which they ran."""
     return [
         build_search_step(cell)
         for cell in select_open_cells(cells)
@@ -190,8 +191,7 @@ def compute_knee(cells: Sequence[CellSummary]) -> Knee:
 
 
 def select_share_cells(cells: Sequence[CellSummary]) -> list[tuple[float, CellSummary]] | None:
-    """Each share of the knee with the cell that stands for it, where one does; None where no rate
-    was sustained."""
+    """Pair shares of the knee with the cells that represent them; None without a sustained rate."""
     tried = select_open_cells(cells)
     knee = compute_knee(tried)
     if knee.sustained_rps is None:
@@ -201,7 +201,7 @@ def select_share_cells(cells: Sequence[CellSummary]) -> list[tuple[float, CellSu
 
 
 def find_nearest_cell(cells: Sequence[CellSummary], rate: float) -> CellSummary | None:
-    """Of a rate that was tried twice the second."""
+    """Find the cell nearest to a rate: the second one, if the rate was tried twice."""
 
     def distance(cell: CellSummary) -> float:
         return abs(cell.open_loop.arrival_rate / rate - 1) if cell.open_loop else 1.0

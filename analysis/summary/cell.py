@@ -1,4 +1,4 @@
-"""From the tables of a cell to its summary."""
+"""Computation of a cell's summary from its tables."""
 
 from dataclasses import fields
 from itertools import pairwise
@@ -41,7 +41,7 @@ PINGS = ("intended_s", "ended_s", "status", "error")
 def compute_summary(
     record: CellRecord, tables: CellTables, prediction: Prediction | None = None
 ) -> CellSummary:
-    """Table after table: no two large ones are held at once."""
+    """Read table after table, so that memory never holds two large ones."""
     cell = open_cell(record, tables)
     found = gather_evidence(cell, account_for_cell(cell), prediction)
     throughput, load = measure_throughput(cell), record.scenario.load
@@ -105,7 +105,7 @@ def summarize_whole_run(cell: MeasuredCell) -> WholeRun:
 
 
 def summarize_cycles(cell: MeasuredCell) -> tuple[Cycle, ...]:
-    """Between the worker deaths of a cell that was planned to have them."""
+    """Summarize the time between worker deaths, for a cell that was planned to have them."""
     record = cell.record
     if record.cycles_planned is None:
         return ()
@@ -126,7 +126,7 @@ def summarize_cycles(cell: MeasuredCell) -> tuple[Cycle, ...]:
 
 
 def count_errors(cell: MeasuredCell) -> tuple[ErrorCount, ...]:
-    """The most frequent, and those of requests that are no rows."""
+    """Count the most frequent errors, and those of requests without a row."""
     counted = (
         cell.completions.filter(pl.col("error").is_not_null())
         .group_by("error")

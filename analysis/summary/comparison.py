@@ -1,4 +1,4 @@
-"""Is run B different from run A: what was unlike around them, then figure by figure."""
+"""Comparison of run B with run A: their environments, then figure by figure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,16 @@ ENVIRONMENT = ("cpu", "cores", "os", "machine", "python", "implementation", "gil
 PACKAGES, MEMORY = "environment.packages.", "environment.memory_mib"
 WORKERS = "distribution.expect_workers"
 MEMORY_TOLERANCE = 0.01
-"""Two machines of one kind differ by what their firmware keeps to itself."""
+"""Two machines of one kind differ by the memory that their firmware reserves."""
 WORDS = ("question", "expect", "why", "group")
-"""Of a scenario: what is said about it, not what is run."""
+"""A scenario's descriptive fields, which do not change the run."""
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class FigureComparison:
-    """`a` and `b` are medians over the trials, None where none measured it. `change`: what B is."""
+    """`a` and `b`: medians over the trials, None where no trial measured it. `change`: of B
+    compared with A."""
 
     figure: str
     a: float | None
@@ -57,16 +58,16 @@ class Comparison:
     only_b: tuple[str, ...]
     interrupted_a: int = 0
     interrupted_b: int = 0
-    """Cells that were cut short: they are no trials, and left out."""
+    """Cells that were cut short; they do not count as trials."""
 
 
 def list_differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
-    """What two manifests have unlike, other than the code under study: a line each."""
+    """List the differences of two manifests, except in the code under study, one line each."""
     all_a, all_b = dict(flatten_settings(a)), dict(flatten_settings(b))
     names = {f"environment.{name}": name for name in ENVIRONMENT}
     packages = sorted(key for key in {*all_a, *all_b} if key.startswith(PACKAGES))
     found = [
-        *compare_settings(all_a, all_b, names | {WORKERS: "load workers elsewhere"}),
+        *compare_settings(all_a, all_b, names | {WORKERS: "load workers on other machines"}),
         *compare_memory(all_a, all_b),
         *compare_settings(all_a, all_b, {key: key.removeprefix(PACKAGES) for key in packages}),
     ]
@@ -86,7 +87,7 @@ def compare_settings(
 
 
 def format_setting(value: object) -> str:
-    """A float as it was typed, without the digits that a product of it left behind."""
+    """Format a float as typed, without the rounding error of a product."""
     if value is None:
         return "none"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
@@ -105,7 +106,7 @@ def ensure_mapping(value: object) -> Mapping[str, object]:
 
 
 def read_scenarios(manifest: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """By name, their settings under dotted names."""
+    """Map each scenario's name to its settings with dotted names."""
     entries = [ensure_mapping(each) for each in ensure_list(manifest.get("scenarios"))]
     return {str(each.get("name")): dict(flatten_settings(each)) for each in entries}
 
@@ -158,13 +159,14 @@ def compare_figure(figure: str, a: Sequence[float], b: Sequence[float]) -> Figur
 
 
 def find_change(a: Sequence[float], b: Sequence[float], ratio: RatioInterval) -> Change:
-    """Never that two are the same: "no difference seen" leaves what the interval leaves."""
+    """Classify the change. Two runs are never called equal: "no difference seen" allows any
+    difference inside the interval."""
     if not a or not b:
         return "not measured in B" if a else "not measured in A"
     if not any((*a, *b)):
         return "both 0"
     if ratio.other_is is not None:
         return ratio.other_is
-    # whether not even values that lie fully apart would count as a difference
+    # True if even completely separate values would not count as a difference
     too_few = find_pair_rank(len(a), len(b), CONFIDENCE)[0] == 0
     return "too few trials" if too_few else "no difference seen"

@@ -1,8 +1,8 @@
-"""Side by side: scenarios that answer one question, each against the first of them.
+"""Contrasts: scenarios that answer one question, each compared with the first of them.
 
-Trials are what is compared, never the requests within one. Ratios are so turned that more than 1
-is better for throughput and for latency, as the published tables of this kind have them; memory and
-CPU are plain: 2 is twice as much.
+They compare trials, never the requests within one. Ratios of throughput and latency are normalized
+so that more than 1 is better, as in published tables of this kind; ratios of memory and CPU are
+plain: 2 is twice as much.
 """
 
 import math
@@ -30,7 +30,7 @@ CATEGORIES = (
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A scenario's place: which question it answers, and as whom."""
+    """A scenario's role in a contrast: its question, and the contender that it stands for."""
 
     subject: str
     contender: str
@@ -39,8 +39,8 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class ContrastResult:
-    """`figures`: medians over the trials, absent where unknown. `ratios`: against the base, empty
-    for the base itself. `doubts`: verdicts that are errors, and in how many trials."""
+    """`figures`: medians over the trials, absent where unknown. `ratios`: to the base, empty for
+    the base. `doubts`: verdicts that are errors, with their number of trials."""
 
     contender: str
     scenario: str
@@ -65,9 +65,9 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class OverallResult:
-    """One contender over all subjects: geometric means, which do not depend on who is the base
-    (Fleming and Wallace, Communications of the ACM 29, 1986). wins: subjects on which it had the
-    most throughput of all."""
+    """One contender over all subjects: geometric means, which do not depend on the choice of base
+    (Fleming and Wallace, Communications of the ACM 29, 1986). wins: number of subjects on which it
+    had the highest throughput."""
 
     contender: str
     subjects: int
@@ -80,7 +80,7 @@ class OverallResult:
 def compute_contrasts(
     cells: Sequence[CellSummary], entrants: Sequence[Entrant]
 ) -> tuple[Contrast, ...]:
-    """Of each subject that two or more entrants have run for, in their order."""
+    """Compute a contrast for each subject with two or more entrants, in their order."""
     trials = group_completed_trials(cells)
     by_subject: dict[str, list[Entrant]] = {}
     for entrant in entrants:
@@ -115,7 +115,7 @@ def compute_contrast_result(
 def compute_metric_ratio(
     metric: Metric, base: Sequence[CellSummary], other: Sequence[CellSummary]
 ) -> RatioInterval:
-    """None of a latency where many answers are refusals: how quickly those come is no latency."""
+    """Compute a ratio; none for a latency with many failures, since refusals are quick."""
     ours, theirs = collect_values(other, metric.key), collect_values(base, metric.key)
     if not metric.is_latency:
         return compute_ratio_interval(theirs, ours)
@@ -131,8 +131,8 @@ def classify_ratio(found: float | None) -> str | None:
 
 
 def compute_overall(found: Sequence[Contrast]) -> tuple[OverallResult, ...]:
-    """Of the contenders that are there in every subject with the first one's base, if there are
-    several."""
+    """Compute the overall result of each contender that has every subject with the first base;
+    empty for a single subject."""
     found = next(iter(group_by_base(found)), [])
     if len(found) < 2:
         return ()
@@ -142,7 +142,7 @@ def compute_overall(found: Sequence[Contrast]) -> tuple[OverallResult, ...]:
 
 
 def group_by_base(found: Sequence[Contrast]) -> list[list[Contrast]]:
-    """Ratios against different bases have no mean."""
+    """Group by base, since ratios to different bases have no mean."""
     groups: dict[str, list[Contrast]] = {}
     for each in found:
         groups.setdefault(each.base.contender, []).append(each)

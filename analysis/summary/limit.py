@@ -1,8 +1,8 @@
-"""Which resource was full in a cell, as measured: what theory predicts is no evidence here.
+"""The resource that was full in a cell, by measurement only: a prediction is no evidence here.
 
-A resource limits the throughput where it is used nearly all the time and a request had to wait for
-it. Where two are full, the one that requests come to last is named: a thread or a connection is
-also taken while its request waits for the interpreter.
+A resource limits the throughput if it is used nearly all the time and a request had to wait for it.
+If two are full, the limit is the one that requests reach last: a request also holds its thread or
+connection while it waits for the interpreter.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,28 +32,28 @@ Resource = Literal[
     "unexplained",
 ]
 KEPT_UP = 1 - GAP_LIMIT
-"""Of what users or arrivals ask for: Little's law itself is met within so much in a window."""
+"""Share of the offered load: in a window, Little's law itself holds only this closely."""
 FULL_PLACES = 0.9
-"""Of threads or connections: a place stands empty between two requests."""
+"""Share of threads or connections: each is idle for a moment between two requests."""
 FULL_LOOP = 0.85
-"""Of an event loop's time: what blocks it for less than 20 ms at a time is not counted."""
+"""Share of an event loop's time: blocks shorter than 20 ms are not counted."""
 HAND_OVER_MS = 5.0
-"""A thread that is idle begins within so much: another thread keeps the interpreter no longer
+"""An idle thread starts a call within this time: another thread holds the interpreter no longer
 (sys.getswitchinterval)."""
 NOTED_SHARE = 0.5
-"""Below it, the resource that was used most explains nothing."""
+"""Below this share, the most used resource explains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLimit:
-    """used of capacity, by the resource: good answers a second of those that so many users can ask
-    for, or that arrive; cores for the interpreters of all workers, or for the whole machine; the
-    part of the time that the event loop was blocked; threads; connections; cores of one load
-    process; the upstream's wait over the wait that it was asked for; restarts. None where unknown.
+    """used, capacity: successful responses per second, of those that the users can request or that
+    arrive; cores of all workers' interpreters, or of the machine; share of time for which the event
+    loop was blocked; threads; connections; cores of one load process; the upstream's wait over the
+    requested wait; restarts. None where unknown.
 
-    whose: the blocking place, the threads, the library, the processes, or the causes of restarts.
-    computes: whether what keeps the event loop computes. closest: of an unexplained limit, the
-    resource that was used most and was not full, if any was used for half.
+    whose: the blocking site, the threads, the library, the processes, or the causes of restarts.
+    computes: True if computation, not a waiting call, occupies the event loop. closest: for an
+    unexplained limit, the most used resource, if it was used for at least half.
     """
 
     resource: Resource
@@ -69,8 +69,8 @@ class MeasuredLimit:
 
 
 def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
-    """Of a resolved scenario: users or arrivals only where they got nearly all that they asked for,
-    and "unexplained" where nothing that was measured was full."""
+    """Find the limit of a resolved scenario: users or arrivals only if nearly all of their requests
+    were served, "unexplained" if no measured resource was full."""
     found = [(use, full) for measure, full in USES if (use := measure(cell, scenario)) is not None]
     limits = (use for use, full in found if use.share >= full)
     if (limit := next(limits, None)) is not None:
@@ -85,8 +85,8 @@ def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
 
 
 def measure_users(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Of what they can ask for if none waits for another. A user who is alone never does: what then
-    is missing are failures."""
+    """Compare with what the users could request if none waited for another. A single user never
+    waits for another: with few failures, that user is the limit."""
     ok_rps = cell.ok_rps or 0.0
     if cell.users is None:
         return None
@@ -106,9 +106,8 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None where it is unknown how much of the CPU is Python: of processes that work for the
-    workers, of more CPU than Python itself can use, of threads that had to share full cores, or
-    that no GIL makes take turns."""
+    """Return None where Python's share of the CPU is unknown: with helper processes, with more CPU
+    than Python alone can use, with threads on full cores, or with threads without a GIL."""
     server, cores = scenario.server, compute_server_cores(cell)
     style = scenario.endpoint.style
     if cores is None or not server.is_python or style == HELPERS:
@@ -134,8 +133,8 @@ def measure_restarts(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Blocked; where mostly by calls that wait, with what it computes in between. Records of older
-    probes have no places."""
+    """Measure how long the loop was blocked; if mostly by waiting calls, add the computation
+    between them. Records of older probes have no sites."""
     sites = cell.blocking_sites
     if cell.loop_blocked_share is None:
         return None
@@ -151,8 +150,8 @@ def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit |
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None where no request waited for a thread. What older records lack is taken from the threads
-    inside of endpoints, or from the waits."""
+    """Return None where no request waited for a thread. For older records, use the threads inside
+    endpoints, or the waits."""
     style, server = scenario.endpoint.style, scenario.server
     if THREADS_OF.get(style) != "anyio's pool" or not cell.pool_waiting_peak:
         return None
@@ -164,7 +163,7 @@ def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
 
 
 def measure_executor_use(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
-    """None where a call found a thread at once."""
+    """Return None where calls found a free thread."""
     use = cell.executor
     if use is None or use.wait_median_ms <= HAND_OVER_MS:
         return None
@@ -172,14 +171,14 @@ def measure_executor_use(cell: CellSummary, _: Scenario) -> MeasuredLimit | None
 
 
 def count_waiting(cell: CellSummary, scenario: Scenario) -> float | None:
-    """Requests in the upstream at a time, by Little's law."""
+    """Compute the mean number of requests in the upstream by Little's law."""
     if cell.ok_rps is None or not scenario.delay_s:
         return None
     return cell.ok_rps * scenario.delay_s * (1 + (cell.upstream_late_share or 0.0))
 
 
 def measure_connections(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None where there are as many as users, so that none can be missing."""
+    """Return None where every user could have a connection."""
     client, workers = scenario.client, scenario.server.workers
     if client is None or client.life != "shared":
         return None
@@ -190,7 +189,7 @@ def measure_connections(cell: CellSummary, scenario: Scenario) -> MeasuredLimit 
 
 
 def measure_database(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None without a delay: how long a query has its connection is not measured."""
+    """Return None without a delay: how long a query holds its connection is not measured."""
     database, workers = scenario.database, scenario.server.workers
     if database is None or database.life != "pool":
         return None
@@ -206,7 +205,7 @@ def measure_generator(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_compiled_server(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """A thread for each worker; None of one that uses more, of which the most is unknown."""
+    """Assume one thread per worker; None for a server that uses more: its maximum is unknown."""
     cores, server = compute_server_cores(cell), scenario.server
     if cores is None or not server.is_compiled or cores > THREADED_SHARE * server.workers:
         return None
@@ -246,4 +245,4 @@ USES: Sequence[tuple[Measure, float]] = (
     (measure_generator, CPU_LIMIT_PERCENT / 100),
     (measure_upstream, 0.0),
 )
-"""In the order of judgement, each with the share of its capacity from which on it is full."""
+"""In order of judgement, each with the share of its capacity from which it counts as full."""

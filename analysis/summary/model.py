@@ -1,4 +1,4 @@
-"""The figures of a cell, under the names that other tools rely on (summary.json, schema 2)."""
+"""The figures of a cell under their stable names (summary.json, schema 2)."""
 
 from dataclasses import dataclass
 from types import NoneType
@@ -23,14 +23,14 @@ from scenarios.units import Second
 
 SCHEMA = 2
 READABLE_SCHEMAS = (1, 2)
-"""1 has `blocked_by`, a text, where 2 has `blocking_sites`."""
+"""Schema 1 has the text `blocked_by` where 2 has `blocking_sites`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BystanderLatency:
-    """What background requests saw, over the window. An unanswered ping counts as
-    a failure, and with its age in the quantiles: they are then lower bounds. One that was refused
-    or reset is a failure and in no quantile: a quick refusal is no quick answer."""
+    """Latency of the background requests in the window. An unanswered one counts as a failure, and
+    with its age in the quantiles, which then are lower bounds. A refused or reset one is a failure
+    and in no quantile: a quick refusal is not a quick response."""
 
     median_ms: float | None
     p99_ms: float | None
@@ -39,7 +39,7 @@ class BystanderLatency:
     unanswered: int
     path: str = "/ping"
     lacks_path: bool = False
-    """Whether each answer was 404: then nothing is known of it, and all else is 0 or None."""
+    """True if every response was 404: then every other field is 0 or None."""
 
     @property
     def median_is_lower_bound(self) -> bool:
@@ -48,7 +48,7 @@ class BystanderLatency:
 
 @dataclass(frozen=True, slots=True)
 class WholeRun:
-    """As Locust counts: from the first send to the last, ramp included, survivors only."""
+    """As Locust counts: from the first to the last request, with the ramp, completed ones only."""
 
     requests: int
     failures: int
@@ -95,13 +95,13 @@ class CellSummary(
     Throughput,
     CellIdentity,
 ):
-    """A metric is declared where it is measured. The groups stand in reverse: a dataclass has the
-    fields of its last base first. Unknown is None, never 0; what has a default was not recorded
-    from the beginning."""
+    """Each base declares the metrics that its module measures. The bases are in reverse order: a
+    dataclass takes the fields of its last base first. Unknown is None, never 0; fields with a
+    default were added after the first version."""
 
     open_loop: OpenLoopSummary | None
     growth: RampGrowth | None
-    """Where the ramp was slow enough to tell."""
+    """None where the ramp was too fast to measure."""
     bystander: BystanderLatency
     whole_run: WholeRun
     fates: RequestAccounting
@@ -111,12 +111,11 @@ class CellSummary(
     verdicts: tuple[VerdictRecord, ...] = ()
     errors: tuple[ErrorCount, ...] = ()
     cpu_growth: CpuGrowth | None = None
-    """None where the window was as predicted, or was not to be explained."""
+    """None where the window was as predicted, or there was nothing to explain."""
 
 
 def parse_cells(content: object) -> list[CellSummary]:
-    """As summary.json holds them, written by earlier versions too: a metric that was not recorded
-    yet is None. Raises ValueError."""
+    """Parse a summary.json's cells; metrics missing in an old one are None. Raises ValueError."""
     hints = get_type_hints(CellSummary).items()
     unknown = {name: None for name, hint in hints if NoneType in get_args(hint)}
     if isinstance(content, list):

@@ -1,5 +1,4 @@
-"""What holds of a cell's figures: which of them may be believed, which are worth a note, and which
-cell is best in one."""
+"""Predicates on a cell's figures: which are reliable, which need a note, which cell is best."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -13,18 +12,18 @@ Mark = Literal["best", "worst"]
 
 FAILURES_LIMIT_RATIO = 0.01
 MISSED_SHARE = 0.03
-"""Of a prediction: as near as it is asked to come."""
+"""Tolerance of a prediction without a range."""
 GROWN_CPU = 1.1
 BYSTANDER_NOTED_MS = 100.0
 USUAL_BYSTANDER = BackgroundRequest()
 APART = 1.05
-"""Of two values nearer than this, none is the better one."""
+"""Two values within this ratio tie."""
 BLOCKED_NOTED_SHARE = 0.1
-"""Below it, what blocks the loop now and then is garbage collection or the wait for the GIL."""
+"""Below this share, garbage collection or waiting for the GIL blocks the loop."""
 
 
 def has_starved_users(cell: CellSummary) -> bool:
-    """Whether the median is of survivors."""
+    """Return True if the median lacks starved users."""
     return any(
         (each.code == "UNFINISHED" and each.severity != "info")
         or (each.code == "LITTLE_MISMATCH" and each.severity == "error")
@@ -33,52 +32,52 @@ def has_starved_users(cell: CellSummary) -> bool:
 
 
 def has_many_failures(cell: CellSummary) -> bool:
-    """Whether so many fail that its latencies are none: how quickly a request is refused says
-    nothing of the service."""
+    """Return True if too many requests fail for the latencies to mean anything: the time of a
+    refusal says nothing about the service."""
     return (cell.failure_ratio or 0.0) > FAILURES_LIMIT_RATIO
 
 
 def is_overloaded(cell: CellSummary) -> bool:
-    """Whether its latencies only say how long the test was."""
+    """Return True if its latencies only show how long the test ran."""
     return cell.open_loop is not None and cell.open_loop.overloaded
 
 
 def has_blocked_loop(cell: CellSummary) -> bool:
-    """Whether the event loop was blocked for a share of the window that matters, by known code."""
+    """Return True if known code blocked the event loop for a notable share of the window."""
     return bool(cell.blocking_sites) and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE
 
 
 def computes_on_loop(cell: CellSummary) -> bool:
-    """Whether computing, and no call that waits, is most of what blocks the event loop."""
+    """Return True if mostly computation, not waiting calls, blocks the event loop."""
     return sum(each.share for each in cell.blocking_sites if each.cause == "compute") > 0.5
 
 
 def list_death_causes(cell: CellSummary) -> list[str]:
-    """Of workers, each cause once; nothing where none is recorded."""
+    """List each cause of a worker's death once; empty where none is recorded."""
     found = (each.data.get("causes") for each in cell.verdicts if each.code == "WORKER_DEATHS")
     return [cause for each in found if isinstance(each, str) for cause in each.split(", ")]
 
 
 def are_kills(causes: Sequence[str]) -> bool:
-    """Whether the server killed each worker that ended, since its event loop did not respond."""
+    """Return True if the server killed every worker that died, for an unresponsive event loop."""
     return bool(causes) and all(each.startswith(BY_SERVER) for each in causes)
 
 
 def has_affected_bystander(cell: CellSummary) -> bool:
-    """Whether its requests were slow or failed; always where they are the question."""
+    """Return True if background requests were slow or failed, or are the scenario's question."""
     other = cell.bystander
     slow = (other.median_ms or 0) > BYSTANDER_NOTED_MS
     return slow or bool(other.failures) or has_own_bystander(cell)
 
 
 def has_own_bystander(cell: CellSummary) -> bool:
-    """Whether the scenario asks what becomes of a certain other request."""
+    """Return True if the scenario is about one particular background request."""
     return cell.bystander.path not in (USUAL_BYSTANDER.path, FOREIGN_BYSTANDER.path)
 
 
 def has_grown_cpu(cell: CellSummary) -> bool:
-    """Whether a prediction was missed because a request cost more than it knew: a core that the
-    server has to share with the load, or more in flight than were calibrated."""
+    """Return True if a prediction was missed because CPU per request grew: the server shares a core
+    with the load, or more requests are in flight than during calibration."""
     theory, cpu_ms = cell.predicted, cell.cpu_ms_per_request
     if theory is None or not theory.ok_rps or not theory.cpu_loaded_ms or cpu_ms is None:
         return False
@@ -88,9 +87,8 @@ def has_grown_cpu(cell: CellSummary) -> bool:
 
 
 def get_comparable_value(cell: CellSummary, metric: Metric) -> float | None:
-    """None where there is no comparing: what survivors waited is no latency of the service, nor
-    is what grows with the length of a test, or how quickly requests fail; and the throughput of
-    an open loop is what was offered."""
+    """Return None where the value does not compare: latencies with starved users, under overload or
+    with many failures, and the throughput of an open loop, which is the offered rate."""
     offered = metric.key == "ok_rps" and cell.open_loop is not None
     if metric.better is None or cell.interrupted or offered:
         return None
@@ -99,17 +97,15 @@ def get_comparable_value(cell: CellSummary, metric: Metric) -> float | None:
 
 
 def is_worth_praise(cell: CellSummary, metric: Metric) -> bool:
-    """Whether a good figure may be called one. A cell that serves few has few threads, failures and
-    bytes to show for it: where users starve, the loop is blocked or workers die, only how much it
-    serves counts."""
+    """Return True if a good figure may be marked. A cell that serves little also needs little: with
+    starved users, a blocked loop or dead workers, only throughput counts."""
     fails = has_many_failures(cell) or is_overloaded(cell) or bool(cell.worker_restarts)
     serves = not (has_starved_users(cell) or has_blocked_loop(cell) or fails)
     return metric.key == "ok_rps" or serves
 
 
 def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, Mark]:
-    """By the cell's place. Cells are compared with those that had as many users: others were asked
-    something else."""
+    """Map a cell's index to its mark. Compare only cells with the same number of users."""
     marks: dict[int, Mark] = {}
     for users in dict.fromkeys(each.users for each in cells):
         alike = {place: cell for place, cell in enumerate(cells) if cell.users == users}
@@ -118,8 +114,8 @@ def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, 
 
 
 def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int, Mark]:
-    """Those within 5 % of the best are all best; nothing is marked where all are alike, and none as
-    the best or the worst where most are."""
+    """Mark all within 5 % of the best as best, and of the worst as worst. Mark nothing where all
+    tie, and no group of more than half the cells."""
     values = {place: get_comparable_value(cell, metric) for place, cell in cells.items()}
     known = {place: each for place, each in values.items() if each is not None}
     praised = {place for place in known if is_worth_praise(cells[place], metric)}

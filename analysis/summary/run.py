@@ -1,4 +1,4 @@
-"""A run as a whole: cells in reading order, scenarios over their trials, what was expected."""
+"""A run as a whole: cells in reading order, scenarios over their trials, expectations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,8 +26,8 @@ SWEEP = TypeAdapter[SweepSettings | None](SweepSettings | None)
 
 @dataclass(frozen=True, slots=True)
 class ExerciseRecord:
-    """Of a workshop's exercise: which, and what was asked in which words. `asked`: a metric's key.
-    `guess`: None where nobody was asked for one."""
+    """A workshop's exercise: its number and question. `asked`: a metric's key. `guess`: None where
+    no guess was requested."""
 
     exercise: int
     edited: bool = False
@@ -44,27 +44,27 @@ DEFINITION = TypeAdapter(Scenario)
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Of a manifest, what its run was asked for; `scenarios` as the catalogue orders them."""
+    """A run's settings from its manifest; `scenarios` in the catalogue's order."""
 
     command: str
     scenarios: tuple[str, ...]
     trials: int
     expectations: tuple[Threshold, ...]
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
-    """By the scenario's name, as they were before the load started."""
+    """By the scenario's name, computed before the load started."""
     entrants: tuple[Entrant, ...] = ()
     capacity: bool = False
-    """Whether the cells are the steps of a search for the capacity."""
+    """True if the cells are the steps of a capacity search."""
     sweep: SweepSettings | None = None
     definitions: Mapping[str, Scenario] = field(default_factory=dict)
-    """The scenarios themselves by name, with nothing left open."""
+    """The resolved scenarios by name."""
     exercise: ExerciseRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """`cells` by scenario and then by trial, however they took turns; no outcome where nothing
-    was expected."""
+    """`cells`: by scenario, then by trial, whatever order they ran in. `outcomes`: empty without
+    expectations."""
 
     command: str
     cells: tuple[CellSummary, ...]
@@ -72,15 +72,15 @@ class RunSummary:
     outcomes: tuple[ThresholdOutcome, ...]
     contrasts: tuple[Contrast, ...] = ()
     knee: Knee | None = None
-    """Of a search for the capacity."""
+    """None unless the run is a capacity search."""
     sweeps: tuple[Sweep, ...] = ()
     definitions: Mapping[str, Scenario] = field(default_factory=dict)
     exercise: ExerciseRecord | None = None
 
 
 def read_run_settings(manifest: Mapping[str, object]) -> RunSettings:
-    """Earlier runs recorded less: they had one trial, and expected nothing. Raises UserError for an
-    expectation that can't be read."""
+    """Read a manifest; for an earlier run, assume one trial and no expectations. Raises UserError
+    for an invalid expectation."""
     command, trials = manifest.get("command"), manifest.get("trials")
     scenarios = [each for each in ensure_list(manifest.get("scenarios")) if isinstance(each, dict)]
     expected = [str(each) for each in ensure_list(manifest.get("expectations"))]
@@ -103,8 +103,8 @@ def read_run_settings(manifest: Mapping[str, object]) -> RunSettings:
 
 
 def read_definitions(recorded: Sequence[Mapping[object, object]]) -> Iterator[Scenario]:
-    """Of a manifest. One that has its name alone, or a value that is no longer known, is left
-    out: an answer does not speak of it."""
+    """Read a manifest's scenarios. Leave out those with only a name or an outdated value; answers
+    then do not mention them."""
     for each in recorded:
         with suppress(ValidationError):
             yield DEFINITION.validate_python(each)
@@ -132,6 +132,6 @@ def summarize_run(cells: Sequence[CellSummary], asked: RunSettings) -> RunSummar
 def sort_for_reading(
     cells: Sequence[CellSummary], scenarios: Sequence[str]
 ) -> tuple[CellSummary, ...]:
-    """One of a scenario that nobody asked for comes last."""
+    """Sort by scenario and trial; unrequested scenarios come last."""
     place = {name: number for number, name in enumerate(scenarios)}
     return tuple(sorted(cells, key=lambda each: (place.get(each.scenario, len(place)), each.trial)))

@@ -1,4 +1,4 @@
-"""What a sweep found: a setting at several values, and where more of it stops paying."""
+"""Results of a sweep: one setting at several values, and the value from which more is useless."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +11,9 @@ from analysis.summary.trials import collect_values, count_error_verdicts, group_
 from scenarios.sweep import SweepStep
 
 WORTH = 0.05
-"""Of the throughput: what two runs of the same thing differ by on a machine that others share."""
+"""Share of the throughput by which two runs of the same thing differ on a shared machine."""
 COLLAPSED_CPU = 1.5
-"""Of the CPU per request at the peak: a core that others share adds less than half to it."""
+"""Ratio to the CPU per request at the peak: other programs on the core add less than half."""
 GENERATOR = "GENERATOR_SATURATED"
 RECORDED_AS = {
     "predicted.ok_rps": "predicted_rps",
@@ -21,26 +21,26 @@ RECORDED_AS = {
     "rss_mib_peak": "rss_mib",
     "cpu_ms_per_request": "cpu_ms",
 }
-"""Names that summary.json had for these before they were those of the metrics."""
+"""Older names that summary.json keeps for these metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """Of a manifest: which setting was varied, and which cells are its steps."""
+    """A sweep's settings from the manifest: the varied setting, and its steps' cells."""
 
     setting: str
     steps: tuple[SweepStep, ...]
     grows: str = ""
-    """What a sweep of users moves along, in words."""
+    """The quantity that grows with the users."""
     arrival_rate: float | None = None
-    """Requests a second of an open loop, of which the delay is swept."""
+    """Requests per second of an open loop whose delay is swept."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
     """`figures`: medians over the trials by the metrics' keys, None where unknown. `doubts`:
-    verdicts that are errors, and in how many of the trials. `ok_rps_range`: the lowest and the
-    highest of the trials."""
+    verdicts that are errors, with their number of trials. `ok_rps_range`: lowest and highest
+    trial."""
 
     value: float
     scenario: str
@@ -56,11 +56,11 @@ class SweepPoint:
 
 @dataclass(frozen=True, slots=True)
 class Collapse:
-    """Congestion collapse: more users are served less, because each costs more. Throughput is
-    highest at `peak` users. At each number that was tried from `start` users on, it is lower by
-    more than WORTH and by more than the trials differ, a request takes more than COLLAPSED_CPU
-    times the CPU, and the load program is not what limits. `lost`: the share that is missing at
-    the largest number."""
+    """Congestion collapse: with more users, throughput falls because CPU per request grows.
+    Throughput is highest at `peak` users. At each value from `start` users on, it is lower by more
+    than WORTH and by more than the trials differ, CPU per request is more than COLLAPSED_CPU times
+    that at the peak, and the load generator is not the limit. `lost`: the share of throughput lost
+    at the largest value."""
 
     peak: float
     start: float
@@ -69,9 +69,9 @@ class Collapse:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Of one scenario, by value. `enough`: the value from which on (of a delay: up to which) the
+    """One scenario's points by value. `enough`: the value from which (for a delay: up to which) the
     throughput is within WORTH of the highest; None where none was measured, and where shorter
-    delays serve less. `collapse`: of users, None where throughput does not fall back."""
+    delays serve less. `collapse`: only for users; None where throughput does not fall."""
 
     scenario: str
     setting: str
@@ -82,8 +82,8 @@ class Sweep:
     collapse: Collapse | None = None
 
     def count_in_flight(self, value: float) -> float | None:
-        """Requests under way where nothing but the delay takes time (Little's law); None where the
-        setting that was varied does not decide it."""
+        """Compute the requests in flight if only the delay takes time (Little's law); None where
+        the varied setting does not determine it."""
         if self.setting == "users":
             return value
         return None if self.arrival_rate is None else self.arrival_rate * value
@@ -92,7 +92,7 @@ class Sweep:
 def summarize_sweeps(
     cells: Sequence[CellSummary], asked: SweepSettings | None
 ) -> tuple[Sweep, ...]:
-    """Of each scenario of which a step ran to its end."""
+    """Summarize each scenario with a completed step."""
     if asked is None:
         return ()
     trials = group_completed_trials(cells)
@@ -134,7 +134,7 @@ def summarize_sweep(
 
 
 def find_collapse(points: Sequence[SweepPoint]) -> Collapse | None:
-    """The points are in ascending order."""
+    """Find a collapse in points of ascending value."""
     known = [each for each in points if each.ok_rps is not None]
     if not known:
         return None
@@ -147,7 +147,8 @@ def find_collapse(points: Sequence[SweepPoint]) -> Collapse | None:
 
 
 def has_collapsed(point: SweepPoint, peak: SweepPoint) -> bool:
-    """Other programs on the machine make requests slower, but hardly more expensive."""
+    """Return True if throughput is lower and CPU per request higher. Other programs on the machine
+    make requests slower but hardly raise their CPU."""
     cpu_ms, least_ms = (each.figures["cpu_ms_per_request"] for each in (point, peak))
     if cpu_ms is None or least_ms is None or GENERATOR in point.doubts:
         return False
@@ -155,7 +156,7 @@ def has_collapsed(point: SweepPoint, peak: SweepPoint) -> bool:
 
 
 def is_clearly_lower(point: SweepPoint, peak: SweepPoint) -> bool:
-    """By more than WORTH, and no trial reaches the lowest at the peak."""
+    """Return True if it is lower by more than WORTH and no trial reaches the peak's lowest."""
     if point.ok_rps is None or peak.ok_rps is None:
         return False
     apart = not (point.ok_rps_range and peak.ok_rps_range) or (
@@ -165,7 +166,7 @@ def is_clearly_lower(point: SweepPoint, peak: SweepPoint) -> bool:
 
 
 def find_sufficient_value(setting: str, points: Sequence[SweepPoint]) -> float | None:
-    """The cheapest with nearly all of the throughput: the smallest pool, the longest delay."""
+    """Find the smallest value (for a delay, the longest) with nearly the full throughput."""
     rates = {each.value: each.ok_rps for each in points if each.ok_rps}
     good = [value for value, rate in rates.items() if rate >= (1 - WORTH) * max(rates.values())]
     if not good:
@@ -177,7 +178,7 @@ def find_sufficient_value(setting: str, points: Sequence[SweepPoint]) -> float |
 
 
 def export_sweeps(found: Sequence[Sweep]) -> list[dict[str, object]]:
-    """ "sweeps" in summary.json."""
+    """Build "sweeps" of summary.json."""
     return [asdict(each) | {"points": [export_point(one) for one in each.points]} for each in found]
 
 

@@ -1,4 +1,4 @@
-"""Thresholds that a run must keep: parsed and checked before it, judged after it."""
+"""Thresholds that a run must meet: parsed and validated before it, judged after it."""
 
 import math
 import operator
@@ -28,7 +28,7 @@ HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
-"""Verdicts with which no latency of a cell may pass a threshold."""
+"""Verdicts that keep a cell's latencies from passing any threshold."""
 EVERY = "*"
 EXAMPLE = "'async-http-shared: failures == 0, p99_ms < 1200'"
 
@@ -37,7 +37,7 @@ _CONDITION = re.compile(r"([a-z]\w*(?:\.\w+)*)\s*([<>=!]+)\s*(\S+)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """`target` is a scenario, a group or `*`; `bound` has the unit of the figure."""
+    """`target`: a scenario, a group or `*`. `bound`: in the figure's unit."""
 
     target: str
     figure: str
@@ -50,8 +50,8 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOutcome:
-    """`value` is that of the worst trial, `trial` its number, `trials` how many were judged.
-    `why` says what kept a figure from being judged at all: then there is no value."""
+    """`value`: the worst trial's, `trial`: its number, `trials`: how many were judged. `why`: the
+    reason why a figure could not be judged; it then has no value."""
 
     scenario: str
     expectation: Threshold
@@ -63,7 +63,7 @@ class ThresholdOutcome:
 
 
 def parse_thresholds(text: str) -> tuple[Threshold, ...]:
-    """`scenario: figure < number, …`. Raises UserError."""
+    """Parse `scenario: figure < number, …`. Raises UserError."""
     target, colon, conditions = text.partition(":")
     if not colon or not target.strip():
         raise UserError(f"expectation {text!r}: name a scenario, a group or *, as in {EXAMPLE}")
@@ -79,40 +79,40 @@ def parse_threshold(target: str, text: str) -> Threshold:
         )
     figure, sign, number = match.groups()
     if sign not in HOLDS:
-        raise UserError(f"expectation {match[0]!r}: {sign!r} is none of {' '.join(HOLDS)}")
+        raise UserError(f"expectation {match[0]!r}: {sign!r} is not one of {' '.join(HOLDS)}")
     try:
         bound = float(number)
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
         raise UserError(
-            f"expectation {match[0]!r}: {number!r} is no plain number; "
-            "its unit is that of the figure, so 1200 for 1200 ms"
+            f"expectation {match[0]!r}: {number!r} is not a plain number; "
+            "use the figure's unit, so 1200 for 1200 ms"
         )
     return Threshold(target, figure, sign, bound)
 
 
 def read_thresholds(path: Path) -> tuple[Threshold, ...]:
-    """A table for each scenario, group or "*": `p99_ms = "< 1200"`. Raises UserError."""
+    """Read tables for scenarios, groups or "*", such as `p99_ms = "< 1200"`. Raises UserError."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: the expectations can't be read: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read the expectations: {error.strerror}") from error
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: this is no TOML ({reason})") from error
+        raise UserError(f"{path}: this is not valid TOML ({reason})") from error
     found: list[Threshold] = []
     for target, table in content.items():
         if not isinstance(table, dict):
-            raise UserError(f"{path}: {target} stands outside of a table such as [{GROUPS[0]}]")
+            raise UserError(f"{path}: put {target} into a table such as [{GROUPS[0]}]")
         found += [parse_threshold(target, text) for text in iterate_conditions(path, table)]
     if not found:
-        raise UserError(f"{path}: there is no expectation in it")
+        raise UserError(f"{path}: the file has no expectations")
     return tuple(found)
 
 
 def iterate_conditions(path: Path, table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """TOML reads `bystander.p99_ms = …` as a table within the table: the same figure to us."""
+    """Iterate over conditions; TOML reads `bystander.p99_ms = …` as a nested table."""
     for key, value in table.items():
         figure = prefix + key
         if isinstance(value, dict):
@@ -120,31 +120,31 @@ def iterate_conditions(path: Path, table: Mapping[str, object], prefix: str = ""
             continue
         for each in value if isinstance(value, list) else [value]:
             if not isinstance(each, str):
-                raise UserError(f'{path}: {figure} = {each!r}: give a text such as "< 1200"')
+                raise UserError(f'{path}: {figure} = {each!r}: use a string such as "< 1200"')
             yield f"{figure} {each}"
 
 
 def validate_thresholds(expectations: Sequence[Threshold], scenarios: Sequence[str]) -> None:
-    """Raises UserError for a figure that no cell has, or a target that is not in the run."""
+    """Raise UserError for a figure that no cell has, or a target that is not in the run."""
     figures = [each.key for each in METRICS]
     groups = tuple(group for group in GROUPS if select_scenarios(group, scenarios))
     for each in expectations:
         if each.figure not in figures:
-            close = suggest_name(each.figure, figures) or "the names are those in summary.json"
-            raise UserError(f"expectation {each}: no figure is called {each.figure!r}; {close}")
+            close = suggest_name(each.figure, figures) or "use a name from summary.json"
+            raise UserError(f"expectation {each}: there is no figure {each.figure!r}; {close}")
         if not select_scenarios(each.target, scenarios):
             names = (*scenarios, *groups)
-            close = suggest_name(each.target, names) or f"there is {', '.join(names)}"
+            close = suggest_name(each.target, names) or f"use one of {', '.join(names)}"
             raise UserError(f"expectation {each}: this run has no {each.target!r}; {close}")
 
 
 def select_scenarios(target: str, scenarios: Sequence[str]) -> list[str]:
-    """Those of the named scenarios that are meant."""
+    """Select the scenarios that the target matches."""
     return [name for name in scenarios if target in (EVERY, name, find_group(name))]
 
 
 def find_group(scenario: str) -> str | None:
-    """Also of a variant, which has the name of its client library behind its own."""
+    """Find a scenario's group, also for a variant with a client library as suffix."""
     names = {scenario, *(scenario.removesuffix(f"-{library}") for library in get_args(Library))}
     return next((entry.group for entry in CATALOGUE if entry.name in names), None)
 
@@ -155,8 +155,8 @@ def judge_thresholds(
     scenarios: Sequence[str] = (),
     asked_trials: int = 1,
 ) -> tuple[ThresholdOutcome, ...]:
-    """One outcome for each expectation and scenario it means. `scenarios` are those that should
-    have run, `asked_trials` times each: without them, nobody could tell that a cell is missing."""
+    """Judge each expectation for each scenario that it matches. `scenarios` should have run
+    `asked_trials` times each: they show that a cell is missing."""
     names = tuple(dict.fromkeys((*scenarios, *(cell.scenario for cell in cells))))
     return tuple(
         judge_threshold(each, name, [cell for cell in cells if cell.scenario == name], asked_trials)
@@ -168,13 +168,13 @@ def judge_thresholds(
 def judge_threshold(
     expectation: Threshold, scenario: str, trials: Sequence[CellSummary], asked_trials: int
 ) -> ThresholdOutcome:
-    """It must hold in every trial; one that could not be judged counts as one that failed."""
+    """Require it in every trial; a trial that cannot be judged counts as failed."""
 
     def build_unjudged(why: str, trial: int | None = None) -> ThresholdOutcome:
         return ThresholdOutcome(scenario, expectation, False, None, trial, len(trials), why)
 
     if not trials:
-        return build_unjudged("no cell of it was measured")
+        return build_unjudged("no trial was measured")
     values: list[tuple[float, int]] = []
     for cell in trials:
         if cell.interrupted is not None:
@@ -194,8 +194,8 @@ def judge_threshold(
 
 
 def find_doubt(cell: CellSummary, figure: str) -> str | None:
-    """The verdict with which this latency may pass no threshold. Where users starve, those that
-    count the unanswered with their age still may."""
+    """Find the verdict that keeps this latency from passing a threshold. With starved users,
+    latencies that count unanswered requests by their age may still pass."""
     if not figure.endswith("_ms"):
         return None
     errors = [each for each in count_error_verdicts([cell]) if each in UNBELIEVABLE]
@@ -206,7 +206,7 @@ def find_doubt(cell: CellSummary, figure: str) -> str | None:
 
 
 def compute_excess(value: float, expectation: Threshold) -> float:
-    """How far on the wrong side of the bound: the larger, the worse."""
+    """Compute how far the value is on the wrong side of the bound: larger is worse."""
     beyond = value - expectation.bound
     if expectation.operator in ("==", "!="):
         beyond = abs(beyond)

@@ -1,5 +1,5 @@
-"""What several trials of a scenario say together. The trial is the unit: its requests share one
-server, one warm-up and one moment of the machine, so that thousands of them are one witness."""
+"""Summary of a scenario's trials. The trial is the unit: its requests share one server, one warm-up
+and one moment of the machine, so that thousands of them are one observation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from analysis.summary.predicates import has_starved_users
 
 @dataclass(frozen=True, slots=True)
 class ScenarioSummary:
-    """`figures` by the names of summary.json, dotted where nested; one that no trial measured is
-    absent. `starved_trials` had requests that were never answered: their latencies are too low.
-    `errors`: how many trials carry each verdict that is an error."""
+    """`figures`: by the names of summary.json, dotted where nested, without those that no trial
+    measured. `starved_trials`: trials with unanswered requests, whose latencies are too low.
+    `errors`: number of trials for each verdict that is an error."""
 
     scenario: str
     trials: int
@@ -25,7 +25,7 @@ class ScenarioSummary:
 
 
 def group_completed_trials(cells: Sequence[CellSummary]) -> dict[str, list[CellSummary]]:
-    """In order of first appearance. An interrupted trial has another window: it is no trial."""
+    """Group by scenario, in order of first appearance, without interrupted trials."""
     found: dict[str, list[CellSummary]] = {}
     for cell in cells:
         if cell.interrupted is None:
@@ -57,6 +57,6 @@ def summarize_trials(cells: Sequence[CellSummary]) -> tuple[ScenarioSummary, ...
 
 
 def count_error_verdicts(trials: Sequence[CellSummary]) -> dict[str, int]:
-    """How many of the trials carry each verdict that is an error."""
+    """Count the trials with each verdict that is an error."""
     found = (each for cell in trials for each in cell.verdicts)
     return dict(Counter(each.code for each in found if each.severity == "error"))

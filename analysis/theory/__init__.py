@@ -1,1 +1,1 @@
-"""What theory says before anything runs: formulas and simulation. Knows scenarios, no records."""
+"""Predictions before a run, by formulas and simulation. Knows scenarios, not records."""

@@ -1,4 +1,4 @@
-"""A worker whose event loop is blocked by its endpoint, in simulated time."""
+"""Simulation of a worker whose endpoint blocks its event loop."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from scenarios.units import Second
 
 BYSTANDER = -1
 IDLE_TICK_S: Second = 1.01 * TICK_S
-"""A sleep lasts a little longer than asked: twenty ticks are more than two seconds."""
+"""A sleep lasts slightly longer than requested: twenty ticks take more than two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """A request that has been sent; `turn` happens when its answer is written.
+    """A request that was sent; `turn` triggers when its response is written.
 
-    A bystander's /ping blocks nothing and is no user's request, but it takes its turn.
+    A bystander's /ping blocks nothing and belongs to no user, but takes its turn.
     """
 
     user: int
@@ -26,26 +26,26 @@ class PendingRequest:
 
 
 class BlockedWorker(SimulatedWorker):
-    """A loop whose endpoint blocks it: it goes round, and each round serves the requests that had
-    come when it began, one after the other. Everything else waits for the round to end, the taking
-    of new connections and the heartbeat too. A user who is answered last asks again a moment too
-    late for the next round: seen in real runs, and here by what SimPy does first."""
+    """An event loop that its endpoint blocks. Each round serves the requests that had arrived at
+    its start, one after the other. Everything else, also new connections and the heartbeat, waits
+    for the end of the round. The user served last sends the next request slightly too late for the
+    next round: observed in real runs, and reproduced here by SimPy's order of events."""
 
     def abandon(self) -> None:
-        """Nobody waits in a line of SimPy's."""
+        """Do nothing: no SimPy queue has waiting requests."""
 
     def begin(self, starting_s: Second) -> None:
         self.last_tick_s = self.last_beat_s
         self.ticks = 0
         self.backlog: list[PendingRequest] = []
-        """Connected as far as the kernel goes: the worker has not taken them yet. They outlive it:
-        the listening socket is the master's."""
+        """Connected by the kernel, but not yet accepted by the worker. They outlive it: the
+        listening socket belongs to the master."""
         self.fresh: list[PendingRequest] = []
-        """Just taken: read when the next round begins."""
+        """Just accepted: read when the next round begins."""
         self.readable: list[PendingRequest] = []
         self.round: list[PendingRequest] = []
         self.taken: set[int] = set()
-        """Users whose connection it has."""
+        """Users whose connections it accepted."""
         self.wake = self.clock.event()
         self.clock.process(self.run(starting_s))
 
@@ -65,7 +65,7 @@ class BlockedWorker(SimulatedWorker):
     def enqueue(
         self, user: int, request: simpy.Process | None, line: list[PendingRequest]
     ) -> simpy.Event:
-        """What happens when it is answered."""
+        """Enqueue a request and return the event of its response."""
         turn = self.clock.event()
         line.append(PendingRequest(user, request, turn))
         if not self.wake.triggered:
@@ -96,7 +96,7 @@ class BlockedWorker(SimulatedWorker):
                     self.round.pop(0).turn.succeed()
 
     def take_connections(self) -> list[PendingRequest]:
-        """They are read in the next round, after those who were there before."""
+        """Accept connections; the next round reads them after the existing ones."""
         many = len(self.backlog) if self.model.accepts == "all" else 1
         taken, self.backlog = self.backlog[:many], self.backlog[many:]
         self.taken.update(waiting.user for waiting in taken)
@@ -108,12 +108,12 @@ class BlockedWorker(SimulatedWorker):
         return self.last_beat_s
 
     def pass_idle_time(self) -> None:
-        """An idle loop ticks all the time."""
+        """Add the ticks of an idle loop."""
         while self.clock.now - self.last_tick_s > IDLE_TICK_S:
             self.tick(self.last_tick_s + IDLE_TICK_S)
 
     def tick(self, now_s: Second) -> None:
-        """As uvicorn's: the heartbeat is given when the last is older than half the timeout."""
+        """Send a heartbeat when the last is older than half the timeout, like uvicorn."""
         self.ticks += 1
         self.last_tick_s = now_s
         is_due = now_s - self.last_beat_s > self.model.worker_timeout_s / 2
@@ -121,7 +121,7 @@ class BlockedWorker(SimulatedWorker):
             self.last_beat_s = now_s
 
     def kill(self) -> None:
-        """Resets the connections that it has taken."""
+        """Reset all accepted connections."""
         self.alive = False
         for waiting in (*self.round, *self.readable, *self.fresh):
             if waiting.request is not None:

@@ -1,12 +1,11 @@
-"""The CPU of one request as a function of how many are in flight, fitted to a calibration.
+"""CPU per request as a function of the requests in flight, fitted to a calibration.
 
     cpu(n) = alone + company · (1 - 1/m) + each · (m - 1) + waiting · (1 - m/n)
 
-with m of the n in flight inside the pool of threads, all of them where there is none. `company` is
-what it costs that there are others at all: threads that contend for the interpreter, caches that
-they share. It is below zero where a loop that finds several events at once has less to do for each.
-`each` is what grows with every other request: a connection pool that is walked through. `waiting`
-is what it costs not to get a thread at once.
+Of the n requests in flight, m are inside the thread pool; without a pool, m = n. `company` is the
+cost of any concurrency: threads contend for the interpreter and share caches. It is negative where
+a loop handles several events at once with less work for each. `each` grows with every other
+request, as in a linear search of a connection pool. `waiting` is the cost of waiting for a thread.
 """
 
 import math
@@ -22,34 +21,34 @@ from records.prediction import CpuSample
 from scenarios.units import Second
 
 MACHINE_SHARE = 0.03
-"""Two identical servers of one machine differ by 1 to 3 % in what they use."""
+"""The CPU of two identical servers on one machine differs by 1 to 3 %."""
 LEAST_SHARE = 0.2
-"""Of what one request costs alone: company makes none cheaper than that."""
+"""Share of the CPU alone: concurrency makes no request cheaper than that."""
 CONFIDENCE = 0.95
 OPEN_GROWTH = 1.0
-"""Of what the law grows beyond the largest level: it may end there, or be twice as much. Calibrated
-with 20 in flight and measured with 100: urllib3 grew no further where the law has 1.3 ms more, the
-pool of httpx by 8.7 ms where it has 13."""
+"""Uncertainty of the growth beyond the largest level: it may stop there, or double. Calibrated with
+20 in flight and measured with 100, urllib3 grew no further where the law adds 1.3 ms, and the pool
+of httpx by 8.7 ms where the law adds 13."""
 Weights = tuple[float, float, float, float]
-"""Of alone, company, each and waiting."""
+"""Weights of alone, company, each and waiting."""
 NO_SPREAD = ((0.0, 0.0, 0.0, 0.0),) * 4
 ALONE, COMPANY, EACH, WAITING = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class CpuLaw:
-    """Times are CPU of one request.
+    """Times are CPU per request.
 
-    most: threads; more requests wait for one.
-    largest: in flight when it was measured.
-    spread: so that w · spread · w is the square of the half width of the confidence interval of
-      cpu(n), with n's weights w; all 0 where the law is given.
-    open_each_s: by how much `each` may be above what was fitted, where too few levels were measured
-      to tell it from company.
+    most: threads; further requests wait for one.
+    largest: the largest measured number in flight.
+    spread: w · spread · w is the square of the half width of cpu(n)'s confidence interval, for n's
+      weights w; all 0 where the law is given.
+    open_each_s: how far `each` may exceed the fit, where too few levels were measured to separate
+      it from company.
     deviation: from the middle of that interval, in half widths: -1 is its lower end.
-    parallel: cores that the threads of one worker used at a time when it was measured, 1 at least:
-      what lets go of the GIL runs on several.
-    crowding: workers for each core.
+    parallel: cores that one worker's threads used at the same time during calibration, at least 1:
+      code that releases the GIL uses several.
+    crowding: workers per core.
     """
 
     alone_s: Second
@@ -76,13 +75,13 @@ class CpuLaw:
         return multiply(weigh(in_flight, self.most), law)
 
     def compute_interpreter_s(self, in_flight: float) -> Second:
-        """By the clock, for how long nobody else gets a turn of the interpreter."""
+        """Compute how long a request occupies the interpreter, in wall-clock time."""
         at_once = min(self.parallel, max(1.0, in_flight))
         return max(self.crowding, 1 / at_once) * self.compute_cpu_s(in_flight)
 
     def compute_half_width_s(self, in_flight: float) -> Second:
-        """Of what is between the calibration and the run too: the machine, and how growth goes on.
-        Upwards it is wider by what was left open."""
+        """Compute the half width, including differences between calibration and run: the machine,
+        and further growth. The upper half is wider by the terms left open."""
         weights, middle_s = weigh(in_flight, self.most), self.compute_middle_s(in_flight)
         fitted = multiply(weights, [multiply(weights, row) for row in self.spread])
         growth_s = middle_s - self.compute_middle_s(min(in_flight, self.largest))
@@ -117,8 +116,8 @@ def multiply(weights: Weights, by: Sequence[float]) -> float:
 
 
 def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
-    """By least squares; as many of the terms as the levels can tell apart: with two of them all
-    growth is taken for that of company. Raises ValueError without samples."""
+    """Fit by least squares as many terms as the levels can separate: with two levels, all growth
+    counts as company. Raises ValueError without samples."""
     if not samples:
         raise ValueError("a law of CPU needs samples")
     rows = np.array([weigh(each.in_flight, most) for each in samples])
@@ -135,7 +134,7 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
         width = stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
         spread[np.ix_(terms, terms)] = width**2 * variance * np.linalg.inv(chosen.T @ chosen)
     largest = max(each.in_flight for each in samples)
-    # of two levels, all that differs may as well come with each other request, and go on growing
+    # with two levels, the whole difference may come from `each`, which continues to grow
     open_each_s = abs(float(law[COMPANY])) / largest if len(terms) == 2 else 0.0
     alone, company, each, waiting = map(float, law)
     return CpuLaw(
@@ -146,7 +145,7 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
 
 
 def select_terms(rows: npt.NDArray[np.float64]) -> list[int]:
-    """Those that the levels tell apart, the likeliest first."""
+    """Select the terms that the levels can separate, the likeliest first."""
     chosen = [ALONE]
     for term in (COMPANY, WAITING, EACH):
         if np.linalg.matrix_rank(rows[:, [*chosen, term]]) > len(chosen):
@@ -155,7 +154,7 @@ def select_terms(rows: npt.NDArray[np.float64]) -> list[int]:
 
 
 def count_parallel_cores(samples: Sequence[CpuSample], largest: int) -> float:
-    """As at the level that is nearest to the run. One that did not fill its core says nothing."""
+    """Count them at the level nearest to the run; at least 1, as it may not fill a core."""
     level = [each for each in samples if each.in_flight == largest]
     used_s = sum(each.requests * each.cpu_s for each in level)
     return max(1.0, used_s / sum(each.lasting_s for each in level))

@@ -1,4 +1,4 @@
-"""Queueing theory of a web server: its worker as stations, more and more users, random arrivals."""
+"""Queueing theory of a web server: stations of a worker, growing users, random arrivals."""
 
 import math
 import re
@@ -25,16 +25,17 @@ from scenarios.units import Second
 
 MOST_USERS = 10_000_000
 FILLED = 4
-"""Users at the knee, for each of whom so many fill a server beyond doubt."""
+"""Multiple of the users at the knee that certainly fills a server."""
 
 
 def build_stations(model: ServerModel, most: int = MOST_USERS) -> tuple[Station, ...]:
-    """One worker. Timeouts of the client, killed workers and the order of the pool's queue have
-    no formula: `analysis.theory.simulation` has them. Raises ValueError if a request takes no time.
+    """Build the stations of one worker. Client timeouts, killed workers and the order of the pool's
+    queue have no formula: see `analysis.theory.simulation`. Raises ValueError if a request takes no
+    time.
 
     A request that holds a token of the pool may still wait for the interpreter or a connection, so
-    a pool is the flow equivalent of what it encloses, with at most its tokens inside. It is named
-    after what fills up first: itself, or a station inside. `most` requests are ever there.
+    a pool is the flow equivalent of its inner stations, with at most its tokens inside. It has the
+    name of what fills first: itself, or an inner station. `most`: maximum number of requests.
     """
     if model.blocks:
         return (Queue("blocked loop", model.loop_cpu_s + model.held_s),)
@@ -50,14 +51,14 @@ def build_stations(model: ServerModel, most: int = MOST_USERS) -> tuple[Station,
 
 
 def build_interpreter(model: ServerModel) -> Station:
-    """A request that blocks the loop now and then is part of what each request needs of it."""
+    """Spread the time of rare blocking requests over all requests."""
     blocked_s = model.blocked_by_rare_s
     name = "blocked loop" if blocked_s > model.loop_cpu_s else "interpreter"
     return Queue(name, model.loop_cpu_s + blocked_s)
 
 
 def build_upstream(model: ServerModel) -> Station:
-    """A request that blocks the loop meanwhile does not wait here."""
+    """Exclude the requests that block the loop: they do not wait here."""
     delay_s = model.delay_s - model.blocked_by_rare_s
     if model.connections is None:
         return Delay("upstream", delay_s)
@@ -65,14 +66,14 @@ def build_upstream(model: ServerModel) -> Station:
 
 
 def find_bottleneck(model: ServerModel) -> Station:
-    """The station of one worker that can do the least."""
+    """Find the station of one worker with the lowest maximum rate."""
     return min(build_stations(model), key=compute_highest_rps)
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """`mean_s` is the response without thinking; `limited_by` is "users", or the name of the
-    station that is full."""
+    """`mean_s`: response time without think time. `limited_by`: "users", or the name of the full
+    station."""
 
     users: int
     ok_rps: float
@@ -82,22 +83,18 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """In order of users. `knee_users` is N* of Denning and Buzen: from there on more users bring
-    more waiting and hardly any more throughput. It and `highest_rps` are None where only the users
-    limit."""
+    """Points in order of users. `knee_users`: Denning and Buzen's N*, from which more users add
+    waiting and hardly any throughput. It and `highest_rps` are None where only the users limit."""
 
     points: tuple[CurvePoint, ...]
     knee_users: float | None
     highest_rps: float | None
     ends_because: str | None = None
-    """Why some of the users that were asked for have no point: no steady state."""
+    """Why some of the requested numbers of users have no point: no steady state."""
 
 
 def parse_users(text: str) -> tuple[int, ...]:
-    """`500`, or `100..100000` for about five steps from each power of ten to the next.
-
-    Raises UserError.
-    """
+    """Parse `500`, or `100..100000` for about five steps per power of ten. Raises UserError."""
     match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text.strip(), re.ASCII)
     if match is None:
         raise UserError(f"--users {text!r}: give a number, or a range such as 100..100000")
@@ -108,9 +105,9 @@ def parse_users(text: str) -> tuple[int, ...]:
 
 
 def build_users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:
-    """Numbers of users with about equal ratios between neighbours, `low` and `high` included."""
+    """Build numbers of users with about equal ratios, including `low` and `high`."""
     if not 1 <= low <= high:
-        raise ValueError(f"users from {low} to {high}: they start at 1 and go up")
+        raise ValueError(f"users from {low} to {high}: need 1 <= low <= high")
     steps = max(1, math.ceil(per_decade * math.log10(high / low)))
     grid = {round(low * (high / low) ** (step / steps)) for step in range(steps + 1)}
     return tuple(sorted(grid | {low, high}))
@@ -119,10 +116,8 @@ def build_users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...
 def compute_curve(
     model: ServerModel, users: Sequence[int], think_s: Second = 0.0, think_spread_s: Second = 0.0
 ) -> Curve:
-    """Users are dealt out to the workers, which share nothing but the cores.
-
-    Raises ValueError if a request takes no time.
-    """
+    """Compute a curve with the users divided among the workers, which share only the cores. Raises
+    ValueError if a request takes no time."""
     load = Load(think_s=think_s, think_spread_s=think_spread_s)
     most = math.ceil(max(users) / model.workers)
 
@@ -150,20 +145,20 @@ def compute_curve_point(model: ServerModel, load: Load, stations: Sequence[Stati
     most = math.ceil(load.users / model.workers)
     limit = compute_asymptotic_bounds(most, load.think_s, stations).limited_by
     if limit == "pool" and model.pool >= most:
-        limit = "users"  # with a thread for each user it is full and keeps nobody waiting
+        limit = "users"  # with one thread per user, the pool is full but no request waits
     return CurvePoint(load.users, rate, load.users / rate - load.think_s, limit)
 
 
 def deal_out_users(users: int, workers: int) -> list[tuple[int, int]]:
-    """The users of a worker, and how many workers have so many; none without users."""
+    """Return pairs of users per worker and the number of such workers, without idle workers."""
     few, one_more = divmod(users, workers)
     shares = ((few, workers - one_more), (few + 1, one_more))
     return [(share, of) for share, of in shares if share > 0 and of > 0]
 
 
 def compute_worker_rps(model: ServerModel, load: Load, stations: Sequence[Station]) -> float:
-    """By formula where it is exact, or where all servers are busy all the time anyway; otherwise a
-    run of the recursion, whose chance is much less than what the formula would be off."""
+    """Use the formula where it is exact, or where all servers are always busy; otherwise run the
+    recursion, whose random error is much smaller than the formula's."""
     rate = compute_throughput(load.users, load.think_s, stations)
     bounds = compute_asymptotic_bounds(load.users, load.think_s, stations)
     full = bounds.knee_users is not None and load.users > FILLED * bounds.knee_users
@@ -177,11 +172,11 @@ def compute_worker_rps(model: ServerModel, load: Load, stations: Sequence[Statio
 
 
 def estimate_poisson_mean_s(model: ServerModel, rate: float) -> Second | None:
-    """Of one worker: CPU and delay, and the waits for the interpreter, for a connection and for a
-    pool's token. None beyond capacity.
+    """Estimate the mean response time of one worker: CPU and delay, and the waits for the
+    interpreter, a connection and a token of the pool. None beyond capacity.
 
-    Arrivals dealt out to workers at random stay random, and so do those that leave a queue with
-    random service (P. J. Burke, Operations Research 4, 1956).
+    Random arrivals divided among workers at random stay random, and so do departures from a queue
+    with random service (P. J. Burke, Operations Research 4, 1956).
     """
     cpu_s, held_s = model.loop_cpu_s, model.undisturbed_s
     if model.blocks:
@@ -199,17 +194,17 @@ def estimate_poisson_mean_s(model: ServerModel, rate: float) -> Second | None:
 
 
 def add_queue_wait_s(rate: float, service_s: Second, cpu_s: Second, servers: int) -> Second | None:
-    """Service, and the wait for one of its servers. Of the service only the CPU's part varies: its
-    two random halves have half of one exponential's variance."""
+    """Add the wait for one of the servers to the service time. Only the CPU part of the service
+    varies: its two random halves have half the variance of one exponential."""
     scv = cpu_s**2 / 2 / service_s**2 if service_s > 0 else 0.0
     wait_s = estimate_mgc_wait_s(rate, service_s, scv, servers)
     return None if wait_s is None else wait_s + service_s
 
 
 def compute_erlang_b(load: float, servers: int) -> float:
-    """The share of Poisson arrivals that find all servers busy and are lost (M/G/c/c). `load` is in
-    erlangs: arrivals a second × seconds of service. By the recursion, which neither overflows nor
-    cancels (A. K. Erlang, 1917)."""
+    """Compute the share of Poisson arrivals that find all servers busy and are lost (M/G/c/c).
+    `load`: in erlangs, arrivals per second × seconds of service. The recursion neither overflows
+    nor cancels (A. K. Erlang, 1917)."""
     lost = 1.0
     for count in range(1, servers + 1):
         lost = load * lost / (count + load * lost)
@@ -217,9 +212,8 @@ def compute_erlang_b(load: float, servers: int) -> float:
 
 
 def compute_erlang_c(load: float, servers: int) -> float | None:
-    """The share of Poisson arrivals that find all servers busy and wait (M/M/c). `load` is in
-    erlangs: the mean number of busy servers. None where there is no steady state: load >= servers.
-    """
+    """Compute the share of Poisson arrivals that find all servers busy and wait (M/M/c). `load`: in
+    erlangs, the mean number of busy servers. None without a steady state: load >= servers."""
     if load >= servers:
         return None
     lost, busy = compute_erlang_b(load, servers), load / servers
@@ -229,12 +223,12 @@ def compute_erlang_c(load: float, servers: int) -> float | None:
 def estimate_mgc_wait_s(
     rate_per_s: float, service_mean_s: Second, service_scv: float, servers: int
 ) -> Second | None:
-    """Mean wait for a server, service itself not included, with Poisson arrivals.
+    """Estimate the mean wait for a server, without the service, for Poisson arrivals.
 
-    `service_scv` is the squared coefficient of variation of the service time: variance over
-    squared mean, 0 for a constant, 1 for exponential. Allen and Cunneen's approximation
-    (A. O. Allen, Probability, Statistics, and Queueing Theory, 2nd ed., 1990); exact for M/M/c,
-    and for M/G/1, where it is Pollaczek and Khinchine's. None where there is no steady state.
+    `service_scv`: squared coefficient of variation of the service time, variance over squared mean;
+    0 for a constant, 1 for exponential. Allen and Cunneen's approximation (A. O. Allen,
+    Probability, Statistics, and Queueing Theory, 2nd ed., 1990) is exact for M/M/c, and for M/G/1,
+    where it is the Pollaczek-Khinchine formula. None without a steady state.
     """
     if service_mean_s == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""A web server as theory sees it: what a request of it needs, and the limits that it has."""
+"""The model of a web server: what a request needs, and the server's limits."""
 
 import math
 from collections.abc import Sequence
@@ -14,36 +14,36 @@ from scenarios.units import Second
 from scenarios.warm_up import find_serving_places
 
 ROUNDS = 30
-"""Of what settles by itself: the CPU of a request, and how many are in flight while it takes that.
-Each round halves what is missing, at least."""
+"""Iterations of the fixed point between CPU per request and requests in flight. Each round at least
+halves the error."""
 AWAITING: tuple[Style, ...] = ("async def with processes", "async fn", "goroutine")
-"""They wait without a thread and without blocking the loop, as an `async def` does. Work in other
-processes is done by as many workers as there are cores."""
+"""Like an `async def`, they wait without a thread and without blocking the loop. Work in processes
+has as many workers as cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerModel:
-    """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
-    after; a request that uses it holds the worker's one interpreter. "exponential" draws each half
-    at random around its mean, as the formulas of `analysis.theory.networks` assume.
-    `cpu_law`: how much CPU with how many in flight at a worker, where that was measured; `cpu_s`
-    is then what the law has for `loop_cpu_s`, which is less by the clock where threads of one
-    worker use several cores, and more where workers share one.
-    `cores` are those that the workers get turns on; None has one for each of them.
+    """`loop_cpu_s`: CPU of one request, half of it before the upstream call and half after; it
+    occupies the worker's one interpreter. `cpu_jitter`: "exponential" draws each half at random
+    around its mean, as the formulas of `analysis.theory.networks` assume.
+    `cpu_law`: CPU by the requests in flight at a worker, if measured. `cpu_s` is then the CPU by
+    that law, and `loop_cpu_s` its wall-clock time: less where one worker's threads use several
+    cores, more where workers share one.
+    `cores`: cores that the workers share; None gives each worker one.
 
-    `pool` is the threads of one worker; `connections` those of its client, None without limit.
-    `queue` is the order in which anyio's pool wakes who waits: last in first out before anyio
+    `pool`: threads of one worker. `connections`: connections of its client, None without limit.
+    `queue`: the order in which anyio's pool wakes waiting requests; last in first out before anyio
     3.7.0 (agronholm/anyio, PR #455).
-    `worker_timeout_s` is gunicorn's, 0 never. `client_timeout_s` is how long the app's client
-    waits for a connection, and then for the upstream; beyond either the request fails. How long
-    an answer that has arrived then waits for a busy loop is not held against it.
-    `accepts` is how many waiting connections the loop takes in each round: asyncio all of them,
-    uvloop one (seen in the order in which a blocked loop served its users).
-    `rare`: one request in so many goes there; what it does apart from waiting is as for all others.
-    `answers_first`: the wait, and the token it needs, come after the answer.
-    `works_elsewhere`: in processes of its own, which are the workers here.
-    `bystander_tokens`: how many of the pool a background request needs, one after the other, which
-    comes each `bystander_every_s`.
+    `worker_timeout_s`: gunicorn's, 0 disables it. `client_timeout_s`: how long the app's client
+    waits for a connection, and then for the upstream; beyond either, the request fails. The wait of
+    an arrived response for a busy loop does not count.
+    `accepts`: connections that the loop accepts per round: asyncio all, uvloop one (observed in the
+    order in which a blocked loop served its users).
+    `rare`: one request in so many goes there, and differs only in how it waits.
+    `answers_first`: the wait, and its token, come after the response.
+    `works_elsewhere`: in separate processes, which are the workers here.
+    `bystander_tokens`: tokens of the pool that a background request needs, one after the other. It
+    comes every `bystander_every_s`.
     """
 
     style: Style
@@ -68,45 +68,45 @@ class ServerModel:
 
     @property
     def held_s(self) -> Second:
-        """How long a request that blocks waits for the upstream."""
+        """How long a blocking request waits for the upstream."""
         return compute_blocking_s(self.delay_s, self.client_timeout_s)
 
     @property
     def undisturbed_s(self) -> Second:
-        """What a request takes that is alone."""
+        """Response time of a request that runs alone."""
         return self.delay_s + self.loop_cpu_s
 
     @property
     def blocks(self) -> bool:
-        """Whether each request blocks the event loop."""
+        """True if each request blocks the event loop."""
         return self.style == "async def that blocks"
 
     @property
     def needs_tokens(self) -> bool:
-        """Whether a request holds one of the pool's tokens while it is worked on."""
+        """True if a request holds one of the pool's tokens while it runs."""
         return self.style in THREADS_OF
 
     @property
     def blocked_by_rare_s(self) -> Second:
-        """How long the loop is blocked for a request, on average over all."""
+        """Mean time per request for which rare requests block the loop."""
         blocks = self.rare is not None and self.rare.style == "async def that blocks"
         return self.held_s / self.rare.one_in if self.rare and blocks else 0.0
 
     @property
     def times_out(self) -> bool:
-        """Whether its client gives up before any answer can have come."""
+        """True if its client gives up before any response can arrive."""
         return self.held_s < self.delay_s
 
     def is_killed_by(self, users: int) -> bool:
-        """Whether a worker is, in each round: as the runner expects it where it plans windows."""
+        """Return True if each round kills a worker, as the runner assumes to plan windows."""
         return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
 
     def is_killed_sometime_by(self, users: int) -> bool:
-        """Whether a worker is, if the load lasts long enough."""
+        """Return True if a worker is killed when the load lasts long enough."""
         return delays_heartbeat(users, self.workers, self.held_s, self.worker_timeout_s)
 
     def can_warm_up(self, load: Load) -> bool:
-        """Whether the runner waits for it: as it plans its windows."""
+        """Return True if the runner waits for a warm-up, as it plans its windows."""
         if self.rare is not None or self.answers_first:
             return True
         places = find_serving_places(
@@ -115,9 +115,8 @@ class ServerModel:
         return places is None or places.allows_warm_up(load)
 
     def scale_cpu_to_users(self, users: int, think_s: Second = 0.0) -> "ServerModel":
-        """With the CPU of one request as it is by the clock while so many users are at work, a
-        core for each worker: more workers than cores get turns on them, as far as they can be busy
-        at once."""
+        """Return the model with the wall-clock CPU per request for this number of users, with one
+        core per worker. More workers than cores share them, as far as they are busy at once."""
         crowded = self._share_cores(min(self.workers, users))
         in_flight = users / self.workers
         for _ in range(ROUNDS if think_s else 1):
@@ -127,8 +126,8 @@ class ServerModel:
         return settled
 
     def scale_cpu_to_rate(self, rate: float = math.inf) -> "ServerModel":
-        """The same where so many requests arrive each second; beyond what it can do, at the point
-        where it is just full."""
+        """Return the model with the CPU per request at this arrival rate, at most at the rate that
+        just fills it."""
         settled = crowded = self._share_cores(self.workers)
         share = rate / self.workers
         for _ in range(ROUNDS):
@@ -138,7 +137,7 @@ class ServerModel:
         return settled
 
     def settle_cpu(self, in_flight: float) -> "ServerModel":
-        """With the CPU that a request takes while so many are in flight at its worker."""
+        """Return the model with the CPU per request for this many in flight at its worker."""
         if self.cpu_law is None or not math.isfinite(in_flight):
             return self
         law = self.cpu_law
@@ -149,7 +148,7 @@ class ServerModel:
         )
 
     def estimate_rps(self, users: int, think_s: Second) -> float:
-        """What bounds allow, without any queueing."""
+        """Estimate throughput by its upper bounds, without queueing."""
         busy_s = self.undisturbed_s if self.needs_tokens else 0.0
         bounds = [(users, think_s + self.undisturbed_s), (self.workers, self.loop_cpu_s),
                   (self.workers * self.pool, busy_s)]  # fmt: skip
@@ -172,13 +171,13 @@ def build_server_model(
     wait_s: Second = 0.0,
     samples: Sequence[CpuSample] = (),
 ) -> ServerModel:
-    """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
-    `samples`: of more, where there are any; `wait_s`: how long it did not compute, where a database
-    or a server of the user's is asked. A database is an upstream with
-    that delay and as many connections as the app's pool has.
+    """Build the model of a resolved scenario. `cpu_s`: CPU of a request that runs alone on one
+    core. `samples`: CPU with more in flight, if measured. `wait_s`: the time in which it did not
+    compute, for a database or an external server. A database counts as an upstream with that delay
+    and the app's pool of connections.
 
-    CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
-    request takes no time: nothing would limit its rate.
+    CPU times are random around their mean, as the formulas assume. Raises UserError if a request
+    takes no time: nothing would limit its rate.
     """
     server, client, bystander = scenario.server, scenario.client, scenario.bystander
     style, threads = scenario.endpoint.style, THREADS_OF.get(scenario.endpoint.style)
@@ -206,28 +205,28 @@ def build_server_model(
 
 
 def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
-    """A server that is not ours waits for something too: for what it does not compute, the
-    delay is what one user alone waits."""
+    """Return the delay. An external server also waits: its delay is the time in which a single
+    user's request does not compute."""
     waits = scenario.database is not None or scenario.url is not None
     delay_s = scenario.delay_s or (wait_s if waits else 0.0)
     if cpu_s + delay_s <= 0:
         raise UserError(
-            f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
-            "limits its rate; give --cpu above 0"
+            f"{scenario.name}: without CPU and delay a request takes no time, and nothing limits "
+            "its rate; use --cpu above 0"
         )
     return delay_s
 
 
 def count_threads(scenario: Scenario, cores: int | None) -> int:
-    """Of the pool that the endpoint's style uses: asyncio's executor has as many as Python's
-    ThreadPoolExecutor by default."""
+    """Count the threads of the pool that the endpoint's style uses: asyncio's executor has the
+    default number of Python's ThreadPoolExecutor."""
     if THREADS_OF.get(scenario.endpoint.style) == "asyncio's executor":
         return min(32, (cores or 1) + 4)
     return scenario.server.pool
 
 
 def get_connection_limit(scenario: Scenario) -> int | None:
-    """Connections of one worker to what it asks, at most; None without a limit."""
+    """Return the maximum number of connections of one worker; None without a limit."""
     client, database = scenario.client, scenario.database
     if client is not None and client.life == "shared":
         return client.connections

@@ -1,11 +1,11 @@
-"""Closed networks: a fixed number of users, each of whom waits for its answer, thinks, asks again.
+"""Closed networks: a fixed number of users, each of whom waits for a response, thinks, and repeats.
 
-Exact for product-form networks: service times at queues random (exponential), those of a pure
-delay of any shape. Real service is steadier than that, so real queues are rather shorter.
+Exact for product-form networks: exponential service times at queues, and any distribution at a
+pure delay. Real service varies less, so real queues are usually shorter.
 
-A station is where a request spends its time. Its demand is the seconds of service that one request
-needs there in all, over every visit, without waiting. Its completion rate is in requests a second,
-with a given number inside.
+A station is where a request spends its time. Its demand is the total service time per request, over
+all visits, without waiting. Its completion rate is in requests per second, for a given number
+inside.
 """
 
 import math
@@ -23,7 +23,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class MultiServer:
-    """Some servers before one waiting line. Threads, connections."""
+    """Several servers with one queue, such as threads or connections."""
 
     name: str
     demand_s: Second
@@ -31,16 +31,15 @@ class MultiServer:
 
 
 Queue = partial(MultiServer, servers=1)
-"""One server; a request that finds it busy waits. A loop, an interpreter."""
+"""One server with a queue, such as an event loop or an interpreter."""
 Delay = partial(MultiServer, servers=math.inf)
-"""As many servers as requests: no request ever waits for one. An upstream that scales, a user's
-pause for thought."""
+"""As many servers as requests, without a queue, such as an upstream that scales, or think time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowEquivalent:
-    """A whole subsystem seen from outside: `rates[n - 1]` requests a second leave it with n
-    inside, the last rate with more than that too.
+    """A subsystem as one station: `rates[n - 1]` requests per second leave it with n inside; the
+    last rate also holds for more.
 
     Chandy, Herzog and Woo, "Parametric analysis of queuing networks", IBM J. Res. Dev. 19, 1975:
     Norton's theorem for queues. Exact in product-form networks.
@@ -54,12 +53,12 @@ Station = MultiServer | FlowEquivalent
 
 
 def compute_unloaded_s(station: Station) -> Second:
-    """What a request that is alone spends there."""
+    """Compute the time that a request spends there alone."""
     return 1 / float(station.rates[0]) if isinstance(station, FlowEquivalent) else station.demand_s
 
 
 def compute_highest_rps(station: Station) -> float:
-    """What the station can do at the most; infinite where nothing in it limits."""
+    """Compute the station's maximum rate; infinite where nothing in it limits."""
     if isinstance(station, FlowEquivalent):
         return float(station.rates.max())
     return station.servers / station.demand_s if station.demand_s > 0 else math.inf
@@ -67,12 +66,12 @@ def compute_highest_rps(station: Station) -> float:
 
 @dataclass(frozen=True, slots=True)
 class AsymptoticBounds:
-    """No model of these stations does better than `throughput_rps` and `response_s`.
+    """Bounds of throughput and response time for any model of these stations.
 
-    highest_rps: with any number of users; None if nothing but them limits.
-    knee_users: N* = (R0 + Z) · highest_rps. Below it more users bring more throughput, above it
-      only more waiting; None if there is none.
-    limited_by: "users" below the knee, above it the name of the bottleneck.
+    highest_rps: for any number of users; None if only the users limit.
+    knee_users: N* = (R0 + Z) · highest_rps. Below it, more users add throughput, above it only
+      waiting; None if there is none.
+    limited_by: "users" below the knee, the name of the bottleneck above it.
     """
 
     throughput_rps: float
@@ -83,13 +82,13 @@ class AsymptoticBounds:
 
 
 def compute_throughput(users: int, think_s: Second, stations: Sequence[Station]) -> float:
-    """Requests a second, as Reiser and Lavenberg's mean-value analysis has them (J. ACM 27, 1980);
-    by Little's law the mean response is users / throughput - think time.
+    """Compute requests per second as in Reiser and Lavenberg's mean-value analysis (J. ACM 27,
+    1980); by Little's law, the mean response time is users / throughput - think time.
 
-    Reached by sums of logarithms, which give the same numbers: their recursion for stations with
-    many servers takes differences, and shows negative probabilities at some hundred users. Takes
-    some tenths of a second for a million users; with two stations of several servers, or of one
-    and a pause, time by the square of the users.
+    Sums of logarithms give the same numbers; the original recursion for stations with many servers
+    takes differences, and gets negative probabilities from a few hundred users on. It takes a few
+    tenths of a second for a million users, but time quadratic in the users with two stations of
+    several servers, or with one and a pause.
     Raises ValueError without users, or if nothing takes any time.
     """
     check_arguments(users, think_s, stations)
@@ -98,7 +97,7 @@ def compute_throughput(users: int, think_s: Second, stations: Sequence[Station])
 
 
 def compute_throughputs(most_users: int, think_s: Second, stations: Sequence[Station]) -> Numbers:
-    """Requests a second with 1, 2 … `most_users` users, for the price of the last."""
+    """Compute requests per second with 1, 2 … `most_users` users, at the cost of the last one."""
     check_arguments(most_users, think_s, stations)
     weights = compute_log_weights(think_s, stations, most_users)
     return np.exp(weights[:-1] - weights[1:])
@@ -107,9 +106,9 @@ def compute_throughputs(most_users: int, think_s: Second, stations: Sequence[Sta
 def compute_asymptotic_bounds(
     users: int, think_s: Second, stations: Sequence[Station]
 ) -> AsymptoticBounds:
-    """Denning and Buzen, "The operational analysis of queueing network models", ACM Computing
-    Surveys 10, 1978. They need no assumption about distributions, only that company makes no
-    station faster for each (of a flow equivalent: rates[n - 1] <= n · rates[0])."""
+    """Compute the bounds of Denning and Buzen, "The operational analysis of queueing network
+    models", ACM Computing Surveys 10, 1978. They assume no distributions, only that more requests
+    make no station faster for each (for a flow equivalent: rates[n - 1] <= n · rates[0])."""
     check_arguments(users, think_s, stations)
     alone_s = sum(compute_unloaded_s(each) for each in stations)
     bottleneck = min(stations, key=compute_highest_rps, default=Delay("users", 0.0))
@@ -126,7 +125,7 @@ def compute_asymptotic_bounds(
 
 def check_arguments(users: int, think_s: Second, stations: Sequence[Station]) -> None:
     if users < 1:
-        raise ValueError(f"{users} users: a closed network needs one at least")
+        raise ValueError(f"{users} users: a closed network needs at least one")
     if think_s + sum(compute_unloaded_s(each) for each in stations) <= 0:
         raise ValueError("nothing in this network takes any time: its throughput has no limit")
 
@@ -134,17 +133,17 @@ def check_arguments(users: int, think_s: Second, stations: Sequence[Station]) ->
 def compute_log_weights(
     think_s: Second, stations: Sequence[Station], most: int, first: int = 0
 ) -> Numbers:
-    """log G(first) … log G(most), the normalising constants (Buzen, Comm. ACM 16, 1973; for rates
-    that depend on the number inside, Reiser and Kobayashi, IBM J. Res. Dev. 19, 1975).
+    """Compute log G(first) … log G(most), the normalising constants (Buzen, Comm. ACM 16, 1973; for
+    rates that depend on the number inside, Reiser and Kobayashi, IBM J. Res. Dev. 19, 1975).
 
-    G(n - 1) / G(n) is the throughput with n users. Only sums of positive numbers: nothing
-    cancels, and logarithms neither overflow nor underflow.
+    G(n - 1) / G(n) is the throughput with n users. All terms are positive, so nothing cancels, and
+    logarithms neither overflow nor underflow.
     """
     by_servers: dict[float, list[Station]] = {1: [], math.inf: [Delay("think", think_s)], 0: []}
     for each in stations:
         servers = each.servers if isinstance(each, MultiServer) else 0
         if servers >= most > 1:
-            servers = math.inf  # nobody ever waits there, and it costs no square of the users
+            servers = math.inf  # no request ever waits there; avoids quadratic time
         by_servers[servers if servers in by_servers else 0].append(each)
     pauses_s = sum(map(compute_unloaded_s, by_servers[math.inf]))
     pauses = compute_log_factors(Delay("pauses", pauses_s), most)
@@ -156,7 +155,7 @@ def compute_log_weights(
 
 
 def add_queue(weights: Numbers, demand_s: Second) -> Numbers:
-    """With a station of one server in addition: G(n) = G'(n) + demand · G(n - 1) (Buzen)."""
+    """Add a station with one server: G(n) = G'(n) + demand · G(n - 1) (Buzen)."""
     if demand_s == 0:
         return weights
     powers = math.log(demand_s) * np.arange(weights.size)
@@ -165,7 +164,7 @@ def add_queue(weights: Numbers, demand_s: Second) -> Numbers:
 
 
 def compute_log_factors(station: Station, most: int) -> Numbers:
-    """log of 1 / (rate with 1 inside · … · rate with n inside), for n = 0 … most. Rates are
+    """Compute log of 1 / (rate with 1 inside · … · rate with n inside), for n = 0 … most. Rates are
     infinite where the demand is 0."""
     if isinstance(station, FlowEquivalent):
         known = np.log(station.rates[:most])
@@ -179,9 +178,9 @@ def compute_log_factors(station: Station, most: int) -> Numbers:
 
 
 def convolve_logs(a: Numbers, b: Numbers, first: int = 0) -> Numbers:
-    """log of the convolution of exp(a) and exp(b), as long as they are, from the index `first` on.
-    Minus infinity stands for nothing; the first of each is finite. NumPy's logaddexp.reduce would
-    do the inner sum, in three times as long: 0.17 s where this takes 0.06 s, for 3000 users."""
+    """Compute log of the convolution of exp(a) and exp(b), of the same length, from index `first`
+    on. Minus infinity means 0; the first of each is finite. NumPy's logaddexp.reduce could do the
+    inner sum in three times the time: 0.17 s instead of 0.06 s for 3000 users."""
     backwards = b[::-1]
     result = np.empty(a.size - first)
     for place in range(first, a.size):

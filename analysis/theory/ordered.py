@@ -1,11 +1,11 @@
-"""A worker in which no request overtakes another: a recursion over its requests, without events.
+"""Simulation of a worker in which no request overtakes another: a recursion without events.
 
-Every line is first come, first served, and the upstream takes equally long for each. So requests
-leave in the order in which they came, and request k gets its thread when request k - threads has
-left (J. Kiefer and J. Wolfowitz, Trans. Amer. Math. Soc. 78, 1955, where the next free server is
-one of these). The interpreter's line merges two: requests that begin, and those whose upstream has
-answered. It is the model of `analysis.theory.simulation`, some ten times as fast; that has the
-other orders, clients that give up and workers that are killed.
+Every queue is first come, first served, and the upstream takes equally long for each. So requests
+leave in the order of their arrival, and request k gets its thread when request k - threads has
+left (J. Kiefer and J. Wolfowitz, Trans. Amer. Math. Soc. 78, 1955, with the next free server). The
+interpreter's queue merges two: new requests, and those whose upstream has responded. The model is
+that of `analysis.theory.simulation`, about ten times as fast, but without other orders, clients
+that give up, and killed workers.
 """
 
 import math
@@ -24,20 +24,20 @@ from scenarios.units import Second
 
 DRAWN_AT_ONCE = 4096
 ENOUGH_ANSWERS = 10_000
-"""Of a window; each takes some 3 µs of CPU."""
+"""Responses in a window; each takes about 3 µs of CPU."""
 TURNS_BEFORE = 2
-"""Of all users, before it."""
+"""Turns of all users before the window."""
 Ended = tuple[Second, Second]
-"""When a request was sent, and when it is answered."""
+"""When a request was sent, and when it was answered."""
 
 
 class GivesUpError(Exception):
-    """A client, or the master of a worker, would not wait for so long."""
+    """A client or a worker's master would not wait this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """`responses_s`: in the order of the answers."""
+    """`responses_s`: in order of completion."""
 
     ok_rps: float
     responses_s: Numbers
@@ -46,11 +46,11 @@ class SteadyState:
 def simulate_closed_loop(
     model: ServerModel, load: Load, turn_s: Second, seed: int = 1
 ) -> SteadyState:
-    """Of one worker with all the load's users. They start evenly within a turn of about `turn_s`,
-    and so hardly need to settle.
+    """Simulate one worker with all of the load's users. They start evenly within a turn of about
+    `turn_s`, and so settle quickly.
 
-    The window is whole turns of each user, so that nothing is cut at its edges: the rate is users
-    by the mean turn, and Little's law holds to the last digit where nobody overtakes.
+    The window consists of whole turns of each user, so that its edges cut nothing: the rate is
+    users over the mean turn, and Little's law holds exactly where no request overtakes another.
     """
     users = load.users
     starts_s = [turn_s * place / users for place in range(users)]
@@ -64,7 +64,8 @@ def simulate_closed_loop(
 
 
 def keeps_order(model: ServerModel) -> bool:
-    """A loop that each request blocks is one too, once it has all its connections: one server."""
+    """Return True if no request overtakes another. That includes a loop that every request blocks,
+    once it has all connections: it is a single server."""
     if model.answers_first or model.times_out or model.queue == "lifo":
         return False
     rare = model.rare
@@ -74,9 +75,9 @@ def keeps_order(model: ServerModel) -> bool:
 
 
 def is_product_form(model: ServerModel, load: Load) -> bool:
-    """Whether the formula is exact: it takes the service at a line where requests wait as
-    exponential, and CPU is, but no upstream's delay. With a thread for each user, or users who
-    never think and so fill all threads, the delay is a pause, whose shape does not matter."""
+    """Return True if the formula is exact. It assumes exponential service at queues: true for CPU,
+    not for an upstream's delay. With one thread per user, or users without think time, who fill all
+    threads, the delay is a pause, whose distribution does not matter."""
     if model.blocked_by_rare_s:
         return False
     if model.blocks:
@@ -88,8 +89,8 @@ def is_product_form(model: ServerModel, load: Load) -> bool:
 
 
 class OrderedWorker:
-    """One worker: its share of a load goes there. `starts_s`: when its users send their first
-    requests, in order, or an open loop's first one is due."""
+    """One worker with its share of a load. `starts_s`: when its users send their first requests, in
+    order, or when an open loop's first request is due."""
 
     def __init__(self, model: ServerModel, load: Load, starts_s: list[Second], seed: int) -> None:
         if model.blocks:
@@ -104,18 +105,18 @@ class OrderedWorker:
         self.pauses_s = generate_pauses_s(load, chance)
         self.is_open = load.is_open
         self.patience_s = model.worker_timeout_s or math.inf
-        """Of the worker's master, for the heartbeat, which waits as a request does."""
-        # since when each thread, connection and the interpreter is free
+        """How long the worker's master waits for the heartbeat, which waits like a request."""
+        # the time from which each thread, each connection and the interpreter is free
         self.threads = deque([0.0] * model.pool) if model.needs_tokens else None
         limit = model.connections
         self.connections = None if limit is None else deque([0.0] * limit)
         self.interpreter_free_s = 0.0
         self.upstream: deque[tuple[Second, Second]] = deque()
-        """When each answers, and when the request was sent."""
+        """When each responds, and when the request was sent."""
 
     def run(self, answers: int) -> Numbers:
-        """When each was sent, and answered, a row each, in the order of the answers. Raises
-        GivesUpError."""
+        """Return a row with the times of sending and completion for each request, in order of
+        completion. Raises GivesUpError."""
         return np.array(list(islice(self.answer_requests(), answers)))
 
     def answer_requests(self) -> Iterator[Ended]:
@@ -145,7 +146,7 @@ class OrderedWorker:
         return max(self.threads[0], self.waiting[0])
 
     def take_request(self) -> Second:
-        """The next one, with a thread for it: when it was sent."""
+        """Give the next request a thread, and return when it was sent."""
         sent_s = heappop(self.waiting)
         if self.is_open:
             heappush(self.waiting, sent_s + next(self.pauses_s))
@@ -155,7 +156,7 @@ class OrderedWorker:
         return sent_s
 
     def blocks_now(self) -> bool:
-        """Whether this is the rare one that blocks the loop."""
+        """Return True if this is the rare request that blocks the loop."""
         rare = self.model.rare
         return rare is not None and rare.style != self.model.style and not self.begun % rare.one_in
 
@@ -169,7 +170,7 @@ class OrderedWorker:
         self.upstream.append((asks_s + self.model.delay_s, sent_s))
 
     def compute(self, at_s: Second) -> Second:
-        """When half of a request's CPU is spent that comes to the interpreter then."""
+        """Compute when half of a request's CPU is done, if it reaches the interpreter `at_s`."""
         begins_s = max(at_s, self.interpreter_free_s)
         if begins_s - at_s > self.patience_s:
             raise GivesUpError
@@ -183,7 +184,7 @@ def generate_draws(draw: Callable[[int], Numbers]) -> Iterator[float]:
 
 
 def generate_pauses_s(load: Load, chance: np.random.Generator) -> Iterator[Second]:
-    """From a user's answer to its next request; of an open loop from one request to the next."""
+    """Generate pauses from a response to the next request, or between an open loop's requests."""
     if load.arrival_rate is not None:
         gap_s = 1 / load.arrival_rate
         if load.arrivals == "constant":

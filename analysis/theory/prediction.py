@@ -1,11 +1,11 @@
-"""What theory says of a scenario, from the scenario and the cost of one request alone.
+"""The prediction for a run, from its scenario and the cost of a single request.
 
 Throughput and mean come from mean-value analysis, medians and tails from simulation. Where
 requests fail, where a blocked loop is far from any steady state, or where its worker is killed
-again and again, all of it comes from simulation.
+repeatedly, all of it comes from simulation.
 
-The upstream is taken to scale without limit: it answers after its delay, whatever it is asked, and
-so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
+The upstream counts as unlimited: it responds after its delay under any load. A run's verdict
+UPSTREAM_LATE reports when it did not.
 """
 
 import math
@@ -28,27 +28,27 @@ from scenarios.model import Load
 from scenarios.units import Second
 
 PATIENCE_S: Second = 29.3
-"""Of the warm-up, after the last user's first request: the runner gives it 30 s from when Locust
-has begun, which takes 0.7 s."""
+"""The longest warm-up after the last user's first request: the runner allows 30 s from the start of
+Locust, which takes 0.7 s."""
 FAILING = ("worker kills", "client timeout")
-"""What limits where requests fail."""
+"""Limits with failing requests."""
 LITTLE_TOLERANCE = 0.05
-"""So near is a simulated mean of some thousand responses to the formula's, by chance."""
+"""Random error of a simulated mean of a few thousand responses."""
 TURNS = 1.5
-"""Everybody is served once: the runner opens the window then."""
+"""Turns until every user is served once, when the runner opens the window."""
 ENOUGH_REQUESTS = 20_000
-"""Of a full server: the same again and again, but for the length of its queue."""
+"""For a full server, which only repeats itself, except for the length of its queue."""
 CYCLES = 3
-"""Deaths of a worker that a window spans; the runner's has as many."""
+"""Worker deaths in a window, the same number as the runner's."""
 TURNS_WITH_WINDOW = 4
-"""Requests of each user: one at the start, one for each of the ramp's turn and of TURNS, and some
-left for the window."""
+"""Requests per user: one at the start, one for each turn of the ramp and of TURNS, and more for the
+window."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormulaPrediction:
-    """`mean_s` is None where no formula has it, `ceiling_rps` where nothing but the users limits.
-    `holds`: whether throughput and mean are believed, and not what the simulation shows."""
+    """`mean_s`: None without a formula. `ceiling_rps`: None where only the users limit. `holds`:
+    True if throughput and mean take precedence over the simulation's."""
 
     ok_rps: float
     mean_s: Second | None
@@ -59,15 +59,15 @@ class FormulaPrediction:
 
 
 def compute_prediction(model: ServerModel, load: Load) -> Prediction:
-    """`cpu_ms` is that of the endpoint alone, however crowded the cores are. Raises ValueError if
-    a request takes no time."""
+    """Compute the prediction; its `cpu_ms` is CPU per request alone, whatever the load. Raises
+    ValueError if a request takes no time."""
     crowded = scale_cpu_to_load(model, load)
     if load.arrival_rate is not None:
         found = predict_open_loop(crowded, load, load.arrival_rate)
     else:
         found = (predict_blocked_loop if model.blocks else predict_closed_loop)(crowded, load)
-    # where the interpreter limits, who is next depends on threads that take turns by the clock, or
-    # on how much a loop reads at a time; and work in other processes is not on the loop
+    # with a full interpreter, the next request depends on the threads' switch interval, or on how
+    # much a loop reads at a time; and work in other processes does not run on the loop
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
     found = replace(found, bystander_ms=None if unknown else found.bystander_ms)
     known = replace(
@@ -81,15 +81,14 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
 
 
 def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction:
-    """Below capacity the rate is served. Beyond it the latencies have no steady state, and none
-    is given, unless clients that give up bound them.
+    """Predict an open loop. Below capacity, the rate is served. Beyond it, latencies have no steady
+    state and are None, unless clients that give up bound them.
 
-    Random arrivals: the mean of queues in a row, each as if by itself. Constant ones have no
-    such formula (what leaves one queue is no longer constant when it comes to the next, and not
-    random either): the simulation's mean.
+    For random arrivals, the mean is that of independent queues in a row. Constant arrivals have no
+    such formula, since a queue's departures are neither constant nor random: use the simulation's
+    mean.
 
-    Simulated with the phases of a real run, the warm-up cut where it would take more than half of
-    what may be simulated.
+    Simulate the phases of a real run, with a warm-up of at most half of the allowed requests.
     """
     tightest = find_bottleneck(model)
     ceiling = model.workers * compute_highest_rps(tightest)
@@ -111,7 +110,7 @@ def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction
 
 def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
     formula, turn_s = solve_steady_state(model, load)
-    if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
+    if model.blocked_by_rare_s:  # no formula: a request blocks the loop for all of its delay or not
         formula = replace(formula, holds=False)
     shown = (
         simulate_run(model, load, turn_s, turn_s)
@@ -122,32 +121,32 @@ def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
 
 
 def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
-    """With short turns it is one queue, which has a formula. With long ones a run ends far from
-    any steady state, and is simulated from the first user on."""
+    """Predict a blocked loop. With short turns it is a single queue, which has a formula. With long
+    turns, a run ends far from any steady state, so simulate it from the first user on."""
     formula, turn_s = solve_steady_state(model, load)
     per_worker = load.users / model.workers
     formula = replace(formula, limited_by="users" if per_worker <= 1 else "blocked loop")
-    # taking one connection in each round, a loop has all of them after as many rounds, half as
-    # long on average as a turn of all
+    # a loop that accepts one connection per round has all of them after as many rounds, which on
+    # average take half as long as a turn of all users
     settles_s = turn_s * max(1.0, per_worker / 2) if model.accepts == "one" else turn_s
     if model.is_killed_by(load.users):
         shown = simulate_worker_kills(model, load)
         return combine_predictions(replace(formula, holds=False), shown)
     if run := simulate_run(model, load, turn_s, settles_s):
-        # short of the patience of a warm-up, and with the heartbeat, which such a loop may give at
-        # each tenth round, in time
+        # it settles within the longest warm-up, and its heartbeat, which such a loop sends at most
+        # every tenth round, comes in time
         in_time = not 0 < model.worker_timeout_s < TICKS_A_LOOK * turn_s
         holds = in_time and TICKS_A_LOOK * settles_s < PATIENCE_S
         return combine_predictions(replace(formula, holds=holds), run)
-    # too many requests: what a run would come to if it lasted, and its workers too; rounds are even
-    # as soon as all are there
+    # too many requests: simulate a run that lasts, without kills; rounds are even once all users
+    # are there
     lasting = replace(model, accepts="all", worker_timeout_s=0.0)
     shown = simulate_fast_ramp(lasting, load, turn_s, ramp_s=turn_s / load.users)
     return combine_predictions(formula, shown)
 
 
 def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPrediction, Second]:
-    """With the length of a turn: from one request of a user to its next."""
+    """Return the prediction, and the length of a turn: from one request of a user to the next."""
     found = compute_curve(model, [load.users], load.think_s, load.think_spread_s)
     (point,) = found.points
     known = (point.ok_rps, point.mean_s, found.highest_rps, point.limited_by)
@@ -157,10 +156,9 @@ def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPredictio
 def simulate_run(
     model: ServerModel, load: Load, turn_s: Second, settles_s: Second
 ) -> SimulationResult | None:
-    """With the phases of a real run: its window opens when everybody has been served once, or when
-    its patience ends, or at once where no patience is enough. `settles_s` is what the crowd takes
-    until turns are even. None where ramp and warm-up leave less than half of what may be simulated
-    to the window."""
+    """Simulate the phases of a real run: its window opens when every user was served once, after
+    the longest warm-up, or at once where no warm-up suffices. `settles_s`: time until turns are
+    even. None where ramp and warm-up take more than half of the allowed requests."""
     warm_up_s = min(PATIENCE_S, TURNS * settles_s) if model.can_warm_up(load) else 0.0
     sent = (load.users / load.spawn_rate + warm_up_s) * load.users / turn_s
     return simulate(model, load, warm_up_s, load.duration_s) if 2 * sent <= MOST_REQUESTS else None
@@ -169,7 +167,7 @@ def simulate_run(
 def simulate_fast_ramp(
     model: ServerModel, load: Load, turn_s: Second, ramp_s: Second
 ) -> SimulationResult:
-    """All start within `ramp_s`: a long ramp of many fast users is mostly repetition."""
+    """Start all users within `ramp_s`, since a long ramp of many fast users only repeats itself."""
     fast = replace(load, spawn_rate=max(load.spawn_rate, load.users / ramp_s))
     most_requests = max(MOST_REQUESTS, TURNS_WITH_WINDOW * load.users)
     return simulate(model, fast, TURNS * turn_s, load.duration_s, most_requests)
@@ -178,10 +176,9 @@ def simulate_fast_ramp(
 def simulate_long_queue(
     model: ServerModel, load: Load, formula: FormulaPrediction
 ) -> SimulationResult | None:
-    """Beyond the knee a user more changes nothing but the queue: every response is longer by what
-    it takes to serve him. So as many as fill the server are simulated, and the others' time is
-    added. None where it is not so: at the knee and before it, where the newest is served first,
-    and where some give up."""
+    """Simulate as many users as fill the server, and add the time of the other users: beyond the
+    knee, each user adds only the own service time to every response. None where that is wrong: up
+    to the knee, with a last-in-first-out queue, and where clients give up."""
     few = math.ceil(FILLED * formula.knee_users) if formula.knee_users else load.users
     if few >= load.users or model.queue == "lifo" or formula.limited_by == "connections":
         return None
@@ -194,7 +191,7 @@ def simulate_long_queue(
 
 
 def simulate_worker_kills(model: ServerModel, load: Load) -> SimulationResult:
-    """The window opens about when the first worker is killed, and spans CYCLES deaths."""
+    """Simulate a window from about the first worker's death over CYCLES deaths."""
     timeout_s = model.worker_timeout_s
     ramp_s = min(load.users / load.spawn_rate, timeout_s)
     window_s = CYCLES * (timeout_s + RESTART_S)
@@ -204,11 +201,11 @@ def simulate_worker_kills(model: ServerModel, load: Load) -> SimulationResult:
 
 
 def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> Prediction:
-    """No formula knows of failures: where requests fail, all of it is what the simulation showed,
-    good answers as throughput and the times of all answers, good and bad.
+    """Combine both. No formula covers failures: where requests fail, everything comes from the
+    simulation, successful responses as throughput and the times of all responses.
 
-    The formula's mean is of a steady state. One above the slowest answers seen says that this was
-    not reached, or that some are never served: it would contradict them.
+    The formula's mean is for a steady state. If it exceeds the simulation's p99, the run did not
+    reach one, or some users are never served: then use the simulation's mean.
     """
     if shown.failures > 0:
         why = FAILING[0] if shown.kills > 0 else FAILING[1]
@@ -228,8 +225,8 @@ def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> 
 
 
 def is_transient(found: Prediction, load: Load) -> bool:
-    """By Little's law, which says nothing of it where requests fail, and throughput is of the good
-    ones, or where some users are never served."""
+    """Check by Little's law, which does not apply where requests fail, since throughput counts only
+    successful responses, or where users starve."""
     if not found.ok_rps or found.mean_ms is None:
         return False
     if found.starved or found.limited_by in FAILING:

@@ -1,4 +1,4 @@
-"""How far the calibration leaves a prediction open."""
+"""The range of a prediction, from the calibration's uncertainty."""
 
 import math
 from dataclasses import replace
@@ -10,12 +10,12 @@ from records.prediction import Prediction
 from scenarios.model import Load
 
 OTHER_SHARE = 0.01
-"""Of the throughput, in both directions: what two identical runs differ by."""
+"""Share of the throughput, in both directions, by which two identical runs differ."""
 COMPANY_SHARE = 0.08
-"""Of the throughput, downwards, times the square of how busy the interpreter is: load, server and
-upstream wait for each other's cores, and a loop serves those who come together in rounds, so that
-they come together again; no model has that. On 2 cores users of a half busy server were served 1
-to 2.5 % less than predicted, those of one that was busy for seven tenths 5 to 9 %."""
+"""Share of the throughput, downwards, times the square of the interpreter's utilization. The model
+lacks two effects: load, server and upstream wait for each other's cores, and a loop serves requests
+that arrive together in rounds, so that they arrive together again. On 2 cores, throughput was 1 to
+2.5 % lower than predicted at a utilization of 0.5, and 5 to 9 % lower at 0.7."""
 
 
 def scale_cpu_to_load(model: ServerModel, load: Load) -> ServerModel:
@@ -39,8 +39,8 @@ def add_range(found: Prediction, model: ServerModel, load: Load) -> Prediction:
 def compute_range(
     model: ServerModel, load: Load, ok_rps: float | None
 ) -> tuple[float | None, float | None]:
-    """In which good answers a second lie, with the CPU anywhere in its confidence interval. What
-    the formulas make of that is taken for all of the prediction. None without a calibration."""
+    """Compute the range of successful responses per second over the CPU's confidence interval, by
+    the formulas' ratio to their own middle. None without a calibration."""
     law = model.cpu_law
     if law is None or ok_rps is None:
         return None, None
@@ -68,8 +68,8 @@ def compute_formula_rps(model: ServerModel, load: Load) -> float:
 
 
 def is_extrapolated(model: ServerModel, load: Load) -> bool:
-    """Whether CPU limits, if only at the upper end of its interval, and was never measured with so
-    many in flight."""
+    """Return True if CPU limits, at least at the upper end of its interval, and was not measured
+    with this many in flight."""
     in_flight = load.users / model.workers
     if load.arrival_rate is not None:
         in_flight = load.arrival_rate * model.undisturbed_s / model.workers
@@ -84,7 +84,7 @@ def find_point(model: ServerModel, load: Load) -> CurvePoint:
 
 
 def find_limit(model: ServerModel, load: Load) -> str:
-    """The name of the station that is full, or "users"."""
+    """Return the name of the full station, or "users"."""
     if load.arrival_rate is None:
         return find_point(model, load).limited_by
     station = find_bottleneck(scale_cpu_to_load(model, load))

@@ -1,13 +1,13 @@
-"""The prediction that formulas cannot give: medians, tails, starvation, killed workers.
+"""Simulation for figures without formulas: medians, tails, starvation, killed workers.
 
-A discrete-event simulation (SimPy) of a web server under load: no real time passes. The same
-seed gives the same result to the last digit.
+It is a discrete-event simulation (SimPy) of a web server under load, in simulated time. The same
+seed gives exactly the same result.
 
-Last in first out is strict here, and so starves more users than the real thing: of 500 with 40
-tokens, the newest waiter always gets the token that comes free, some forty take turns and 460
-starve. With anyio 3.6.1 304 did, for up to 103 s, at about the same throughput and median. Only a
-part of that gap is understood: users who take some milliseconds to ask again let the tokens reach
-deeper down the stack (0.2 s of `think_s` and random CPU: 445 starve).
+Last in first out is strict here, so more users starve than in reality: with 500 users and 40
+tokens, the newest waiting request always gets the next free token, about 40 users take turns and
+460 starve. With anyio 3.6.1, 304 starved, for up to 103 s, at about the same throughput and median.
+The gap is only partly understood: users who take a few milliseconds to send again let tokens reach
+deeper into the stack (0.2 s of `think_s` and random CPU: 445 starve).
 """
 
 import random
@@ -25,27 +25,27 @@ from scenarios.model import Load
 from scenarios.units import Second
 
 MOST_REQUESTS = 200_000
-"""Some seconds of real time."""
+"""Takes a few seconds of real time."""
 RESTART_S: Second = 1.0
-"""From the kill of a worker until the one after it serves: fork, imports, startup."""
+"""From a worker's kill until its successor serves: fork, imports, startup."""
 ROUNDS = 2
-"""Answers for each user in a window, on average, before one without any counts as starved: with
-fair turns one would do, but turns are seldom quite fair."""
+"""Mean responses per user in a window before a user without any counts as starved: with fair turns
+one would do, but turns are rarely fair."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """Times are those of all answers inside the window, good and bad, whenever asked for. None
-    where there is nothing to measure.
+    """Times are those of all responses in the window, successful or not, whenever sent; None
+    without any.
 
-    window_s: as asked for, or less where `cut_short`: the simulation had sent the most requests
-      that it was allowed to.
+    window_s: as requested, or less if `cut_short`, since the simulation reached its limit of
+      requests.
     unfinished: in flight when the window ends.
-    starved: users, all there before the window, without any answer in it, good or bad. None for
-      an open load, and for a window with fewer answers than ROUNDS for each user, in which fair
-      turns need not have come to everybody.
-    kills: of workers, inside the window.
-    bystander_median_s: of those who ask now and then, the unanswered with their age.
+    starved: users, all started before the window, without any response in it. None for an open
+      loop, and for a window with fewer responses than ROUNDS per user, in which even fair turns
+      may not reach every user.
+    kills: of workers, in the window.
+    bystander_median_s: of background requests, with unanswered ones at their age.
     """
 
     window_s: Second
@@ -62,7 +62,7 @@ class SimulationResult:
     bystander_median_s: Second | None = None
 
     def lengthen(self, by_s: Second, ping_turns: int) -> "SimulationResult":
-        """With so much more of a queue before everybody; a ping is in it so many times."""
+        """Add queueing time to every response; a background request waits `ping_turns` times."""
 
         def add(value_s: Second | None, more_s: Second) -> Second | None:
             return None if value_s is None else value_s + more_s
@@ -78,7 +78,7 @@ class SimulationResult:
 
 
 class SimulatedServer:
-    """Workers, and the master that replaces those whose heartbeat is late."""
+    """The workers, and the master that replaces workers with a late heartbeat."""
 
     def __init__(self, clock: simpy.Environment, model: ServerModel, chance: random.Random) -> None:
         self.clock = clock
@@ -100,7 +100,7 @@ class SimulatedServer:
             beat_s = worker.last_beat_s
             yield self.clock.timeout(beat_s + self.model.worker_timeout_s - self.clock.now)
             if worker.read_last_beat_s() == beat_s:
-                # the next one first: those who lose their connection ask again at once
+                # create the successor first: users who lose their connection send again at once
                 self.workers[place] = successor = self.create_worker(RESTART_S)
                 self.killed_at_s.append(self.clock.now)
                 successor.take_over(worker)
@@ -115,8 +115,8 @@ def simulate(
     most_requests: int = MOST_REQUESTS,
     seed: int = 1,
 ) -> SimulationResult:
-    """`warm_up_s` counts from the moment when the last user has started. An answer belongs to the
-    window in which it comes; one at the very end of a window is outside."""
+    """Simulate a run. `warm_up_s` counts from the last user's start. A response belongs to the
+    window in which it arrives; one exactly at a window's end is outside."""
     clock = simpy.Environment()
     chance = random.Random(seed)
     server = SimulatedServer(clock, model, chance)
@@ -132,7 +132,7 @@ def simulate(
         clock.run(until=opens_s + window_s)
     except RequestLimitReached:
         cut_short = True
-        if clock.now < opens_s:  # nothing is known of a window that never opened
+        if clock.now < opens_s:  # the window never opened: discard the warm-up
             counters.open_window()
     users = None if load.is_open else load.users
     found = collect_result(counters, server, users, cut_short)
@@ -142,8 +142,8 @@ def simulate(
 def drain_and_find_ping_median_s(
     counters: SimulationCounters, server: SimulatedServer
 ) -> Second | None:
-    """As in a run: users send nothing more, and what waits may be answered, for as long as the
-    runner plans it. A ping without an answer has waited until then, and goes on waiting."""
+    """Drain as in a run: users send nothing more, and waiting requests may be answered, for as long
+    as the runner plans. An unanswered background request counts with its age."""
     asked_s = tuple(counters.pings)
     counters.is_closed = True
     with suppress(RequestLimitReached):

@@ -1,4 +1,4 @@
-"""The size that a load needs: workers, threads, machines."""
+"""The size that a load requires: workers, threads, machines."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MOST_WORKERS = 4096
 
 @dataclass(frozen=True, slots=True)
 class LoadTarget:
-    """How big must it be for so many requests a second, 99 % of them answered in time?"""
+    """A rate in requests per second, and the 99th percentile that it must meet."""
 
     rate_per_s: float
     p99_s: Second
@@ -24,14 +24,13 @@ class LoadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """`pool` is per worker, None where the style uses none. `p99_s` is what one such worker
-    shows, with its 95 % interval.
+    """`pool`: per worker, None where the style uses none. `p99_s`: of one such worker, with a 95 %
+    interval.
 
-    undecided_workers: from so many on the simulation does not know whether they do; None where it
-      knows of each number.
-    at_least_workers, bound_by: what the formulas say before any simulation: fewer workers, with
-      the pool as it was given, cannot keep up whatever p99 is allowed, because of that station.
-      None where nothing ever fills up.
+    undecided_workers: the lowest number for which the simulation is inconclusive; None if it
+      decided every number.
+    at_least_workers, bound_by: by the formulas alone, fewer workers with the given pool cannot keep
+      up whatever p99 is allowed, because of that station; None where nothing ever fills up.
     """
 
     workers: int
@@ -55,13 +54,13 @@ class SizeSearch:
     tails: dict[tuple[ServerModel, int], TailEstimate | None] = field(default_factory=dict)
 
     def is_met_by(self, model: ServerModel, workers: int) -> bool:
-        """Beyond doubt. Steady by the formulas too: beyond capacity, a p99 only says how long the
-        test was."""
+        """Return True if this size surely meets the target. The formulas must allow a steady state
+        too: beyond capacity, a p99 only shows how long the test ran."""
         tail = self.find_tail(model, workers)
         return tail is not None and tail.is_below(self.target.p99_s)
 
     def find_tail(self, model: ServerModel, workers: int) -> TailEstimate | None:
-        """None beyond capacity, and with failures."""
+        """Return None beyond capacity, and with failures."""
         share = self.target.rate_per_s / workers
         busy = share / compute_highest_rps(find_bottleneck(model))
         if busy >= 1 or not keeps_order(model):
@@ -72,7 +71,7 @@ class SizeSearch:
         return self.tails[model, workers]
 
     def find_undecided(self, model: ServerModel, enough: int) -> int | None:
-        """The fewest workers tried of which the simulation is not sure."""
+        """Find the fewest workers for which the simulation is inconclusive."""
         limit_s = self.target.p99_s
         return min(
             (
@@ -85,7 +84,7 @@ class SizeSearch:
         )
 
     def shrink_pool(self, model: ServerModel, workers: int) -> ServerModel:
-        """By Little's law, fewer tokens than rate × time are all taken all the time."""
+        """Find the smallest pool; by Little's law, it has more tokens than rate × time."""
         at_least = math.floor(self.target.rate_per_s / workers * model.undisturbed_s) + 1
         tokens = search_fewest(
             at_least,
@@ -96,15 +95,15 @@ class SizeSearch:
 
 
 def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: int) -> Sizing | None:
-    """The fewest workers, each with the model's pool, that answer Poisson arrivals with a p99 of
-    at most the target's and no failures; then the smallest pool with which so many still do. One
-    core for each worker, whatever the model's are. None if MOST_WORKERS are too few, or an
-    undisturbed request too slow.
+    """Compute the fewest workers, each with the model's pool, that serve Poisson arrivals with a
+    p99 of at most the target's and without failures; then the smallest pool with which they still
+    do. Assume one core per worker, whatever the model says. None if MOST_WORKERS are too few, or a
+    request alone is too slow.
 
-    One worker is simulated, at its share of the rate: arrivals dealt out at random stay Poisson.
-    By doubling and bisection: at most 2 · log2(MOST_WORKERS) = 24 simulations for the workers and
-    2 · log2(pool) for the pool; commonly ten in all. Each goes on until its interval leaves no
-    doubt, or for MOST_REQUESTS: a size in doubt is not taken, and named.
+    Simulate one worker at its share of the rate: arrivals divided at random stay Poisson. Doubling
+    and bisection take at most 2 · log2(MOST_WORKERS) = 24 simulations for the workers and
+    2 · log2(pool) for the pool, usually ten in total. Each continues until its interval decides, or
+    for MOST_REQUESTS; an undecided size is reported, but not chosen.
     """
     if model.undisturbed_s > target.p99_s:
         return None
@@ -132,8 +131,7 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
 
 
 def search_fewest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
-    """The smallest count from `low` to `high` that is good, if from some count on all are. None
-    if not even `high` is."""
+    """Find the smallest good count from `low` to `high`; None if none. Larger ones must be good."""
     if low > high:
         return None
     bad, enough = low - 1, low

@@ -1,6 +1,6 @@
-"""What `study predict` says: what any run comes to that lasts long enough, whatever its ramp.
+"""The prediction of `study predict`: the steady state of a long run, whatever its ramp.
 
-One number of users has the rate and the mean that it has in a range: those of `compute_curve`.
+A single number of users has the same rate and mean as in a range: those of `compute_curve`.
 """
 
 import math
@@ -28,16 +28,16 @@ from scenarios.errors import UserError
 from scenarios.model import Load
 from scenarios.units import Second, format_duration
 
-KILLS = "gunicorn kills a worker whose event loop gives no heartbeat within --worker-timeout"
+KILLS = "gunicorn kills a worker whose event loop sends no heartbeat within --worker-timeout"
 MOST_SIMULATED = 20_000
-"""Users of a simulation with events: it takes 0.1 ms of CPU for each request."""
+"""Users of an event simulation, which takes 0.1 ms of CPU per request."""
 
 
 def find_failure(model: ServerModel, users: int) -> str | None:
-    """Why there is no steady state: what keeps failing, in words. The heartbeat of a worker waits
-    for the interpreter as half of a request does."""
+    """Describe what keeps failing; None with a steady state. A worker's heartbeat waits for the
+    interpreter like half of a request."""
     if model.times_out:
-        return f"each request fails: the client gives up after {format_duration(model.held_s)}"
+        return f"every request fails: the client gives up after {format_duration(model.held_s)}"
     share = math.ceil(users / model.workers)
     inside = min(share, model.pool) if model.needs_tokens else share
     queue_s = (inside * model.loop_cpu_s - model.undisturbed_s) / 2
@@ -52,21 +52,21 @@ def find_failure(model: ServerModel, users: int) -> str | None:
 
 
 def compute_steady_curve(model: ServerModel, load: Load, users: Sequence[int]) -> Curve:
-    """Raises UserError where none of so many users has a steady state."""
+    """Raise UserError if no number of users has a steady state."""
     failures = {
         each: find_failure(model.scale_cpu_to_users(each, load.think_s), each) for each in users
     }
     steady = [each for each, failure in failures.items() if failure is None]
     first = next((failure for failure in failures.values() if failure), None)
     if first and not steady:
-        raise UserError(f"--users: {first}; give one number of them")
+        raise UserError(f"--users: {first}; give a single number of users")
     found = compute_curve(model, steady, load.think_s, load.think_spread_s)
     return replace(found, ends_because=first)
 
 
 def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
-    """Where workers die again and again, or all requests fail, that is what lasts: a simulation
-    shows it. Raises ValueError if a request takes no time."""
+    """Predict the steady state, by simulation where workers die repeatedly or all requests fail.
+    Raises ValueError if a request takes no time."""
     if load.arrival_rate is not None:
         return predict_arrivals(model, load, load.arrival_rate)
     crowded = scale_cpu_to_load(model, load)
@@ -95,15 +95,15 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
 
 
 def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
-    """Raises UserError where the length of the test was given and does not matter."""
+    """Raise UserError if the length of the test was given but does not matter."""
     tightest = find_bottleneck(scale_cpu_to_load(model, load))
     capacity = model.workers * compute_highest_rps(tightest)
     if rate < capacity:
         if load.requests is None:
             return compute_prediction(model, load)
         raise UserError(
-            f"--requests {load.requests}: {rate:g}/s are less than the {capacity:.1f}/s that are "
-            "served, so that no latency depends on the length of the test; leave it out"
+            f"--requests {load.requests}: leave it out; at {rate:g}/s, below the capacity of "
+            f"{capacity:.1f}/s, no latency depends on the length of the test"
         )
     requests = load.requests or round(rate * load.duration_s)
     found = compute_overload(model, requests, capacity, rate)
@@ -129,8 +129,8 @@ def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
 def compute_overload(
     model: ServerModel, requests: int, capacity: float, rate: float
 ) -> OverloadLatencies:
-    """Request k arrives at k / rate and is served at k / capacity: first come, first served, and
-    as even as a fluid. The mean is the median."""
+    """Assume that request k arrives at k / rate and is served at k / capacity, first come, first
+    served, like a fluid. The mean equals the median."""
     longest_s = requests * (1 / capacity - 1 / rate)
     p10, p50, p99, most = (
         1000 * (share * longest_s + model.undisturbed_s) for share in (0.1, 0.5, 0.99, 1.0)
@@ -142,8 +142,8 @@ def describe_short_run(turn_s: Second) -> str | None:
     if turn_s <= PATIENCE_S:
         return None
     return (
-        f"a turn of all users takes {turn_s:,.0f} s: a run whose warm-up is shorter shows other "
-        "latencies, those of its growing queue"
+        f"serving every user once takes {turn_s:,.0f} s: a run with a shorter warm-up shows the "
+        "latencies of its growing queue instead"
     )
 
 
@@ -158,9 +158,9 @@ def predict_failures(model: ServerModel, load: Load, why: str) -> Prediction:
 def add_run_quantiles(
     steady: Prediction, model: ServerModel, load: Load, knee_users: float | None
 ) -> Prediction:
-    """From a simulated run, if that reaches the steady state; all of it where requests fail or
-    users starve, of which no formula knows. Where the newest is served first, more users than fill
-    the server only starve."""
+    """Add quantiles from a simulated run, if it reaches the steady state. Use all of the run's
+    figures where requests fail or users starve, which no formula covers. With a last-in-first-out
+    queue, users beyond those who fill the server only starve."""
     few = load.users
     if model.queue == "lifo" and knee_users:
         few = min(load.users, math.ceil(FILLED * knee_users))
@@ -172,12 +172,12 @@ def add_run_quantiles(
     if run.starved:
         return replace(run, starved=run.starved + load.users - few)
     if run.transient:
-        return replace(steady, reason="no quantiles: a run of this length is no steady state")
+        return replace(steady, reason="no quantiles: a run of this length reaches no steady state")
     return replace(run, ok_rps=steady.ok_rps, mean_ms=steady.mean_ms)
 
 
 def simulate_quantiles(model: ServerModel, load: Load, curve: Curve) -> tuple[Second, Second]:
-    """Median and p99. Raises GivesUpError."""
+    """Return median and p99. Raises GivesUpError."""
     (point,) = curve.points
     values_s, weights = [], []
     for users, of in deal_out_users(load.users, model.workers):
@@ -194,9 +194,9 @@ def simulate_quantiles(model: ServerModel, load: Load, curve: Curve) -> tuple[Se
 
 
 def simulate_responses(model: ServerModel, load: Load, rate: float, knee: float) -> Numbers:
-    """Of one worker. Beyond the knee a user more changes nothing but the queue: every response is
-    longer by what it takes to serve it, and varies as a sum of so many services does. So as many
-    users as fill the server are simulated."""
+    """Simulate one worker with at most as many users as fill it. Beyond the knee, each further user
+    only lengthens the queue: every response grows by one service time, and varies like a sum of so
+    many service times."""
     users = min(load.users, math.ceil(FILLED * knee) if math.isfinite(knee) else load.users)
     found_s = simulate_closed_loop(model, replace(load, users=users), users / rate).responses_s
     longer_s = (load.users - users) / rate

@@ -1,4 +1,4 @@
-"""A p99 with its interval, simulated until that is narrow enough to decide."""
+"""A p99 with its interval, simulated until the interval is narrow enough to decide."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -15,19 +15,19 @@ from scenarios.units import Second
 BATCHES = 20
 FEWEST_REQUESTS = 42_000
 MOST_REQUESTS = 1_050_000
-"""Some 4 s of CPU."""
+"""Takes about 4 s of CPU."""
 MEMORIES = 20
-"""In a batch: a queue that is busy for the share b remembers about 1 / (1 - b)² requests."""
+"""Correlation lengths per batch: at utilization b, one is about 1 / (1 - b)² requests."""
 STUDENT_T = 2.093
-"""Of 19 degrees of freedom, 95 % on both sides."""
+"""Student's t for 19 degrees of freedom, 95 % two-sided."""
 MOST_ALIKE = 0.5
-"""Correlation of neighbouring batches: chance alone has less than this in 99 % of 20 batches."""
+"""Correlation of neighbouring batches: by chance it is lower in 99 % of cases with 20 batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class TailEstimate:
-    """`low_s` to `high_s`: its 95 % interval, None where neighbouring stretches of the simulation
-    are too much alike to have one. `least_s`: the p99 of the stretch that has the lowest."""
+    """`low_s` to `high_s`: the 95 % interval, None where neighbouring batches of the simulation are
+    too correlated. `least_s`: the lowest p99 of a batch."""
 
     p99_s: Second
     low_s: Second | None
@@ -36,7 +36,7 @@ class TailEstimate:
     requests: int
 
     def is_below(self, limit_s: Second) -> bool:
-        """Beyond doubt."""
+        """Return True if it surely meets the limit."""
         return self.high_s is not None and self.high_s <= limit_s
 
     def is_above(self, limit_s: Second) -> bool:
@@ -46,8 +46,8 @@ class TailEstimate:
 def simulate_p99(
     model: ServerModel, rate: float, busy: float, limit_s: Second, seed: int = 1
 ) -> TailEstimate | None:
-    """Of one worker, with Poisson arrivals, against a limit. `busy`: its share of the highest rate.
-    None where a client gives up."""
+    """Simulate one worker with Poisson arrivals until the limit is decided; None where a client
+    gives up. `busy`: its utilization."""
     load = Load(arrival_rate=rate, arrivals="poisson")
     answers = OrderedWorker(model, load, [0.0], seed).answer_requests()
     responses_s = np.empty(0)
@@ -67,8 +67,8 @@ def simulate_p99(
 
 
 def estimate_p99(responses_s: Numbers) -> TailEstimate:
-    """Batch means, of the batches' own p99 (Law, Simulation Modeling and Analysis, 5th ed.,
-    section 9.5.3): the first batch is left out, since the queue was empty when it began."""
+    """Estimate by batch means of each batch's p99 (Law, Simulation Modeling and Analysis, 5th ed.,
+    section 9.5.3), without the first batch, which began with an empty queue."""
     size = responses_s.size // (BATCHES + 1)
     batches = responses_s[-size * BATCHES :].reshape(BATCHES, size)
     p99_s = estimate_quantile(batches.ravel(), 0.99)

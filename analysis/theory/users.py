@@ -1,4 +1,4 @@
-"""Those who send requests in simulated time, and what they see."""
+"""Simulated users: they send requests and record the responses."""
 
 import random
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from scenarios.model import Load
 from scenarios.units import Second
 
 FIRST_PING_S: Second = 0.1
-"""After the first user: Locust needs 0.9 s to begin, and the bystander none."""
+"""After the first user: Locust needs 0.9 s to start, the bystander none."""
 
 
 class RequestLimitReached(Exception):
-    """As many requests were sent as may be simulated."""
+    """The simulation sent the maximum number of requests."""
 
 
 @dataclass(slots=True)
 class SimulationCounters:
-    """What the users see; begun anew when the window opens."""
+    """Counters of the users' requests, reset when the window opens."""
 
     clock: simpy.Environment
     most_requests: int
@@ -31,9 +31,9 @@ class SimulationCounters:
     bad_s: list[Second] = field(default_factory=list)
     answered: set[int] = field(default_factory=set)
     pings: dict[Second, Second | None] = field(default_factory=dict)
-    """When a bystander asked, from the window's begin on, and when it was answered."""
+    """Times of background requests since the window's start, and of their responses."""
     is_closed: bool = False
-    """Whether the window is over: nobody asks any more."""
+    """True once the window is over: users send no more."""
 
     def open_window(self) -> None:
         self.opened_s = self.clock.now
@@ -55,13 +55,13 @@ class SimulationCounters:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedUsers:
-    """In a closed loop each user waits for its answer, good or bad, thinks, and asks again. They
-    start one after another; user i always asks worker i mod workers. In an open loop requests
-    arrive whether or not others were answered, each at a worker chosen at random."""
+    """In a closed loop, each user waits for a response, thinks, and sends again. They start one
+    after another; user i always uses worker i mod workers. In an open loop, requests arrive
+    independently of responses, each at a random worker."""
 
     clock: simpy.Environment
     workers: Sequence[SimulatedWorker]
-    """Those that live at the moment."""
+    """The workers that are currently alive."""
     counters: SimulationCounters
     chance: random.Random
 
@@ -84,8 +84,8 @@ class SimulatedUsers:
                 yield self.clock.timeout(load.think_s + pause_s)
 
     def run_bystander(self) -> Steps:
-        """The runner's own requests, each on a new connection: where a blocked loop takes but one
-        connection in each round, it takes a user's place."""
+        """Send the runner's background requests, each on a new connection: if a blocked loop
+        accepts one connection per round, it takes a user's place."""
         yield self.clock.timeout(FIRST_PING_S)
         while True:
             self.clock.process(self.send_ping(self.workers[0]))

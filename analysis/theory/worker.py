@@ -1,7 +1,7 @@
-"""A worker of a web server in simulated time: what a request waits for, and in which order.
+"""Simulation of a web server's worker: what a request waits for, and in which order.
 
-Idealised on purpose, so that what comes out is a consequence of the endpoint's style and its
-limits. Not in it: the network, parsing, the kernel's listen queue, memory.
+It is idealised, so that its results follow from the endpoint's style and its limits. It leaves out
+the network, parsing, the kernel's listen queue, and memory.
 """
 
 import random
@@ -16,11 +16,11 @@ from scenarios.model import Style
 from scenarios.units import Second
 
 Steps = Generator[simpy.Event, object, None]
-"""A SimPy process, or a part of one: it yields what it waits for."""
+"""A SimPy process, or a part of one: it yields the events that it waits for."""
 
 TURNS_OF_A_CONNECTION = 2
-"""The loop takes a new connection, and later reads and runs what it asks for. Seen in real runs of
-rare-blocks: 350 to 430 ms, where one turn would be 216."""
+"""The loop accepts a new connection in one turn and serves its request in another. Real runs of
+rare-blocks took 350 to 430 ms, where one turn would be 216."""
 
 
 class ClientTimeout(Exception):
@@ -28,7 +28,7 @@ class ClientTimeout(Exception):
 
 
 class LifoQueue(list[Request]):
-    """A waiting line whose newest member is next."""
+    """A queue whose newest member is next."""
 
     def append(self, request: Request) -> None:
         self.insert(0, request)
@@ -39,14 +39,14 @@ class LifoResource(simpy.Resource):
 
 
 class AbandonedQueue(list[Request]):
-    """A waiting line of a simulation that is over."""
+    """A queue of a simulation that is over."""
 
     def remove(self, _: Request) -> None:
-        """Each who leaves would be looked for in all of it: minutes, for a hundred thousand."""
+        """Do nothing: a search for each of a hundred thousand requests would take minutes."""
 
 
 class SimulatedWorker:
-    """One life of a server process, from its start until the master kills it."""
+    """A server process from its start until the master kills it."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class SimulatedWorker:
             clock.process(self.run_heartbeat())
 
     def take_over(self, _: "SimulatedWorker") -> None:
-        """What waited at the killed worker was inside it, and has been reset."""
+        """Take over nothing: requests that waited inside the killed worker were reset."""
 
     def serve(self, _: int) -> Steps:
-        """What happens to a request until it is answered. Raises ClientTimeout."""
+        """Serve a request until its response. Raises ClientTimeout."""
         if self.model.answers_first:
             yield from self.compute()
             self.clock.process(self.run_background_task())
@@ -100,7 +100,7 @@ class SimulatedWorker:
         return self.model.style if rare is None or self.served % rare.one_in else rare.style
 
     def hold(self, resource: simpy.Resource, steps: Steps | None = None) -> Steps:
-        """The steps, once it is this request's turn."""
+        """Run the steps while holding the resource."""
         with resource.request() as turn:
             yield turn
             if steps is not None:
@@ -110,7 +110,7 @@ class SimulatedWorker:
         yield self.clock.timeout(seconds)
 
     def run_background_task(self) -> Steps:
-        """What a background task does, when nobody waits any more."""
+        """Run the work after the response, when no user waits for it."""
         if self.model.needs_tokens:
             yield from self.hold(self.pool, self.ask_upstream())
         else:
@@ -128,7 +128,7 @@ class SimulatedWorker:
         yield from self.spend_half_cpu()
 
     def serve_ping(self) -> Steps:
-        """A background request on a new connection, which is no work, but takes its turns."""
+        """Serve a background request on a new connection: no work, but it takes its turns."""
         for _ in range(TURNS_OF_A_CONNECTION):
             yield from self.hold(self.interpreter)
         for _ in range(self.model.bystander_tokens):
@@ -169,11 +169,11 @@ class SimulatedWorker:
             raise ClientTimeout
 
     def run_heartbeat(self) -> Steps:
-        """uvicorn's, for gunicorn: on the loop, so behind every request that was ready before it,
-        and given only when the last is older than half the timeout.
+        """Send heartbeats like uvicorn for gunicorn: on the loop, so after every request that was
+        ready before, and only when the last one is older than half the timeout.
 
-        In uvicorn each of ten ticks waits for the loop; here one does. A real request in turn
-        comes to the loop in many small pieces, here in two.
+        In uvicorn, each of ten ticks waits for the loop; here only one does. On the other hand, a
+        real request takes many small steps on the loop, here two.
         """
         while self.alive:
             yield self.clock.timeout(TICKS_A_LOOK * TICK_S)
@@ -182,17 +182,17 @@ class SimulatedWorker:
                 self.last_beat_s = self.clock.now
 
     def read_last_beat_s(self) -> Second:
-        """When the master last saw it alive."""
+        """Return when the master last received a heartbeat."""
         return self.last_beat_s
 
     def abandon(self) -> None:
-        """The simulation is over, and requests may still wait."""
+        """End the simulation, with requests still waiting."""
         for each in (self.interpreter, self.pool, self.connections):
             if each is not None:
                 each.put_queue = AbandonedQueue()
 
     def kill(self) -> None:
-        """Every connection is reset."""
+        """Reset every connection."""
         self.alive = False
         for request in list(self.in_flight):
             request.interrupt()

@@ -1,1 +1,1 @@
-"""What a cell says about its own trustworthiness: one class per verdict."""
+"""Verdicts: how far a cell's figures can be trusted. One class per verdict."""

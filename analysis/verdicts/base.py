@@ -1,4 +1,4 @@
-"""What a verdict is, what it rests on, and how a cell is judged."""
+"""The base class of verdicts, their evidence, and the judging of a cell."""
 
 import re
 from abc import ABC, abstractmethod
@@ -44,7 +44,7 @@ class Evidence:
     prediction: Prediction | None
     """None where the run was not predicted."""
     cpu_growth: CpuGrowth | None
-    """None where nothing was to be explained."""
+    """None where CPU per request needs no explanation."""
 
     @property
     def is_overloaded(self) -> bool:
@@ -76,7 +76,7 @@ def gather_evidence(
 
 @dataclass(frozen=True, slots=True)
 class VerdictRecord:
-    """As summary.json has it. Of recorded runs it may be of a code that no longer exists."""
+    """A verdict as in summary.json. An old run's record may have a code that no longer exists."""
 
     code: str
     severity: Severity
@@ -87,20 +87,20 @@ class VerdictRecord:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Verdict(ABC):
-    """What a cell says of its own trustworthiness. A subclass in a module of this package is found
-    by itself, and is a frozen dataclass; its fields are its data, what is None left out."""
+    """A reason to trust a cell's figures less. Each subclass in a module of this package becomes a
+    frozen dataclass and is listed; its fields are its data, without those that are None."""
 
     code: ClassVar[str]
     """Stable: other tools rely on it."""
     rank: ClassVar[int]
-    """Where it stands among a cell's verdicts: the gravest have the lowest."""
+    """Position among a cell's verdicts: the most severe have the lowest."""
     doubt: ClassVar[str] = ""
-    """Of a figure, in a clause such as "the machine was busy with other work"."""
+    """Why a figure is doubtful: a clause such as "the machine was busy with other work"."""
     error_means: ClassVar[Literal["no figure", "at least", "as measured"]] = "no figure"
-    """What the throughput is where it is an error: none of the service's, a lower bound, or what
-    was measured, since the verdict says what became of the service's users."""
+    """How to read the throughput when the verdict is an error: not as the service's, as a lower
+    bound, or as measured, since the verdict describes what the service did to its users."""
     text: ClassVar[str]
-    """The message, with fields in braces, where it always has the same form."""
+    """The message with fields in braces, if its form never changes."""
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).upper()
@@ -116,14 +116,14 @@ class Verdict(ABC):
 
     @property
     def message(self) -> str:
-        """One sentence, with the verdict's numbers in it."""
+        """One sentence with the verdict's numbers."""
         return self.text.format_map(vars(self))
 
     @property
     @abstractmethod
     def advice(self) -> str:
-        """What to do, wherever it is read: it names no line of an output, and no option that does
-        not help here."""
+        """What to do. It must make sense in every output, so it refers to no line of one, and it
+        names only options that help here."""
 
     @property
     def data(self) -> Data:
@@ -134,14 +134,14 @@ class Verdict(ABC):
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, ...]:
-    """Every verdict of this package is asked, the gravest first."""
+    """Check every verdict of this package, the most severe first."""
     found = (each.check(evidence) for each in list_verdicts())
     return tuple(verdict for verdict in found if verdict is not None)
 
 
 @cache
 def list_verdicts() -> tuple[type[Verdict], ...]:
-    """By rank."""
+    """List every verdict by rank."""
     for each in iter_modules(verdicts.__path__):
         import_module(f"{verdicts.__name__}.{each.name}")
     return tuple(sorted(Verdict.__subclasses__(), key=lambda each: each.rank))

@@ -1,4 +1,4 @@
-"""What went wrong in a cell's run, or makes it unlike others."""
+"""Faults during a cell's run, and conditions that make it unlike other cells."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ class Interrupted(Verdict):
     """The cell did not run to its end."""
 
     rank = 10
-    text = "cut short: {reason}; the figures are of what came before"
+    text = "cut short: {reason}; the figures cover only the time before"
     advice = "run it again; do not compare these figures"
     severity = "error"
 
@@ -27,12 +27,12 @@ class Interrupted(Verdict):
 
 
 class CountsDisagree(Verdict):
-    """Generator, app and upstream saw different requests. contradictions: counts that must be zero,
-    by their names in the request accounting."""
+    """Generator, app and upstream counted different requests. contradictions: counts that must be
+    zero, by their names in the request accounting."""
 
     rank = 20
-    doubt = "its requests were counted differently at their two ends"
-    advice = "do not use this cell; `fates` in summary.json counts what became of each request"
+    doubt = "its request counts disagree"
+    advice = "do not use this cell; see `fates` in summary.json for the outcome of its requests"
     severity = "error"
 
     sent: int
@@ -42,11 +42,11 @@ class CountsDisagree(Verdict):
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
-        """Dead workers and interrupted cells lose requests for reasons of their own."""
+        """Return None for dead workers and interrupted cells: they lose requests anyway."""
         record, counts = evidence.record, evidence.counts
         contradictions = dict(counts.contradictions)
         if evidence.is_overloaded:
-            # a full listen queue drops connections that the generator takes for made
+            # a full listen queue drops connections that the generator believes established
             contradictions.pop("vanished", None)
         if not contradictions or record.interrupted:
             return None
@@ -72,11 +72,13 @@ class CountsDisagree(Verdict):
 
 
 class JournalLost(Verdict):
-    """A worker died before it had written anything to its journal."""
+    """A worker died before its probe wrote anything to its journal."""
 
     rank = 40
-    text = "workers that died before the probe in them wrote anything: {journals}"
-    advice = "their requests and threads are missing from the figures of the server"
+    text = "workers that died before their probe wrote anything: {journals}"
+    advice = (
+        "treat the server's figures as incomplete: these workers' requests and threads are missing"
+    )
     severity = "warning"
 
     journals: int
@@ -88,13 +90,12 @@ class JournalLost(Verdict):
 
 
 class LoadProcessDied(Verdict):
-    """A load process died. Its users are missing from the load, and its last quarter
-    second from the records."""
+    """A load process died. The load lacks its users, and the records its last quarter second."""
 
     rank = 50
     doubt = "a load process died"
-    text = "load processes that died, with their users: {processes}"
-    advice = "the load was not what was asked for; run it again"
+    text = "load processes that died, and their users with them: {processes}"
+    advice = "run it again: the load was smaller than requested"
     severity = "error"
 
     processes: int
@@ -106,13 +107,13 @@ class LoadProcessDied(Verdict):
 
 
 class ProbeStopped(Verdict):
-    """The probe of a worker stopped before the end. It switches itself off at a fault; what it says
-    of threads and loop then ends early."""
+    """A worker's probe stopped before the end. It switches itself off after an internal error; its
+    samples of threads and event loop then end early."""
 
     rank = 60
     doubt = "the probe stopped"
-    text = "the probe of a worker wrote nothing in its last {silent_s:.0f} s"
-    advice = "the figures of threads, pool and event loop are of a part of the window: run it again"
+    text = "a worker's probe wrote nothing in the worker's last {silent_s:.0f} s"
+    advice = "run it again: thread, pool and event-loop figures cover only part of the window"
     severity = "error"
 
     silent_s: Second
@@ -126,13 +127,11 @@ class ProbeStopped(Verdict):
 
 
 class ThreadsLeft(Verdict):
-    """A server that was kept running still had threads from earlier runs."""
+    """The server was kept running and still had threads from earlier runs."""
 
     rank = 70
-    text = "the server was already running, and still had {threads} threads from earlier runs"
-    advice = (
-        "the number of live threads includes them; restart the server for a number without them"
-    )
+    text = "the server was already running and still had {threads} threads from earlier runs"
+    advice = "restart the server to count only the threads of this run"
     severity = "warning"
 
     threads: int
@@ -148,7 +147,7 @@ class WorkerDeaths(Verdict):
 
     rank = 80
     error_means = "as measured"
-    text = "{deaths} worker death(s): {causes}"
+    text = "workers that died: {deaths} ({causes})"
     severity = "error"
 
     deaths: int
@@ -162,21 +161,19 @@ class WorkerDeaths(Verdict):
 
     @property
     def advice(self) -> str:
-        """A longer timeout is no help for a worker that ended by itself."""
+        """A longer timeout does not help a worker that exited by itself."""
         lost = "each death resets all connections of its worker"
         if BY_SERVER not in self.causes:
-            return f"{lost}; the server's log says why it ended"
-        return f"{lost}: remove what blocks the event loop; --worker-timeout 0 only ends the kills"
+            return f"see the server's log for the reason; {lost}"
+        return f"remove the blocking call: {lost}, and --worker-timeout 0 only stops the kills"
 
 
 class OtherEngine(Verdict):
-    """Another engine than Locust made the load, and records less."""
+    """A load engine other than Locust, which records less."""
 
     rank = 130
-    text = (
-        "{engine} made the load: its requests carry no id, so nothing follows them through the app"
-    )
-    advice = "what it does not record is left empty; --engine locust records everything"
+    text = "{engine} sent the load: its requests carry no id and cannot be followed through the app"
+    advice = "use --engine locust for the figures that are missing here"
     severity = "info"
 
     engine: str
@@ -188,10 +185,10 @@ class OtherEngine(Verdict):
 
 
 class Profiled(Verdict):
-    """py-spy profiled the server, which slows it. fault: why there is no flame graph."""
+    """py-spy profiled the server and slowed it down. fault: why there is no flame graph."""
 
     rank = 140
-    advice = "py-spy stopped the server for each sample: measure again without --profile"
+    advice = "measure again without --profile: py-spy stopped the server for each sample"
 
     fault: str | None
 
@@ -208,4 +205,4 @@ class Profiled(Verdict):
     def message(self) -> str:
         if self.fault:
             return f"no flame graph: {self.fault}"
-        return "py-spy sampled the server: its flame graph is profile.svg, in the cell's folder"
+        return "py-spy sampled the server: its flame graph is profile.svg in the cell's folder"

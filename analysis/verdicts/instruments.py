@@ -1,4 +1,4 @@
-"""What limited a cell other than the server under study: load program and upstream."""
+"""Limits of a cell outside the server under study: load generator and upstream."""
 
 from collections.abc import Iterator
 
@@ -6,29 +6,29 @@ from analysis.verdicts.base import Evidence, Verdict
 from scenarios.model import Load, Scenario
 
 CPU_LIMIT_PERCENT = 90.0
-"""Of one core: a load process is single-threaded. Locust itself warns at the same figure."""
+"""Percent of one core: a load process is single-threaded. Locust warns at the same figure."""
 LATENESS_LIMIT_MS = 20.0
 LATENESS_LIMIT_SHARE = 0.05
-"""Sends this late at p99 change the load; below 20 ms it is the scheduler of a busy machine."""
+"""Sends this late at p99 change the load; below 20 ms, a busy machine's scheduler delays them."""
 LATE_LIMIT_SHARE = 0.05
-"""Mean lateness over the mean wait asked for: the mean is what Little's law sees."""
+"""Mean lateness over the mean requested wait: Little's law uses means."""
 MOST_PROCESSES = 64
-"""Of the load: what the option takes."""
+"""The option's maximum."""
 
 
 def suggest_less_load(load: Load) -> str:
-    """An open loop has no users."""
+    """Suggest fewer users, or a lower rate for an open loop, which has none."""
     return "a lower --arrival-rate" if load.is_open else "fewer --users"
 
 
 def suggest_other_loads(scenario: Scenario) -> str:
-    """Options that this scenario takes, and that it did not have."""
+    """Suggest options that this scenario supports and did not use."""
     return " or ".join((*list_stronger_loads(scenario), suggest_less_load(scenario.load)))
 
 
 def list_stronger_loads(scenario: Scenario) -> Iterator[str]:
-    """Requests are counted by one process, oha has a user in each process at least, and it knows
-    neither an open loop nor pauses nor a second path."""
+    """A fixed number of requests needs a single process. oha needs a user in each process, and
+    supports neither an open loop nor think times nor a second path."""
     load = scenario.load
     if load.requests is not None:
         return
@@ -40,9 +40,9 @@ def list_stronger_loads(scenario: Scenario) -> Iterator[str]:
 
 
 class GeneratorSaturated(Verdict):
-    """The load generator was the limit, or may have been. By its CPU, or by how late its requests
-    left, measured against how long they took. Where the window has too few samples of
-    the load processes their CPU is unknown, and the lateness alone counts."""
+    """The load generator was the limit, or may have been, by its CPU or by the lateness of its
+    requests relative to their latency. With too few samples of the load processes in the window,
+    their CPU is unknown and only the lateness counts."""
 
     rank = 90
     doubt = "the load generator may have been the limit"
@@ -53,7 +53,7 @@ class GeneratorSaturated(Verdict):
     processes: int | None
     lateness_p99_ms: float | None
     options: str
-    """What makes another load, as it is typed."""
+    """Options that change the load, as typed."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -75,32 +75,31 @@ class GeneratorSaturated(Verdict):
         late = (
             ""
             if self.lateness_p99_ms is None
-            else f"; 1 % of the requests left {self.lateness_p99_ms:.0f} ms late or more"
+            else f"; 1 % of the requests left at least {self.lateness_p99_ms:.0f} ms late"
         )
         if self.cpu_percent is None:
-            return f"the CPU of the load is unknown: the window has too few samples of it{late}"
-        return (
-            f"of {self.processes} load process(es) the busiest used "
-            f"{self.cpu_percent:.0f} % of its core{late}"
-        )
+            return f"the load generator's CPU is unknown: the window has too few samples{late}"
+        many = self.processes != 1
+        who = f"the busiest of {self.processes} load processes" if many else "the load process"
+        return f"{who} used {self.cpu_percent:.0f} % of its core{late}"
 
     @property
     def advice(self) -> str:
-        return f"the load program may be what limits: try {self.options}"
+        return f"try {self.options}: the load generator may be the limit"
 
 
 class UpstreamLate(Verdict):
-    """The upstream took longer than it was asked to."""
+    """The upstream took longer than requested."""
 
     rank = 100
-    doubt = "the upstream answered late"
+    doubt = "the upstream responded late"
     error_means = "at least"
-    text = "the upstream waited {late_percent:.1f} % longer than it was asked to"
+    text = "the upstream waited {late_percent:.1f} % longer than requested"
     severity = "error"
 
     late_percent: float
     options: str
-    """What gives the upstream less to do, as it is typed."""
+    """Options that relieve the upstream, as typed."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -113,4 +112,4 @@ class UpstreamLate(Verdict):
 
     @property
     def advice(self) -> str:
-        return f"a part of the latency is the upstream's: try {self.options}"
+        return f"try {self.options}: part of the latency is the upstream's"

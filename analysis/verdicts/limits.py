@@ -1,9 +1,10 @@
-"""What a cell ran out of: file descriptors, cores, what one interpreter can do."""
+"""Resources that a cell exhausted: file descriptors, cores, one interpreter."""
 
 from collections.abc import Mapping
 
 from analysis.measures.cpu_attribution import REST
 from analysis.measures.resource_usage import OURS
+from analysis.stats import formats
 from analysis.verdicts.base import Data, Evidence, Severity, Verdict
 from analysis.verdicts.instruments import suggest_less_load
 from records.cpu_profile import FULL_INTERPRETER
@@ -11,20 +12,20 @@ from scenarios.model import THREADS_OF, Style
 
 NEAR_SHARE = 0.95
 FULL_SHARE = 0.95
-"""Of all cores: what is left is the kernel's, which belongs to no process."""
+"""Share of all cores: the kernel uses the last few percent, on behalf of no process."""
 NAMED_CORES = 0.05
-"""Of a part that used less, the kernel's counting of CPU in steps of 10 ms says little."""
+"""Below this, the kernel's CPU accounting in steps of 10 ms is too coarse."""
 OTHERS = "other programs"
 PART_NAMES: Mapping[str, str] = {"runner": "the study itself", "live": "the live page"}
 HELPERS: Style = "async def with processes"
-"""Its CPU is that of processes which are no workers."""
+"""Its CPU is used by processes that are not workers."""
 THREADED_SHARE = 1.15
-"""Threads that let go of the GIL may use more than one core together. From here on it is unknown
-how much of it is Python."""
+"""Threads that release the GIL can use more than one core together. From here on, Python's share of
+the CPU is unknown."""
 
 
 class Descriptors(Verdict):
-    """File descriptors ran out, or nearly."""
+    """File descriptors ran out, or nearly so."""
 
     rank = 30
     doubt = "file descriptors ran out"
@@ -32,7 +33,7 @@ class Descriptors(Verdict):
     peak: int
     faults: int
     less: str
-    """What would need fewer of them."""
+    """An option that needs fewer of them."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -49,11 +50,12 @@ class Descriptors(Verdict):
 
     @property
     def message(self) -> str:
-        """A failed request and a line of a log may be about the same lack."""
+        """A failed request and a line of a log may report the same error."""
         used = f"{self.peak} of {self.limit} file descriptors were in use at the peak"
         if not self.faults:
             return used
-        return f"{used}, and {self.faults} error(s) of requests and logs are about a lack of them"
+        errors = formats.count_things(self.faults, "error")
+        return f"{used}; requests and logs show {errors} because none was left"
 
     @property
     def advice(self) -> str:
@@ -61,8 +63,8 @@ class Descriptors(Verdict):
 
 
 class CoresFull(Verdict):
-    """All cores were busy. No part is then the limit by itself, and on more cores each may be
-    faster. parts: cores that each used, the largest first, where it is enough to matter."""
+    """All cores were busy: no single part is the limit, and each may be faster on more cores.
+    parts: cores that each part used, the largest first, without negligible ones."""
 
     rank = 120
     severity = "warning"
@@ -97,27 +99,28 @@ class CoresFull(Verdict):
     @property
     def advice(self) -> str:
         if next(iter(self.parts), None) == OTHERS:
-            return "end what else runs here: it had more of the cores than server or load"
-        return "on more cores it may be faster: compare cells of this machine, not rates of others"
+            return (
+                "stop the other programs: they used more CPU than the server or the load generator"
+            )
+        return "compare only cells of this machine: with more cores, throughput may be higher"
 
 
 class InterpreterFull(Verdict):
-    """Each worker's Python used a whole core, which is all that one interpreter can use: it was the
-    limit, whatever else the machine did. Of more than that it is unknown how much is Python. Of
-    code in several threads it is so too where no cores were left over: C code without the GIL would
-    have used them."""
+    """Each worker's Python used a whole core, the maximum for one interpreter: it was the limit
+    whatever else the machine did. Beyond one core, Python's share is unknown. With code in several
+    threads and no core left, it is unknown too: C code without the GIL may have used the core."""
 
     rank = 125
-    advice = "make its code do less, or start more workers (--workers) where cores are left"
+    advice = "reduce the CPU per request, or start more workers (--workers) if cores are idle"
 
     cores: float
     workers: int
     whose: str | None
-    """The code that most of its CPU went to, where it was sampled."""
+    """The code that used most of its CPU, where sampled."""
     whose_percent: float | None
     is_predicted: bool
     keeps_up: bool = False
-    """Whether all that was offered is served: then it limits nothing yet."""
+    """True if all that was offered is served: then it limits nothing yet."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -128,13 +131,13 @@ class InterpreterFull(Verdict):
         if busiest[-1] < FULL_INTERPRETER:
             return None
         if busiest[0] > THREADED_SHARE or (style in THREADS_OF and CoresFull.check(evidence)):
-            return None  # C code in threads of its own, an awaited file's or client's too
+            return None  # C code in its own threads, also of an awaited file or client
         if style in THREADS_OF and not all(each.gil for each in evidence.record.processes):
-            return None  # one thread after the other is not all that it can
+            return None  # without the GIL, threads run Python in parallel
         theory, growth = evidence.prediction, evidence.cpu_growth
         most = growth.dominant if growth is not None else None
         if most is not None and most.library == REST:
-            most = None  # it is not Python's
+            most = None  # not Python code
         return cls(
             cores=busiest[-1],
             workers=server.workers,
@@ -154,7 +157,8 @@ class InterpreterFull(Verdict):
     def message(self) -> str:
         each = "the worker" if self.workers == 1 else f"each of {self.workers} workers"
         whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
-        limits = "Python's own speed limits the throughput"
+        limits = "this limits the throughput"
         if self.keeps_up:
-            limits = "what arrives is served, and hardly more could be"
-        return f"{each} used {self.cores:.2f} cores, all that one interpreter can: {limits}{whose}"
+            limits = "it keeps up with the arrivals but could hardly serve more"
+        full = "all that one interpreter can use"
+        return f"{each} used {self.cores:.2f} cores, {full}: {limits}{whose}"

@@ -1,17 +1,16 @@
-"""What the machine did meanwhile: work of others, a quota."""
+"""Effects of the machine: other programs, CPU steal, a CPU quota."""
 
 from analysis.verdicts.base import Evidence, Severity, Verdict
 
 OTHER_LOAD_LIMIT_CORES = 0.15
 STOLEN_LIMIT_CORES = 0.05
-"""Cells of an idle machine showed others using up to 0.03 cores and nothing stolen."""
+"""On an idle machine, other programs used up to 0.03 cores and CPU steal was zero."""
 SPOILT_CORES = 0.5
-"""Beyond, the figures are of a machine that nobody knows."""
+"""Beyond this, the figures do not describe this machine."""
 
 
 class MachineBusy(Verdict):
-    """Work that is no part of the cell took CPU from it. Other processes of this machine, or time
-    that the hypervisor gave to other machines."""
+    """Other programs, or CPU steal (time that the hypervisor gave to other machines)."""
 
     rank = 110
     doubt = "the machine was busy with other work"
@@ -38,28 +37,25 @@ class MachineBusy(Verdict):
         if self.other_cores > OTHER_LOAD_LIMIT_CORES:
             taken.append(f"other programs used {self.other_cores:.2f} cores of this machine")
         if self.stolen_cores > STOLEN_LIMIT_CORES:
-            taken.append(f"its host gave {self.stolen_cores:.2f} of its cores to other machines")
+            taken.append(f"the host took {self.stolen_cores:.2f} cores away (CPU steal)")
         return " and ".join(taken)
 
     @property
     def advice(self) -> str:
-        slower = "take the figures as those of a smaller machine"
+        slower = "treat the figures as those of a smaller machine"
         if self.other_cores <= OTHER_LOAD_LIMIT_CORES:
             return f"measure again when the host is quieter, or {slower}"
-        return f"end what else runs here, or {slower}"
+        return f"stop the other programs and measure again, or {slower}"
 
 
 class CpuThrottled(Verdict):
-    """A CPU quota stopped the processes of this container: server, load or both."""
+    """The container's CPU quota throttled its processes: server, load or both."""
 
     rank = 115
-    doubt = "a CPU quota stopped this container"
+    doubt = "a CPU quota throttled this container"
     error_means = "at least"
-    text = (
-        "the CPU quota of this container stopped its processes: {throttled_cores:.2f} cores stood "
-        "still on average"
-    )
-    advice = "raise the quota, or read the figures as those of a smaller machine"
+    text = "the CPU quota throttled this container by {throttled_cores:.2f} cores on average"
+    advice = "raise the quota, or treat the figures as those of a smaller machine"
     severity = "error"
 
     throttled_cores: float

@@ -1,16 +1,17 @@
-"""Requests that nobody answered, and the users that the answered ones do not account for."""
+"""Unanswered requests, and the users that the answered ones do not account for."""
 
+from analysis.stats import formats
 from analysis.verdicts.base import Evidence, Severity, Verdict
 from scenarios.units import Second
 
 LONGER = 1.1
-"""In a fair queue the last to wait may wait a little longer than any before."""
+"""In a fair queue, the last request may wait a little longer than any before."""
 
 
 class LittleMismatch(Verdict):
-    """The completed requests do not account for all users. users_seen: throughput × (response +
-    think); users_seen_exactly: those in an answered request at any moment. gap_percent is that of
-    the nearer one."""
+    """The completed requests do not account for all users. users_seen: throughput × (response
+    time + think time); users_seen_exactly: mean number of users in an answered request.
+    gap_percent: the smaller gap of the two."""
 
     rank = 170
     error_means = "as measured"
@@ -23,12 +24,12 @@ class LittleMismatch(Verdict):
 
     @classmethod
     def check(cls, evidence: Evidence) -> "LittleMismatch | None":
-        """A worker's death ends requests of the cycle before: the window's edges are then too
-        coarse for the law, and the request accounting says what became of them."""
+        """Return None after a worker's death: it ends requests that began long before, so that the
+        law does not hold at the window's edges. The request accounting covers them."""
         law = evidence.littles_law
         if law is None or law.holds or evidence.record.deaths or evidence.record.interrupted:
             return None
-        if evidence.instruments.load_processes_died:  # its users are missing: another verdict
+        if evidence.instruments.load_processes_died:  # LoadProcessDied reports the missing users
             return None
         return cls(
             users=law.users_started,
@@ -40,7 +41,7 @@ class LittleMismatch(Verdict):
 
     @property
     def starves(self) -> bool:
-        """Fewer users are accounted for than there are, and some were never answered."""
+        """True if too few users are accounted for, and some got no response."""
         return self.gap_percent > 0 and self.unanswered > 0
 
     @property
@@ -50,13 +51,13 @@ class LittleMismatch(Verdict):
     @property
     def message(self) -> str:
         law = (
-            f"throughput × (response + think) accounts for {self.users_seen:.0f} of "
-            f"{self.users} users, and {self.users_seen_exactly:.0f} are in an answered request at "
-            f"any moment ({abs(self.gap_percent):.0f} % off at best)"
+            f"throughput × (response + think time) accounts for {self.users_seen:.0f} of "
+            f"{self.users} users, and the mean number in an answered request is "
+            f"{self.users_seen_exactly:.0f} (at best {abs(self.gap_percent):.0f} % off)"
         )
         if self.starves:
-            return f"{law}; {self.unanswered} got no answer in the whole window"
-        return f"{law}: the window is no steady state, or too short against a response"
+            return f"{law}; {self.unanswered} got no response in the whole window"
+        return f"{law}: the window is not steady, or too short compared with a response"
 
     @property
     def advice(self) -> str:
@@ -66,16 +67,16 @@ class LittleMismatch(Verdict):
 
 
 COUNT_THEM = (
-    "judge by the median that counts the unanswered with their age: median and p99 leave them out"
+    "use the median that counts unanswered requests by their age: median and p99 leave them out"
 )
 
 
 class Unfinished(Verdict):
-    """Requests that nobody had answered when the drain ended. A closed loop always ends with users
-    in the queue. It is worth a warning when one of them waited longer than any user who was
-    answered, or when users got no answer in the whole window: then the answered tell too good a
-    story. slowest_s: of those that completed. starved: users without an answer, where the completed
-    requests do not account for them."""
+    """Requests still unanswered when the drain ended. A closed loop always ends with users in the
+    queue. It is a warning when one of them waited longer than any completed request, or when users
+    got no response in the whole window: then the completed requests look too good. slowest_s: of
+    the completed requests. starved: users without a response, where the completed requests do not
+    account for them."""
 
     rank = 190
     error_means = "as measured"
@@ -88,7 +89,7 @@ class Unfinished(Verdict):
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
-        """Where the load itself ended, what it left behind says nothing of the server."""
+        """Return None where the load itself stopped: its leftovers say nothing about the server."""
         load_ended = evidence.record.interrupted or evidence.instruments.load_processes_died
         if not evidence.unfinished or load_ended:
             return None
@@ -108,20 +109,22 @@ class Unfinished(Verdict):
 
     @property
     def message(self) -> str:
-        waited = f"{self.unfinished} requests had no answer when the drain ended"
+        were = "request was" if self.unfinished == 1 else "requests were"
+        waited = f"{self.unfinished:,} {were} unanswered when the drain ended"
         if self.oldest_s is not None:
             waited += f", the oldest after {self.oldest_s:,.1f} s"
         if self.slowest_s is None:
             return f"{waited}; none completed in the window"
-        waited += f"; the slowest that completed took {self.slowest_s:,.1f} s"
+        waited += f"; the slowest completed request took {self.slowest_s:,.1f} s"
         if self.starved:
-            waited += f", and {self.starved} users got no answer in the whole window"
+            users = formats.count_things(self.starved, "user")
+            waited += f", and {users} got no response in the whole window"
         if self.severity == "info":
             return waited
-        return f"{waited}: the median leaves them out, it is of the {self.completed} that completed"
+        return f"{waited}: the median covers only the {self.completed:,} completed requests"
 
     @property
     def advice(self) -> str:
         if self.severity == "info":
-            return "nothing: some requests are always under way when the load ends"
+            return "nothing to do: some requests are always in flight when the load ends"
         return COUNT_THEM

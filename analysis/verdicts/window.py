@@ -1,4 +1,4 @@
-"""What a window does not show: too short, overloaded, or not steady."""
+"""Windows that are too short, overloaded or not steady."""
 
 from functools import partial
 from typing import Literal
@@ -9,21 +9,21 @@ from scenarios.units import Second
 from scenarios.warm_up import WARM_UP_LIMIT_S
 
 TURNS = 3.0
-"""A queue has forgotten how it began after everybody was served about three times."""
+"""A queue no longer depends on its start once every user was served about three times."""
 LONGEST_S: Second = 600.0
-"""A longer window is nobody's next step: then another load is."""
+"""The longest window that advice suggests; beyond it, another load is better advice."""
 SHORT_S: Second = 3.0
-"""A longer window has a whole second of the clock in it, and the two looks that it needs."""
+"""A longer window contains a whole second of the clock, with the two samples that it needs."""
 
 
 class TooShort(Verdict):
-    """The window was too short to see what the limit was. CPU is known by the second: without a
-    whole one in the window, whether the load was the limit is not known."""
+    """The window was too short to identify the limit. CPU is sampled every second: without a whole
+    second in the window, the load generator may have been the limit."""
 
     rank = 150
     doubt = "the window was too short"
     text = (
-        "the window lasted {window_s:.2f} s: too short to see whether the load itself was the limit"
+        "the window lasted {window_s:.2f} s: too short to rule out the load generator as the limit"
     )
     severity = "error"
 
@@ -42,17 +42,17 @@ class TooShort(Verdict):
     @property
     def advice(self) -> str:
         if self.counts_requests:
-            return "count more --requests, or give a --duration instead"
-        return "give a longer --duration"
+            return "use more --requests, or a --duration instead"
+        return "use a longer --duration"
 
 
 class Overloaded(Verdict):
-    """An open loop offered more than was served. Then every latency only says how long the test
-    was: request k waits k (1/C - 1/λ)."""
+    """An open loop offered more than was served. Latencies then depend only on the length of the
+    test: request k waits k (1/C - 1/λ)."""
 
     rank = 160
     error_means = "as measured"
-    advice = "offer less than is served; `study capacity` finds how much that is"
+    advice = "offer a lower rate; `study capacity` finds the highest sustained rate"
     severity = "error"
 
     offered_rps: float
@@ -77,24 +77,21 @@ class Overloaded(Verdict):
     @property
     def message(self) -> str:
         rates = (
-            f"{self.offered_rps:.1f} requests a second were offered and "
+            f"{self.offered_rps:.1f} requests per second were offered and "
             f"{self.sustained_rps:.1f} served"
         )
         if self.cause == "failures":
-            return (
-                f"{rates}: {self.failed_rps:.1f} failed, and how quickly "
-                "a request fails is no latency"
-            )
+            return f"{rates}: {self.failed_rps:.1f} failed, and the time to fail is not a latency"
         return (
-            f"{rates}; what waits grew by {self.growth_per_s:.1f} a "
-            "second: the latencies only say how long the test was"
+            f"{rates}; the backlog grew by {self.growth_per_s:.1f} per second: the latencies "
+            "only show how long the test ran"
         )
 
 
 class NotSteady(Verdict):
-    """The window was not in a steady state. longer_s: how much longer to run, estimated from how
-    long a turn of all users takes; None where no longer window would be steady. percent: by how
-    much response or throughput drifted. less: what load would be."""
+    """The window was not in a steady state. longer_s: how much longer to run, estimated from the
+    time in which every user is served once; None where a longer window does not help. percent:
+    drift of response time or throughput. less: the option for a smaller load."""
 
     rank = 180
     severity = "warning"
@@ -106,7 +103,7 @@ class NotSteady(Verdict):
     percent: float | None = None
     longer_s: Second | None = None
     blocks: bool = False
-    """Whether the endpoint blocks the event loop."""
+    """True if the endpoint blocks the event loop."""
     less: str
 
     @classmethod
@@ -115,7 +112,7 @@ class NotSteady(Verdict):
         if record.phases.window_start_s is None or record.cycles_planned is not None:
             return None
         if evidence.is_overloaded:
-            return None  # it never will be steady, and that verdict says so
+            return None  # Overloaded reports that it cannot be steady
         build = partial(
             cls,
             turn_s=record.turn_s or found.turn_s,
@@ -143,27 +140,27 @@ class NotSteady(Verdict):
         )
         if self.cause == "no warm-up":
             return (
-                f"the window opened with no warm-up: until each user is served once, "
-                f"{self.turn_s:,.0f} s pass at least, and a warm-up lasts {WARM_UP_LIMIT_S:.0f} s "
-                "at most"
+                f"the window opened without a warm-up: serving every user once takes at least "
+                f"{self.turn_s:,.0f} s, and a warm-up lasts at most {WARM_UP_LIMIT_S:.0f} s"
             )
         if self.cause == "warm-up":
             return (
-                f"{self.unwarmed} users were not served once within {self.warm_up_limit_s:.0f} s "
+                f"{self.unwarmed} users were not served even once in {self.warm_up_limit_s:.0f} s "
                 "of warm-up: the window opened before the queue was steady"
             )
         if self.cause == "late":
-            return f"the responses came to their level only after a fifth of the window{longer}"
-        return f"the {self.cause} drifted by {self.percent:+.0f} % over the window{longer}"
+            return f"response times settled only after the first fifth of the window{longer}"
+        figure = "response time" if self.cause == "response" else self.cause
+        return f"the {figure} drifted by {self.percent:+.0f} % over the window{longer}"
 
     @property
     def advice(self) -> str:
-        """The warm-up has its limit however long the window is."""
+        """The warm-up keeps its limit however long the window is."""
         if self.longer_s is not None:
-            return "use a longer --duration, or mistrust the latencies: the queue still changed"
+            return "use a longer --duration: the queue and the latencies were still changing"
         if self.blocks:
             return (
-                f"no --duration helps while the endpoint blocks the event loop: remove the "
-                f"blocking call, or try {self.less}"
+                f"remove the blocking call, or try {self.less}: while the event loop is blocked, a "
+                "longer --duration does not help"
             )
-        return f"a longer --duration is no help: try {self.less}"
+        return f"try {self.less}: a longer --duration does not help"

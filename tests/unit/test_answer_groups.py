@@ -85,8 +85,8 @@ def test_a_sweep_says_from_where_on_more_brings_nothing() -> None:
     )
     (found,) = answer.statements
     assert found.message == (
-        "sync-http-shared serves 49.6 requests/s with --pool 10 and 733 with --pool 250; from "
-        "there on more costs throughput: 526 with --pool 500."
+        "sync-http-shared serves 49.6 requests/s with --pool 10 and 733 with --pool 250; beyond "
+        "that, more costs throughput: 526 with --pool 500."
     )
     (change,) = answer.changes
     assert change.text == "give the pool 250 threads for this load, and no more"
@@ -111,7 +111,7 @@ def test_two_scenarios_of_a_sweep_are_compared_at_each_value() -> None:
     results = sweep_pools({10: 50.0, 40: 200.0}, {10: 50.5, 40: 100.0})
     (found,) = SweepComparison.find(results)
     assert found.message == (
-        "sync-http-shared and async-http-offload serve the same with --pool 10; with --pool 40 "
+        "sync-http-shared and async-http-offload serve the same with --pool 10; with --pool 40, "
         "sync-http-shared serves 200 requests/s and async-http-offload 100."
     )
 
@@ -140,8 +140,8 @@ def test_a_collapse_says_where_it_begins() -> None:
     results = collect(cells, scenarios, replace(SETTINGS, sweep=SweepSettings("users", steps)))
     (found,) = SweepCollapse.find(results)
     assert found.message == (
-        "s serves the most at 100 users, and less from 500 users on, since each request costs more "
-        "CPU: 55.6 % less at 500 users."
+        "s serves the most at 100 users, and less from 500 users on because CPU per request "
+        "grows: 55.6 % less at 500 users."
     )
 
 
@@ -161,8 +161,8 @@ def collapse(base: Scenario) -> Results:
 
 def test_a_collapse_is_the_librarys_only_where_there_is_a_client() -> None:
     (found,) = SweepCollapse.find(collapse(get_scenario("nothing-async")))
-    assert found.message.startswith("s serves the most at 1 user, and less from 10 users on, ")
-    assert found.change == "let no more than about 1 request be under way at once"
+    assert found.message.startswith("s serves the most at 1 user, and less from 10 users on ")
+    assert found.change == "keep at most about 1 request in flight"
     assert found.rule is None
     (client,) = SweepCollapse.find(collapse(BASE))
     assert client.rule == "which-library"
@@ -206,7 +206,7 @@ TWO = {"/a": {"base": 100.0, "fast": 200.0}, "/b": {"base": 100.0, "fast": 800.0
 
 def test_a_contrast_is_over_all_endpoints() -> None:
     answer = compose_answer(contrast(TWO))
-    assert answer.title == "Which serves more?"
+    assert answer.title == "Which scenario serves more?"
     assert answer.question.endswith("which of 4 scenarios on 2 endpoints serves the most, and what "
                                     "limits the others?")  # fmt: skip
     (found,) = answer.statements
@@ -299,14 +299,14 @@ def build_loop(rate: float, sustained: bool) -> OpenLoopSummary:
 def test_a_search_says_what_is_sustained_and_what_limits() -> None:
     results = search({60.0: True, 120.0: False, 78.0: True, 82.0: False})
     answer = compose_answer(results)
-    assert answer.title == "How much can sync-http-shared serve?"
+    assert answer.title == "How much load can sync-http-shared sustain?"
     assert answer.question == (
-        "An upstream that takes 200 ms: which rate does sync-http-shared sustain?"
+        "An upstream that takes 200 ms: what rate does sync-http-shared sustain?"
     )
     (found,) = SustainedRate.find(results)
     assert found.message == (
-        "sync-http-shared sustains 78.0 requests/s and not 82.0: all 500 threads of the pool are "
-        "taken."
+        "sync-http-shared sustains 78.0 requests/s but not 82.0: all 500 threads in the pool are "
+        "busy."
     )
     assert all(each.rule in ("small-pool", None) for each in answer.statements)
 
@@ -314,13 +314,13 @@ def test_a_search_says_what_is_sustained_and_what_limits() -> None:
 def test_latencies_below_the_capacity_are_of_shares_of_it() -> None:
     assert LatencyBelowCapacity.find(search({60.0: True})) == ()
     (found,) = LatencyBelowCapacity.find(search({39.0: True, 78.0: True, 82.0: False}))
-    assert found.message.startswith("At 50 % of that rate the median is ")
+    assert found.message.startswith("At 50 % of that rate, the median is ")
 
 
 def test_a_step_that_says_nothing_of_the_service_explains_nothing() -> None:
     results = search({60.0: True, 82.0: False}, errors=("DESCRIPTORS", "OVERLOADED"))
     first, second = compose_answer(results).statements
-    assert first.message == "sync-http-shared sustains 60.0 requests/s and not 82.0."
+    assert first.message == "sync-http-shared sustains 60.0 requests/s but not 82.0."
     assert second.message == (
         "sync-http-shared-at-82 is not compared: file descriptors ran out (DESCRIPTORS)."
     )
@@ -329,15 +329,15 @@ def test_a_step_that_says_nothing_of_the_service_explains_nothing() -> None:
 def test_who_keeps_up_with_failures_is_not_limited_by_what_arrives() -> None:
     results = search({60.0: True, 82.0: True}, failure_ratio=0.015)
     assert [each.message for each in SustainedRate.find(results)] == [
-        "sync-http-shared sustains 60.0 requests/s and not 82.0."
+        "sync-http-shared sustains 60.0 requests/s but not 82.0."
     ]
 
 
 def test_a_search_without_its_scenario_is_still_answered() -> None:
     known = search({60.0: True, 82.0: False})
     answer = compose_answer(replace(known, cases=(), searched=""))
-    assert answer.question == "Which rate does the service sustain?"
-    assert answer.statements[0].message == "The service sustains 60.0 requests/s and not 82.0."
+    assert answer.question == "What rate does the service sustain?"
+    assert answer.statements[0].message == "The service sustains 60.0 requests/s but not 82.0."
 
 
 def test_latencies_of_an_overload_are_not_those_below_the_capacity() -> None:
@@ -364,7 +364,7 @@ def test_an_exercise_compares_the_guess_with_what_was_measured() -> None:
     assert answer.title == "Exercise 1: Forty at a time"
     assert answer.question == "How many?"
     assert answer.statements[0].message == (
-        "Good answers a second: 200 guessed, 79.8 measured, 80.0 by the model."
+        "Good answers a second: 200 guessed, 79.8 measured, 80.0 predicted."
     )
     edited = compose_answer(build_exercise(edited=True))
     assert edited.title == "Exercise 1: Forty at a time, after the edit"

@@ -68,14 +68,14 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     ]  # fmt: skip
     same, blocked, client, full = (each.message for each in answer.statements)
     assert same == (
-        "With one client for all requests and a thread for each user, def and async def serve the "
-        "same: 487 and 491 of 500 possible requests/s."
+        "With one client for all requests and one thread per user, def and async def serve the "
+        "same: 487 and 491 of a possible 500 requests/s."
     )
-    assert "leaves 1.0 requests/s" in blocked
+    assert "async-http-sync serves 1.0 requests/s" in blocked
     assert "async-http-shared serves 491" in blocked
     assert "background requests to /ping wait 9.0 s and 471 of 500 users" in blocked
-    assert "Making a client for each request leaves 49.0 requests/s (async-http)" in client
-    assert "40 threads of the pool for 500 users leave 38.0 requests/s (sync-http)" in full
+    assert "With one client per request, async-http serves 49.0 requests/s" in client
+    assert "With 40 threads in the pool for 500 users, sync-http serves 38.0 requests/s" in full
     assert [each.rule.number for each in answer.changes if each.rule] == [2, 6, 1]
 
 
@@ -258,13 +258,13 @@ def test_a_blocked_loop_has_no_time_for_more_on_an_idle_machine_either() -> None
         "async-http-sync-shared", 1.0, loop_blocked_share=0.98, errors=("MACHINE_BUSY",)
     )
     (found,) = find(BlockingCall, AWAITS, busy)
-    assert "leaves 1.0 requests/s (async-http-sync-shared)" in found.message
+    assert "async-http-sync-shared serves 1.0 requests/s" in found.message
     assert find(LowerBound, AWAITS, busy) == ()
     half = plant_case(
         "async-http-sync-shared", 100.0, loop_blocked_share=0.6, errors=("MACHINE_BUSY",)
     )
     (found,) = find(BlockingCall, AWAITS, half)
-    assert "leaves at least 100 requests/s" in found.message
+    assert "serves at least 100 requests/s" in found.message
     assert find(BlockingCall, plant_case("async-http-shared", 180.0), half) == ()
     late = plant_case(
         "async-http-sync-shared", 1.0, loop_blocked_share=0.98, errors=("UPSTREAM_LATE",)
@@ -281,7 +281,7 @@ def test_single_trials_that_differ_by_a_sixth_decide_nothing() -> None:
     pair = plant_case("cpu-async", 98.0), plant_case("cpu-sync", 114.0)
     assert find(SameThroughput, *pair) == ()
     (found,) = find(Undecided, *pair)
-    assert re.search(r"98\.0 and 114 requests/s: one trial does not tell", found.message)
+    assert re.search(r"98\.0 and 114 requests/s: one trial is not enough", found.message)
 
 
 def test_five_trials_each_tell_a_difference_that_one_does_not() -> None:
@@ -308,8 +308,8 @@ def test_the_path_that_needs_a_thread_waits_under_the_same_load() -> None:
     )
     (found,) = find(PathWait, *cases)
     assert found.message == (
-        "Under the same load, /sync/health takes 761 ms (median), /health 2.3 ms; it waits for a "
-        "thread of anyio's pool."
+        "Under the same load, /sync/health takes 761 ms (median) but /health only 2.3 ms; the slow "
+        "path waits for a thread of anyio's pool."
     )
     assert (found.rule, find(BackgroundWait, *cases)) == ("health", ())
 
@@ -329,8 +329,8 @@ def test_who_waits_behind_the_same_scenarios_is_named_with_them() -> None:
     )
     (found,) = find(BackgroundWait, *cases)
     assert found.message == (
-        "Background requests to /ping take at least 1.3 s (median) in cpu-async, and 2.5 ms in "
-        "cpu-process."
+        "Background requests to /ping take at least 1.3 s (median) in cpu-async, but only 2.5 ms "
+        "in cpu-process."
     )
 
 
@@ -343,10 +343,10 @@ def test_the_interpreter_is_full_only_where_it_used_a_core() -> None:
     quick = plant_case("call-async-aiohttp", 982.0, cpu_ms_per_request=0.4)
     (found,) = find(FullInterpreter, busy, quick)
     assert found.message == (
-        "The interpreter computes all the time in call-async-httpx: 86.0 requests/s with 11.6 ms "
-        "of CPU each, where call-async-aiohttp serves 982 with 0.4 ms."
+        "The interpreter is busy all the time in call-async-httpx: it serves 86.0 requests/s with "
+        "11.6 ms of CPU per request, while call-async-aiohttp serves 982 with 0.4 ms."
     )
-    assert (found.rule, found.change[:17]) == ("which-library", "call with aiohttp")
+    assert (found.rule, found.change[:12]) == ("which-library", "use aiohttp,")
     assert find(FullInterpreter, idle, quick) == ()
     (plain,) = find(OneSetting, idle, quick)
     assert plain.message.startswith("With httpx, call-async-httpx serves 86.0 requests/s")
@@ -357,22 +357,22 @@ def test_the_interpreter_is_full_only_where_it_used_a_core() -> None:
 
 def test_one_scenario_says_what_it_serves_of_what_is_asked_and_why_no_more() -> None:
     answer = compose_answer(plant_results(FORTY))
-    assert answer.title == "What does sync-http serve?"
+    assert answer.title == "How much does sync-http serve?"
     assert [each.message for each in answer.statements] == [
-        "sync-http serves 38.0 of 500 possible requests/s: all 40 threads of the pool are taken."
+        "sync-http serves 38.0 of a possible 500 requests/s: all 40 threads in the pool are busy."
     ]
 
 
 def test_nothing_is_blamed_where_nothing_was_full() -> None:
     (found,) = find(OneScenario, plant_case("sync-http", 38.0))
-    assert found.message.endswith("requests/s: nothing that was measured is full.")
+    assert found.message.endswith("requests/s: no measured resource is full.")
     assert (found.rule, found.change) == (None, "")
 
 
 def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:
     (found,) = find(BestScenario, EACH, plant_case("async-http-sync", 1.0))
     assert found.message == (
-        "async-http serves the most, 49.0 of 500 possible requests/s: making a client for each "
+        "async-http serves the most, 49.0 of a possible 500 requests/s: creating a client for each "
         "request blocks the event loop."
     )
     assert find(BestScenario, EACH, plant_case("sync-http", 47.0)) == ()
@@ -385,7 +385,7 @@ def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:
 def test_failures_are_said_above_one_percent() -> None:
     assert find(FailingAnswers, plant_case("async-http", 49.0, failure_ratio=0.01)) == ()
     (found,) = find(FailingAnswers, plant_case("async-http", 49.0, failure_ratio=0.945))
-    assert found.message == "94.5 % of the answers of async-http are failures."
+    assert found.message == "94.5 % of the requests in async-http fail."
 
 
 def test_a_worker_that_ended_with_a_free_loop_was_not_killed_for_blocking() -> None:
@@ -405,8 +405,8 @@ def test_of_several_settings_none_is_made_the_cause() -> None:
     fair, classic = AWAITS, plant_case("async-http", 49.0)
     (found,) = find(SeveralSettings, fair, classic)
     assert found.message.startswith(
-        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the life of "
-        "the client, the client library,"
+        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the client's "
+        "lifetime, the client library,"
     )
     assert found.change == ""
 

@@ -54,18 +54,18 @@ FAILING = tuple(
 
 def test_each_size_of_a_pool_has_its_own_sentence() -> None:
     assert find_messages(FullPlaces, FORTY, TEN, AWAITS) == [
-        "10 threads of the pool for 500 users leave 9.6 requests/s (sync-http-pool-10), since 9.9 "
-        "of them are taken at a time; with 40 threads, sync-http serves 38.0.",
-        "40 threads of the pool for 500 users leave 38.0 requests/s (sync-http), since 39.6 of "
-        "them are taken at a time; with async def, async-http-shared serves 491.",
+        "With 10 threads in the pool for 500 users, sync-http-pool-10 serves 9.6 requests/s, since "
+        "on average 9.9 of them are busy; with 40 threads, sync-http serves 38.0.",
+        "With 40 threads in the pool for 500 users, sync-http serves 38.0 requests/s, since on "
+        "average 39.6 of them are busy; with async def, async-http-shared serves 491.",
     ]
 
 
 def test_one_thread_is_not_called_threads() -> None:
     one = plant_case(with_pool("sync-http", 1), 1.0, threads_active_mean=1.0, pool_waiting_peak=400)
     assert find_messages(FullPlaces, one, FORTY) == [
-        "1 thread of the pool for 500 users leaves 1.0 requests/s (sync-http-pool-1), since it is "
-        "taken all the time; with 40 threads, sync-http serves 38.0."
+        "With 1 thread in the pool for 500 users, sync-http-pool-1 serves 1.0 requests/s, since it "
+        "is always busy; with 40 threads, sync-http serves 38.0."
     ]
 
 
@@ -89,7 +89,7 @@ def test_trials_that_are_left_out_are_no_part_of_a_median() -> None:
 def test_one_user_pauses() -> None:
     scenario = get_scenario("async-http-shared")
     alone = replace(scenario, load=replace(scenario.load, users=1, think_s=2.0))
-    assert describe_users(alone) == "1 user who pauses for 2 s after each answer"
+    assert describe_users(alone) == "1 user who pauses for 2 s after each response"
 
 
 # --- doubts
@@ -106,8 +106,7 @@ def test_all_doubts_are_said_and_what_is_not_compared_comes_first() -> None:
     )
     assert [type(each) for each in answer.statements[-2:]] == [NotCompared, LowerBound]
     assert [each.message for each in answer.statements[-2:]] == [
-        "sync-http is not compared: its requests were counted differently at their two ends "
-        "(COUNTS_DISAGREE).",
+        "sync-http is not compared: its request counts disagree (COUNTS_DISAGREE).",
         "sync-http-shared may serve more than 40.0 requests/s: the machine was busy with other "
         "work (MACHINE_BUSY); async-http may serve more than 41.0 requests/s: the load generator "
         "may have been the limit (GENERATOR_SATURATED).",
@@ -118,7 +117,7 @@ def test_trials_that_differ_among_themselves_leave_it_open_not_their_number() ->
     wild = plant_case("sync-http-shared", 300.0, 491.0, 500.0)
     assert find_messages(Undecided, AWAITS, wild) == [
         "sync-http-shared and async-http-shared serve 491 and 491 requests/s: the trials of "
-        "sync-http-shared lie between 300 and 500."
+        "sync-http-shared range from 300 to 500."
     ]
     apart = (
         plant_case("async-http-shared", 420.0, 490.0, 520.0),
@@ -126,7 +125,7 @@ def test_trials_that_differ_among_themselves_leave_it_open_not_their_number() ->
     )
     assert find_messages(Undecided, *apart) == [
         "sync-http-shared and async-http-shared serve 490 and 490 requests/s: the trials of "
-        "sync-http-shared and async-http-shared lie between 410 and 520."
+        "sync-http-shared and async-http-shared range from 410 to 520."
     ]
 
 
@@ -142,7 +141,7 @@ def test_more_trials_tell_nothing_of_a_lower_bound_or_of_failures() -> None:
 def test_who_serves_nothing_serves_not_the_same_and_is_no_slow_service() -> None:
     assert find_messages(SameThroughput, *FAILING) == []
     assert find_messages(OneScenario, FAILING[0]) == [
-        "sync-http-shared serves 0.0 of 500 possible requests/s: all of its answers are failures."
+        "sync-http-shared serves 0.0 of a possible 500 requests/s: all of its requests fail."
     ]
 
 
@@ -167,7 +166,7 @@ def refuse(count: int, median_ms: float | None = 3.0) -> BystanderLatency:
 )
 def test_a_quick_refusal_is_no_quick_answer(ping: BystanderLatency, said: str) -> None:
     (found,) = find_messages(OneScenario, plant_case("async-http-shared", 300.0, bystander=ping))
-    assert found.endswith(f"nothing that was measured is full; {said}.")
+    assert found.endswith(f"no measured resource is full; {said}.")
 
 
 def test_who_refuses_background_requests_is_not_the_quick_one() -> None:
@@ -185,11 +184,11 @@ def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
     many = replace(scenario, load=replace(scenario.load, users=12_000))
     figures = {"loop_blocked_share": 0.99, "errors": ("LITTLE_MISMATCH",)}
     (found,) = find_messages(BlockingCall, BLOCKED, AWAITS)
-    assert found.endswith("wait 9.0 s and 471 of 500 users get no answer at all.")
+    assert found.endswith("wait 9.0 s and 471 of 500 users get no response at all.")
     (found,) = find_messages(OneScenario, plant_case(many, 1.0, users_unanswered=11_970, **figures))
-    assert found.endswith("; 11,970 of 12,000 users get no answer at all.")
+    assert found.endswith("; 11,970 of 12,000 users get no response at all.")
     (found,) = find_messages(OneScenario, plant_case(scenario, 1.0, users_unanswered=1, **figures))
-    assert found.endswith("; 1 of 500 users gets no answer at all.")
+    assert found.endswith("; 1 of 500 users gets no response at all.")
 
 
 # --- limits
@@ -205,22 +204,22 @@ def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
         ),
         (
             MeasuredLimit("cores", 3.95, 4, "machine"),
-            "server and load together use all of 4 cores",
+            "the server and the load generator together use all of 4 cores",
             "The cores of the machine were saturated: 3.95 of 4 in use.",
         ),
         (
             MeasuredLimit("interpreter", 0.97, 1),
-            "the interpreter computes all the time",
+            "the interpreter is busy all the time",
             "The Python interpreter was saturated: 0.97 of 1 core in use.",
         ),
         (
             MeasuredLimit("pool threads", 1.0, 1, "anyio's pool"),
-            "the only thread of the pool is taken",
+            "the only thread in the pool is busy",
             "The threads of anyio's pool were saturated: 1.0 of 1 in use.",
         ),
         (
             MeasuredLimit("unexplained", closest=MeasuredLimit("pool threads", 32.0, 40)),
-            "nothing that was measured is full",
+            "no measured resource is full",
             "No measured resource was saturated; the pool threads came closest, at 80.0 %.",
         ),
     ],

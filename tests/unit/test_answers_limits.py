@@ -29,7 +29,7 @@ from tests.unit.answer_samples import (
     plant_results,
 )
 
-TAKES_LONG = "each request takes that long by itself, and waits for no other"
+TAKES_LONG = "each request takes that long by itself, without waiting for another"
 COMPUTING = replace(SITE, file="stress/cpu.py", function="burn", cause="compute")
 EXECUTOR = {"executor": ExecutorUse(8, 7.9, 900.0)}
 
@@ -59,7 +59,7 @@ def test_users_who_get_less_than_they_ask_for_do_not_ask_for_no_more() -> None:
     assert explain_one(plant_case(one, 0.3)) == (f"{TAKES_LONG}.", None)
     assert explain_one(plant_case(two, 1.6, cpu_ms_per_request=250.0)) == (f"{TAKES_LONG}.", None)
     assert explain_one(plant_case(many, 490.0, cpu_ms_per_request=10.0))[0] == f"{TAKES_LONG}."
-    assert explain_one(plant_case(one, 0.99))[0] == "the users ask for no more."
+    assert explain_one(plant_case(one, 0.99))[0] == "the users send no more."
 
 
 @pytest.mark.parametrize(("share", "rate"), [(0.06, 470.0), (0.3, 384.0)])
@@ -69,13 +69,13 @@ def test_an_upstream_that_answers_late_is_named_instead_of_the_users(
     late = plant_case(
         "async-http-shared", rate, errors=("UPSTREAM_LATE",), upstream_late_share=share
     )
-    assert explain_one(late) == ("the upstream answers late.", None)
+    assert explain_one(late) == ("the upstream responds late.", None)
 
 
 def test_failures_of_a_user_who_is_alone_are_not_what_is_asked_for() -> None:
     one = change_users("async-http-shared", 1)
     failing = plant_case(one, 0.5, rps=1.0, failure_ratio=0.5)
-    assert explain_one(failing)[0] == "nothing that was measured is full."
+    assert explain_one(failing)[0] == "no measured resource is full."
 
 
 # --- workers that ended
@@ -88,7 +88,7 @@ def test_failures_of_a_user_who_is_alone_are_not_what_is_asked_for() -> None:
         (2, "ended by itself", "2 workers ended by themselves", None),
         (2, f"ended by itself, {KILLED}", "2 workers ended", None),
         (1, KILLED, "a worker is killed", "gunicorn-timeout"),
-        (4, KILLED, "the worker is killed again and again", "gunicorn-timeout"),
+        (4, KILLED, "the worker is killed repeatedly", "gunicorn-timeout"),
     ],
 )
 def test_only_what_the_server_killed_was_killed(
@@ -115,7 +115,7 @@ def test_kills_are_counted_by_scenario() -> None:
     cases = (plant_case(name, 1.0, **killed) for name in ("async-http-sync", "async-http"))
     (found,) = find(WorkersKilled, *cases)
     assert found.message == (
-        "gunicorn killed the worker 1 time (async-http-sync) and 1 time (async-http): the event "
+        "gunicorn killed the worker 1 time (async-http-sync) and 1 time (async-http): its event "
         "loop was blocked for up to 31.0 s, and --worker-timeout is 30 s."
     )
 
@@ -127,7 +127,7 @@ def test_programs_that_are_not_ours_are_not_called_server_and_load() -> None:
     full = {"used": 3.95, "cores": 4, "other programs": 3.2, "server": 0.5, "load": 0.2}
     verdicts = (VerdictRecord("CORES_FULL", "warning", data=full), plant_error("MACHINE_BUSY"))
     case = plant_case("async-http-shared", 120.0, verdicts=verdicts)
-    clause = "other programs use more of 4 cores than server or load."
+    clause = "other programs use more of 4 cores than the server or the load generator."
     assert explain_one(case) == (clause, None)
 
 
@@ -136,15 +136,16 @@ def test_code_that_computes_on_the_loop_is_not_called_a_blocking_call() -> None:
     processes = plant_case("cpu-process", 207.0)
     computing = plant_case("cpu-async", 88.0, cpu_ms_per_request=10.5, **figures)
     clause, rule = explain_one(computing)
-    assert clause.startswith("code computes on the event loop for 97.0 % of the time at ")
+    assert clause.startswith("code in ")
+    assert clause.endswith(" computes on the event loop for 97.0 % of the time.")
     assert rule == "cpu"
     (found,) = find(OneScenario, computing)
-    assert found.change == "hand the work to a process pool"
+    assert found.change == "move the work to a process pool"
     assert find(BlockingCall, computing, processes) == ()
     (slower,) = find(OneSetting, computing, processes)
     assert slower.message == (
         "With async def that blocks the event loop, cpu-async serves 88.0 requests/s; with async "
-        "def that hands its work to processes, cpu-process serves 207, 2.35 times as many."
+        "def that runs its work in processes, cpu-process serves 207, 2.35 times as many."
     )
 
 
@@ -164,15 +165,15 @@ def test_trials_that_disagree_are_not_trials_in_which_nothing_was_full() -> None
 
 def test_the_executor_is_not_called_the_pool() -> None:
     full = plant_case("executor-ping", 38.0, **EXECUTOR)
-    clause = "all 8 threads of asyncio's executor are taken."
+    clause = "all 8 threads in asyncio's executor are busy."
     assert explain_one(full) == (clause, "second-pool")
     (found,) = find(OneScenario, full)
-    assert found.change.startswith("give the executor as many threads as requests wait at once")
+    assert found.change.startswith("give the executor one thread for each request in flight")
     awaits = replace(full.scenario, name="mine", endpoint=AWAITS.scenario.endpoint)
     (found,) = find(FullPlaces, full, plant_case(awaits, 240.0))
     assert found.message == (
-        "8 threads of asyncio's executor for 50 users leave 38.0 requests/s (executor-ping), since "
-        "7.9 of them are taken at a time; with async def, mine serves 240."
+        "With 8 threads in asyncio's executor for 50 users, executor-ping serves 38.0 requests/s, "
+        "since on average 7.9 of them are busy; with async def, mine serves 240."
     )
     assert (found.rule, found.change[:17]) == ("second-pool", "give the executor")
 
@@ -186,7 +187,7 @@ def test_one_thread_is_not_all_threads() -> None:
     found = get_scenario("sync-http")
     one = replace(found, server=replace(found.server, pool=1))
     full = plant_case(one, 1.0, threads_active_mean=1.0, pool_waiting_peak=400)
-    assert explain_one(full)[0] == "the only thread of the pool is taken."
+    assert explain_one(full)[0] == "the only thread in the pool is busy."
 
 
 # --- a client for each request
@@ -200,8 +201,8 @@ def test_what_costs_no_more_is_no_reason() -> None:
         cheaper,
     )
     assert found.message == (
-        "Making a client for each request leaves 55.0 requests/s (call-async-httpx2-each), where "
-        "one client for all serves 980 (call-async-httpx2)."
+        "With one client per request, call-async-httpx2-each serves 55.0 requests/s; with one "
+        "client for all requests, call-async-httpx2 serves 980."
     )
 
 
@@ -220,10 +221,10 @@ def test_cpu_is_no_reason_where_the_answers_fail() -> None:
     )
     (found,) = find(ClientForEachRequest, shared, failing)
     assert found.message == (
-        "Making a client for each request leaves 0.0 requests/s (async-http), where one client "
-        "for all serves 491 (async-http-shared): 100.0 % of its answers are failures and the "
-        "worker is killed again and again."
+        "With one client per request, async-http serves 0.0 requests/s; with one client for all "
+        "requests, async-http-shared serves 491 (async-http: 100.0 % of its requests fail and the "
+        "worker is killed repeatedly)."
     )
     alive = replace(failing.trials[0], worker_restarts=0, verdicts=(), failure_ratio=0.7)
     (found,) = find(ClientForEachRequest, shared, MeasuredScenario(failing.scenario, (alive,)))
-    assert found.message.endswith("(async-http-shared): 70.0 % of its answers are failures.")
+    assert found.message.endswith(" serves 491 (async-http: 70.0 % of its requests fail).")

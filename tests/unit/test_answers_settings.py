@@ -17,7 +17,7 @@ def test_the_size_of_a_pool_follows_from_there_being_one() -> None:
     results = plant_results(plant_case("tasks-per-request", 100.0), plant_case("tasks-pool", 400.0))
     (found,) = OneSetting.find(results)
     assert found.message == (
-        "With a database connection for each request, tasks-per-request serves 100 requests/s; "
+        "With one database connection per request, tasks-per-request serves 100 requests/s; "
         "with a pool of database connections, tasks-pool serves 400, 4.00 times as many."
     )
 
@@ -47,8 +47,8 @@ def test_endpoints_of_a_file_of_the_users_own_are_different_work() -> None:
     )
     assert results.slower == ()
     assert [each.message for each in OneScenario.find(results)] == [
-        "health serves 4,000 requests/s: nothing that was measured is full.",
-        "report serves 20.0 requests/s: nothing that was measured is full.",
+        "health serves 4,000 requests/s: no measured resource is full.",
+        "report serves 20.0 requests/s: no measured resource is full.",
     ]
     same = (plant_case(build_own(name, "/report"), 20.0) for name in "ab")
     assert len(SameThroughput.find(plant_results(*same))) == 1
@@ -68,8 +68,8 @@ def plant_random_arrivals(sustained_rps: float) -> MeasuredScenario:
 
 def test_of_random_arrivals_more_may_come_than_their_rate_says() -> None:
     (found,) = OneScenario.find(plant_results(plant_random_arrivals(10.6)))
-    assert found.message == (
-        "async-http-shared serves 10.6 requests/s: it keeps up with what arrives."
+    assert (
+        found.message == "async-http-shared serves 10.6 requests/s: it keeps up with the arrivals."
     )
     (fewer,) = OneScenario.find(plant_results(plant_random_arrivals(6.0)))
-    assert "serves 6.0 of 10.0 possible requests/s" in fewer.message
+    assert "serves 6.0 of a possible 10.0 requests/s" in fewer.message

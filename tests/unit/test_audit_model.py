@@ -73,8 +73,8 @@ def test_a_model_that_misses_the_measurement_predicts_nothing() -> None:
     assert predicted is not None
     assert (predicted.before, predicted.after) == ((), ())
     assert predicted.reason is not None
-    assert "the model does not know this service" in predicted.reason
-    assert "/report should have 10.0 requests/s and had 5.0" in predicted.reason
+    assert "the model does not fit this service" in predicted.reason
+    assert "/report should have 10.0 requests/s but had 5.0" in predicted.reason
 
 
 def test_blocks_that_lone_requests_met_unseen_predict_nothing() -> None:
@@ -85,7 +85,7 @@ def test_blocks_that_lone_requests_met_unseen_predict_nothing() -> None:
     (found,) = find_all(evidence).findings
     change = find_change(found, evidence, 2)
     assert change.reason is not None
-    assert "met it unseen" in change.reason
+    assert "do not show it" in change.reason
     whole = replace(audit, blocks=short).build()
     (found,) = find_all(whole).findings
     assert find_change(found, whole, 2).reason is None
@@ -131,7 +131,7 @@ def test_unanswered_requests_are_not_modelled() -> None:
         audit.ask("/report", 2.0 + number, None, phase=TOGETHER.name)
     predicted = predict(audit.build()).predicted
     assert predicted is not None
-    assert predicted.reason == "5 of 105 requests got no answer: the model knows no failures"
+    assert predicted.reason == "5 of 105 requests got no response: the model has no failures"
 
 
 def test_a_route_that_never_ran_alone_is_not_known() -> None:

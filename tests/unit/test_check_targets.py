@@ -124,7 +124,7 @@ def test_of_a_foreign_server_only_a_condition_is_said(
     shown = describe_unknown_server(found, Load(users=users, think_s=think_s))
     assert (shown.ok_rps, shown.median_ms, shown.limited_by) == (None, None, None)
     assert shown.reason is not None
-    assert f"if it serves {users:,} users at a time" in shown.reason
+    assert f"if it serves all {users:,} users at the same time" in shown.reason
     said = float(shown.reason.rpartition("about ")[2].split(" ")[0].replace(",", ""))
     all_at_a_time = users / (think_s + alone_s)
     assert said == pytest.approx(all_at_a_time, rel=0.01, abs=0.06)  # as it is rounded
@@ -162,7 +162,7 @@ def test_a_prediction_of_a_target_has_no_figures(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("study.predictions.calibrate", lambda *_: known)
     found = Predictor(Interruption(), lambda _: None).predict(scenario)
     assert found.ok_rps is None
-    assert "about 500.0 rps, otherwise fewer" in (found.reason or "")
+    assert "about 500.0 rps, otherwise less" in (found.reason or "")
 
 
 @pytest.mark.parametrize(("statuses", "lacks"), [([404] * 3, True), ([404, 200, 404], False)])

@@ -66,9 +66,9 @@ def test_a_starred_median_and_the_verdict_on_the_unanswered_agree() -> None:
     unfinished = find_verdict(cell, "UNFINISHED")
     assert unfinished.severity == "warning"
     assert unfinished.message == (
-        "3 requests had no answer when the drain ended, the oldest after 12.0 s; the slowest that "
-        "completed took 12.9 s, and 3 users got no answer in the whole window: the median leaves "
-        "them out, it is of the 101 that completed"
+        "3 requests were unanswered when the drain ended, the oldest after 12.0 s; the slowest "
+        "completed request took 12.9 s, and 3 users got no response in the whole window: the "
+        "median covers only the 101 completed requests"
     )
     starred = build_run_table([cell]).rows[0]
     assert any(str(each).endswith("*") for each in starred.cells)
@@ -88,7 +88,7 @@ def test_the_star_stands_exactly_where_the_verdict_warns(
     )
     cell = replace(CELL, verdicts=(verdict.to_record(),))
     calm = starved is None and slowest_s is not None and oldest_s <= LONGER * slowest_s
-    assert has_starved_users(cell) is ("leaves them out" in verdict.message or slowest_s is None)
+    assert has_starved_users(cell) is ("covers only" in verdict.message or slowest_s is None)
     assert has_starved_users(cell) is not calm
     assert f"{oldest_s:,.1f} s" in verdict.message  # the reader can judge for themselves
 
@@ -196,7 +196,7 @@ def test_full_cores_are_named_by_what_used_them(
             assert (name in verdict.message) == (share > NAMED_CORES), verdict.message
         assert float(verdict.message.split()[0]) <= cores
         mostly_others = others > max(server, load)
-        assert ("end what else runs" in verdict.advice) == mostly_others
+        assert ("stop the other programs" in verdict.advice) == mostly_others
 
 
 def test_a_database_is_named_where_it_used_the_cores() -> None:
@@ -214,8 +214,8 @@ def test_a_database_is_named_where_it_used_the_cores() -> None:
     ("other", "stolen", "words", "not_said"),
     [
         (0.4, 0.0, "other programs used 0.40 cores", "host"),
-        (0.0, 0.3, "its host gave 0.30", "programs"),
-        (0.4, 0.3, "0.40 cores of this machine and its host gave 0.30", "0.00"),
+        (0.0, 0.3, "the host took 0.30 cores", "programs"),
+        (0.4, 0.3, "0.40 cores of this machine and the host took 0.30 cores", "0.00"),
     ],
 )
 def test_a_busy_machine_names_who_made_it_busy(
@@ -224,7 +224,7 @@ def test_a_busy_machine_names_who_made_it_busy(
     verdict = MachineBusy(other_cores=other, stolen_cores=stolen)
     assert words in verdict.message
     assert not_said not in verdict.message
-    assert ("end what else runs" in verdict.advice) == (other > 0)
+    assert ("stop the other programs" in verdict.advice) == (other > 0)
 
 
 # advice
@@ -283,7 +283,7 @@ def test_a_worker_that_ended_by_itself_is_not_helped_by_a_longer_timeout() -> No
     itself = WorkerDeaths(deaths=1, causes="ended by itself")
     killed = WorkerDeaths(deaths=2, causes=f"{BY_SERVER} gunicorn: x, ended by itself")
     assert "--worker-timeout" not in itself.advice
-    assert "--worker-timeout 0 only ends the kills" in killed.advice
+    assert "--worker-timeout 0 only stops the kills" in killed.advice
 
 
 def late_upstream(implementation: str, load: Load) -> VerdictRecord:

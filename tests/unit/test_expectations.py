@@ -63,11 +63,11 @@ def test_what_is_written_is_read_back(target: str, figure: str, sign: str, bound
         ("a: p99_ms < 1200,", "such as 'p99_ms < 1200'"),
         ("a: p99_ms 1200", "'p99_ms 1200' of a"),
         ("a: 1200 > p99_ms", "'1200 > p99_ms'"),
-        ("a: p99_ms = 1200", "'=' is none of < <= == != >= >"),
-        ("a: p99_ms =< 1200", "'=<' is none of"),
-        ("a: p99_ms < 1200ms", "'1200ms' is no plain number"),
-        ("a: p99_ms < nan", "'nan' is no plain number"),
-        ("a: p99_ms < inf", "'inf' is no plain number"),
+        ("a: p99_ms = 1200", "'=' is not one of < <= == != >= >"),
+        ("a: p99_ms =< 1200", "'=<' is not one of"),
+        ("a: p99_ms < 1200ms", "'1200ms' is not a plain number"),
+        ("a: p99_ms < nan", "'nan' is not a plain number"),
+        ("a: p99_ms < inf", "'inf' is not a plain number"),
         ("a: p99_ms < 1,200", "'200' of a"),
     ],
 )
@@ -108,13 +108,13 @@ def test_a_file_says_the_same_as_the_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "there is no expectation in it"),
-        ("[a]", "there is no expectation in it"),
-        ("failures = '== 0'", "failures stands outside of a table"),
-        ("[a]\nfailures = 0", 'failures = 0: give a text such as "< 1200"'),
+        ("", "the file has no expectations"),
+        ("[a]", "the file has no expectations"),
+        ("failures = '== 0'", "put failures into a table"),
+        ("[a]\nfailures = 0", 'failures = 0: use a string such as "< 1200"'),
         ("[a]\nfailures = ['== 0', 1]", "failures = 1"),
         ("[a]\nfailures = 'none'", "'failures none' of a"),
-        ("[a", "this is no TOML"),
+        ("[a", "this is not valid TOML"),
     ],
 )
 def test_a_file_with_a_fault_is_named_with_it(text: str, says: str, tmp_path: Path) -> None:
@@ -125,11 +125,11 @@ def test_a_file_with_a_fault_is_named_with_it(text: str, says: str, tmp_path: Pa
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="cannot read"):
         read_thresholds(tmp_path / "none.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="no TOML"):
+    with pytest.raises(UserError, match="not valid TOML"):
         read_thresholds(binary)
 
 
@@ -152,9 +152,9 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("*: p98_ms < 3", "no figure is called 'p98_ms'; did you mean p9"),
+        ("*: p98_ms < 3", "there is no figure 'p98_ms'; did you mean p9"),
         ("*: bystander.p98_ms < 3", "did you mean bystander.p99_ms?"),
-        ("*: qqqq < 3", "the names are those in summary.json"),
+        ("*: qqqq < 3", "use a name from summary.json"),
         ("async-htp: failures == 0", "this run has no 'async-htp'; did you mean async-http?"),
         ("disk: failures == 0", "this run has no 'disk'; there is async-http, classic"),
     ],
@@ -248,7 +248,7 @@ def test_a_scenario_that_was_never_reached_is_not_met(target: str) -> None:
         parse_thresholds(f"{target}: p99_ms < 5"), [trial(1, 1.0)], [NAME, "sync-http"]
     )
     missing = found[-1]
-    assert describe_outcome(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
+    assert describe_outcome(missing) == "✗ sync-http: p99_ms < 5: no trial was measured"
     assert not all(each.met for each in found)
 
 

@@ -49,10 +49,10 @@ ORDERS = Scenario(
             "run contrast-root-def --requests 9 --load-processes 2",
             "9 requests are counted by one load",
         ),
-        ("run async-sleep --expect 'async-sleep: p98_ms < 5'", "no figure is called 'p98_ms'"),
+        ("run async-sleep --expect 'async-sleep: p98_ms < 5'", "there is no figure 'p98_ms'"),
         ("run async-sleep --expect 'sync-slep: failures == 0'", "this run has no 'sync-slep'"),
-        ("run async-sleep --expect 'async-sleep: failures = 0'", "'=' is none of"),
-        ("run async-sleep --expect none.toml", "none.toml: the expectations can't be read"),
+        ("run async-sleep --expect 'async-sleep: failures = 0'", "'=' is not one of"),
+        ("run async-sleep --expect none.toml", "none.toml: cannot read the expectations"),
         ("run async-sleep --seed -1", "--seed -1: give 0"),
         (
             "run users-async --database-url mysql://127.0.0.1/x",

@@ -184,7 +184,7 @@ def test_a_load_that_breaks_down_wins_over_a_threshold(
     assert code == BROKEN
     said = capsys.readouterr()
     assert f"✗ {NAMES[0]}: failures == 0: interrupted" in said.out
-    assert f"✗ {NAMES[1]}: failures == 0: no cell of it was measured" in said.out
+    assert f"✗ {NAMES[1]}: failures == 0: no trial was measured" in said.out
     assert "interrupted (the load ended by itself)" in said.err
 
 

@@ -66,12 +66,12 @@ def test_starved_users_break_littles_law_and_the_median_says_so() -> None:
     assert cell.verdicts[0].data["unanswered"] == cell.users_unanswered == 3
     assert cell.users_seen == pytest.approx(1.0)
     message = cell.verdicts[0].message
-    assert "3 got no answer" in message
+    assert "3 got no response" in message
     # the number is what its own formula gives: one user, 0.1 s, ten times a second
     assert cell.rps is not None
     assert cell.mean_ms is not None
     seen = cell.rps * cell.mean_ms / 1000
-    assert f"throughput × (response + think) accounts for {seen:.0f} of 4 users" in message
+    assert f"throughput × (response + think time) accounts for {seen:.0f} of 4 users" in message
     assert cell.median_ms == pytest.approx(100)
     assert any("Kaplan" in note for note in write_notes(cell))
 
@@ -117,7 +117,7 @@ def test_an_open_loop_that_fails_quickly_is_not_served() -> None:
     cell = compute_summary(open_record(100), tables(refused))
     assert codes(cell)[0] == "OVERLOADED"
     assert cell.verdicts[0].data["cause"] == "failures"
-    assert "no latency" in cell.verdicts[0].message
+    assert "the time to fail is not a latency" in cell.verdicts[0].message
 
 
 def test_more_users_than_there_are_is_no_steady_state() -> None:
@@ -127,7 +127,7 @@ def test_more_users_than_there_are_is_no_steady_state() -> None:
     cell = compute_summary(record(), tables(old + sent))
     assert codes(cell)[0] == "LITTLE_MISMATCH"
     assert cell.verdicts[0].severity == "warning"
-    assert "too short against a response" in cell.verdicts[0].message
+    assert "too short compared with a response" in cell.verdicts[0].message
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_late_generator_is_a_saturated_one() -> None:
     cell = compute_summary(record(), with_table(found, requests=late))
     assert "GENERATOR_SATURATED" in codes(cell)
     assert cell.generator_lateness_p99_ms == pytest.approx(200)
-    assert "left 200 ms late" in cell.verdicts[0].message
+    assert "left at least 200 ms late" in cell.verdicts[0].message
 
 
 def test_a_late_generator_of_unknown_cpu_is_judged_by_its_lateness_and_says_so() -> None:
@@ -175,8 +175,8 @@ def test_a_late_generator_of_unknown_cpu_is_judged_by_its_lateness_and_says_so()
     cell = compute_summary(record(), with_table(found, requests=late, machine=unseen))
     verdict = next(each for each in cell.verdicts if each.code == "GENERATOR_SATURATED")
     assert verdict.message == (
-        "the CPU of the load is unknown: the window has too few samples of it; "
-        "1 % of the requests left 200 ms late or more"
+        "the load generator's CPU is unknown: the window has too few samples; "
+        "1 % of the requests left at least 200 ms late"
     )
     assert set(verdict.data) == {"lateness_p99_ms", "options"}
     in_time = compute_summary(record(), with_table(found, machine=unseen))
@@ -234,8 +234,8 @@ def test_a_warm_up_that_could_not_be_enough_was_left_out_and_says_how_long_it_wo
     )
     assert (verdict.data["cause"], verdict.data["turn_s"]) == ("no warm-up", 500.0)
     assert verdict.message == (
-        "the window opened with no warm-up: until each user is served once, 500 s pass at least, "
-        "and a warm-up lasts 30 s at most"
+        "the window opened without a warm-up: serving every user once takes at least 500 s, and a "
+        "warm-up lasts at most 30 s"
     )
     assert verdict.severity == "warning"
     warm = replace(cold, phases=plain.phases)  # all were served in the ramp
@@ -442,6 +442,6 @@ def test_a_server_that_went_on_otherwise_explains_nothing() -> None:
     assert cell.cpu_growth is not None
     assert cell.cpu_growth.cause is None
     assert any(
-        each.endswith("the server did not go on as in the window while it was sampled")
+        each.endswith("CPU per request during sampling differed from the window")
         for each in write_notes(cell)
     )

@@ -1,1 +1,1 @@
-"""What a service that was audited would do: with a change of its code, with more users."""
+"""Predictions for an audited service: with a code change, or with more users."""

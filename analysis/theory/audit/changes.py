@@ -1,4 +1,4 @@
-"""What becomes of an audited service where a finding is cured."""
+"""The change of an audited service when a finding is fixed."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -34,35 +34,34 @@ from analysis.theory.audit.load import MeasuredService
 from analysis.theory.audit.parts import Key
 from scenarios.units import Second
 
-NOT_MET = "no request that ran alone met it, so that the model does not know what it costs"
-NO_CURE = "no change of the code is known that takes it away"
-UNKNOWN = "the model does not know what takes the place of this code"
+NOT_MET = "its cost is unknown: no request that ran alone was affected"
+NO_CURE = "no code change is known that removes it"
+UNKNOWN = "the model does not know what replaces this code"
 UNKNOWN_TO_THE_MODEL: Mapping[str, str] = {
-    "ACCEPT_QUEUE": "the model knows no connections that the server does not accept",
+    "ACCEPT_QUEUE": "the model has no connections that the server does not accept",
     "BACKGROUND_BACKLOG": "the model does not know which work would be left out",
-    "GIL_REENABLED": "the model knows services with a GIL only",
-    "LIMITER_SIZE": "the model does not know what a limit of that size is for",
-    "MIDDLEWARE_COST": "nobody knows how much of this CPU another middleware would need",
-    "POOL_DEADLOCK": "the model knows no deadlocks",
-    "REFUSED_REQUESTS": "the model knows no requests that the server refuses",
-    "THREAD_GROWTH": "the model does not know what a thread costs that stays",
-    "WORKER_KILLED": "the model knows no workers that are killed",
+    "GIL_REENABLED": "the model only covers services with a GIL",
+    "LIMITER_SIZE": "the model does not know the purpose of a limit of that size",
+    "MIDDLEWARE_COST": "the CPU of another middleware is unknown",
+    "POOL_DEADLOCK": "the model has no deadlocks",
+    "REFUSED_REQUESTS": "the model has no requests that the server refuses",
+    "THREAD_GROWTH": "the model does not know the cost of a thread that stays",
+    "WORKER_KILLED": "the model has no workers that are killed",
 }
 IN_PART = (
-    "it takes about as long as the shortest block: some requests that ran alone met it unseen, so "
-    "that the model does not know what it costs"
+    "its cost is unknown: it takes about as long as the shortest block that the audit records, so "
+    "some requests that ran alone do not show it"
 )
 CLEAR_MS = 40.0
-"""Twice the shortest block: what takes so long in the usual request is seen in each."""
+"""Twice the shortest block: if the usual request takes this long, the audit records every one."""
 ALWAYS_SHARE = 0.9
-LATER = "an answer ends as late as before: only its first part comes earlier"
-PROTECTED = "the limit is the app's own, and the model does not know what it protects"
+LATER = "the end of the response comes no earlier, only its first part does"
+PROTECTED = "the limit belongs to the app, and the model does not know what it protects"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """edit: of requests. capacities: of queues, where they change. reason: why the change is not
-    known."""
+    """edit: of requests. capacities: of queues that change. reason: why the change is unknown."""
 
     edit: Edit = field(default_factory=NoEdit)
     capacities: Mapping[str, float] = field(default_factory=dict)
@@ -80,7 +79,7 @@ FindChange = Callable[[AuditFinding, AuditEvidence, int], ServiceChange]
 
 
 def find_change(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """cores: of the machine."""
+    """Find the change that fixes a finding. cores: of the machine."""
     if finding.code in UNKNOWN_TO_THE_MODEL:
         return ServiceChange(reason=UNKNOWN_TO_THE_MODEL[finding.code])
     find = CHANGES.get(finding.code)
@@ -88,11 +87,11 @@ def find_change(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> S
 
 
 def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """As its cure says: what is made once takes no time in requests, less garbage neither; a
-    thread is one of anyio's; processes have all cores but that of the loop."""
+    """Apply the cure: objects made once take no time in requests, and neither does avoided garbage
+    collection; a thread is one of anyio's; processes have all cores except the loop's."""
     seconds = list_stretches(finding, evidence)
     if finding.phase == "startup":
-        return ServiceChange(reason="no request waits at startup")
+        return ServiceChange(reason="no request waits during startup")
     if finding.cause == "gc":
         return ServiceChange(BlockEdit(seconds, None))
     if is_seen_in_part(finding, seconds, evidence):
@@ -114,8 +113,8 @@ def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> 
 def is_seen_in_part(
     finding: AuditFinding, seconds: Mapping[Key, Second], evidence: AuditEvidence
 ) -> bool:
-    """Whether requests that ran alone do the same work in less time than a block takes. seconds: of
-    the finding's stretches."""
+    """Return True if some requests that ran alone do the same work in less time than the shortest
+    block. seconds: of the finding's stretches."""
     if (finding.median_ms or 0.0) >= CLEAR_MS:
         return False
     met = {(each.pid, each.visit) for each in evidence.stretches if each.key in seconds}
@@ -125,7 +124,7 @@ def is_seen_in_part(
 
 
 def list_stretches(finding: AuditFinding, evidence: AuditEvidence) -> Mapping[Key, Second]:
-    """Those in which its place blocked the loop, and for how long."""
+    """Map the stretches in which its site blocked the loop to their seconds."""
     if finding.code != "LOOP_BLOCKED":
         return {}
     place = BlockPlace(**{name: getattr(finding, name) for name in BlockPlace.__slots__})
@@ -134,7 +133,7 @@ def list_stretches(finding: AuditFinding, evidence: AuditEvidence) -> Mapping[Ke
 
 
 def widen_queue(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """As far as the trial of its cure says, else for everybody."""
+    """Widen it to the size of its cure's trial, else without limit."""
     del evidence, cores
     assert isinstance(finding, QueueWait)
     if finding.cause == "limiter":
@@ -143,14 +142,14 @@ def widen_queue(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> S
 
 
 def read_trial_size(finding: AuditFinding) -> float | None:
-    """Of pool=N or executor=N."""
+    """Read N of pool=N or executor=N."""
     trial = (finding.cure and finding.cure.trial) or ""
     kind, _, size = trial.partition("=")
     return float(size) if kind in ("pool", "executor") and size.isdigit() else None
 
 
 def free_threads(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """What is kept for long is awaited elsewhere."""
+    """Await what holds threads for long, without a thread."""
     del cores
     mine = [pl.col(name).eq_missing(pl.lit(getattr(finding, name))) for name in SITE]
     return ServiceChange(CallEdit(list_calls(locate_uses(evidence).filter(*mine))))
@@ -169,7 +168,7 @@ def list_calls(rows: pl.DataFrame) -> frozenset[Key]:
 
 
 def pass_on(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """The middleware waits no more."""
+    """Remove the middleware's wait."""
     del cores
     if finding.cause == "buffer":
         return ServiceChange(reason=LATER)
@@ -184,7 +183,7 @@ def pass_on(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> Servi
 
 
 def share_client(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """Nothing is made in requests."""
+    """Remove the creation of these objects from requests."""
     del cores
     place = BlockPlace(**{name: getattr(finding, name) for name in BlockPlace.__slots__})
     made = group_made(evidence, pl.col("kind") == finding.call).get((place, finding.call or ""), ())

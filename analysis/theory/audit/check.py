@@ -1,5 +1,4 @@
-"""Whether the model gives what the audit measured, as far as measurements of so few requests can
-tell."""
+"""Check that the model reproduces the audit's measurements, as far as its few requests allow."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,22 +15,22 @@ from records.audit import Phase
 from scenarios.units import Second
 
 RPS_OFF, TIME_OFF = 0.15, 0.25
-"""How far the model may be off, as a share."""
+"""Tolerances of the model, as shares."""
 REQUESTS_OFF = 2
-"""At the ends of a phase, of each route."""
+"""Tolerance in requests per route, for the ends of a phase."""
 QUANTILES: Mapping[float, tuple[str, float]] = {
     0.5: ("at the median", 2.0),
     0.99: ("at the 99th percentile", 20.0),
 }
-"""What they are called, and how many milliseconds more they may be off: that long the machine may
-stop a service before the probe calls it a block, and one request in a hundred meets that."""
+"""Words and further tolerance in ms: the machine may stop a service this long before the probe
+records a block, which affects one request in a hundred."""
 MIDDLE = (0.5,)
 LOW_P, HIGH_P = 0.025, 0.975
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRoute:
-    """took_ms: of the answers, sorted."""
+    """took_ms: of the responses, sorted."""
 
     route: str
     took_ms: Values
@@ -42,7 +41,7 @@ class MeasuredRoute:
         return len(self.took_ms) / self.span_s
 
     def describe_difference(self, said: RouteLevel | None, shares: Sequence[float]) -> str | None:
-        """None where the model gives what was measured. shares: the quantiles that count."""
+        """Return None where the model agrees. shares: the quantiles to compare."""
         rps, said_rps = self.rps, said.rps if said else 0.0
         if said is None or abs(said_rps - rps) > RPS_OFF * rps + REQUESTS_OFF / self.span_s:
             return self.compare(formats.rate(said_rps), formats.rate(rps), "requests/s")
@@ -54,11 +53,11 @@ class MeasuredRoute:
         return None
 
     def compare(self, said: str, seen: str, unit: str) -> str:
-        return f"{self.route} should have {said} {unit} and had {seen}"
+        return f"{self.route} should have {said} {unit} but had {seen}"
 
     def allows(self, share: float, said_ms: float) -> bool:
-        """Whether a quantile is within the interval of the measured one, and what a model may be
-        off. The interval is that of ranks, with no upper end where few requests have none."""
+        """Return True if a quantile is within the measured one's interval plus tolerance. The
+        interval uses ranks; with few requests it has no upper end."""
         size = len(self.took_ms)
         low, high = (int(binom.ppf(p, size, share)) for p in (LOW_P, HIGH_P))
         low_ms = self.took_ms[max(0, low - 1)]
@@ -69,7 +68,7 @@ class MeasuredRoute:
 
 
 def measure_routes(phase: Phase, evidence: AuditEvidence) -> Iterator[MeasuredRoute]:
-    """Of the answers, by their clients."""
+    """Measure each route's responses, as seen by the clients."""
     rows = evidence.asked.filter(pl.col("phase") == phase.name).drop_nulls("ended_s")
     span_s = max(rows["ended_s"], default=0.0) - phase.began_s
     took = rows.select("route", took_ms=1000 * (pl.col("ended_s") - pl.col("started_s")))
@@ -82,7 +81,7 @@ def find_difference(
     levels: Sequence[RouteLevel],
     shares: Sequence[float] = tuple(QUANTILES),
 ) -> str | None:
-    """The first one, in words. shares: the quantiles that count."""
+    """Describe the first difference. shares: the quantiles to compare."""
     said: Mapping[str, RouteLevel] = {each.route: each for each in levels}
     found = (each.describe_difference(said.get(each.route), shares) for each in measured)
     return next((each for each in found if each is not None), None)

@@ -1,4 +1,4 @@
-"""The CPU of the event loop that a request of each route takes, from an audit's samples."""
+"""CPU per request of each route on the event loop, from an audit's samples."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ from scenarios.units import Second
 
 
 def measure_loop_cpu(evidence: AuditEvidence) -> Mapping[str, Second]:
-    """By route, with what blocks the loop, and without threads' work. Fitted to the CPU of all
-    phases: a rest that grows with time alone, and so much for each request."""
+    """Measure it by route, with blocking code and without the work of threads. Fit the CPU of all
+    phases to a constant rate plus CPU per request."""
     rows = [each for phase in evidence.record.phases if (each := measure_phase(phase, evidence))]
     routes = sorted({route for _, _, counts in rows for route in counts})
     if not rows:
@@ -28,7 +28,7 @@ def measure_loop_cpu(evidence: AuditEvidence) -> Mapping[str, Second]:
 def measure_phase(
     phase: Phase, evidence: AuditEvidence
 ) -> tuple[Second, Second, Mapping[str, int]] | None:
-    """CPU, how long, and requests by route."""
+    """Return CPU, length, and requests by route."""
     within = pl.col("at_s").is_between(phase.began_s, phase.ended_s)
     samples = evidence.samples.filter(within, pl.col("cpu_s").is_finite()).sort("at_s")
     asked = evidence.asked.filter(pl.col("phase") == phase.name)

@@ -1,5 +1,5 @@
-"""What a request of each route needs, from the visits of an audit that ran alone in their process:
-these waited for nobody."""
+"""Resource demands of each route's requests, from visits of an audit that ran alone in their
+process, without waiting for other requests."""
 
 import math
 from collections import defaultdict
@@ -30,17 +30,17 @@ from analysis.theory.audit.parts import (
 from scenarios.units import Second
 
 FIRST = "first requests"
-"""The phase in which each request is sent once; it loads and caches what the others find."""
+"""The phase that sends each request once; its requests load and cache what later ones find."""
 MOST_VISITS = 200
-"""Of a route: more tell nothing new."""
+"""Maximum per route: more add no information."""
 MOST_WAKING_S: Second = 0.005
-"""Of a thread: what takes longer is no property of the call."""
+"""Maximum time for a thread to wake: anything longer does not belong to the call."""
 LEAST_AWAITED_S: Second = 0.001
-"""A shorter gap is the way to a thread and back."""
+"""A shorter gap is the switch to a thread and back."""
 
 
 class Event(NamedTuple):
-    """When it was asked for, and ended. A part without length ends when it begins."""
+    """A part with its start and end; a part without length ends when it begins."""
 
     began_s: Second
     ended_s: Second
@@ -49,7 +49,7 @@ class Event(NamedTuple):
 
 @compute_once
 def measure_demands(evidence: AuditEvidence) -> Demands:
-    """Of each route that was asked and had a visit that ran alone."""
+    """Measure each requested route that has a visit that ran alone."""
     visits = list_lone_visits(evidence)
     events = collect_events(evidence, visits.select("pid", "visit"))
     cpu_s = measure_loop_cpu(evidence)
@@ -64,14 +64,15 @@ def measure_demands(evidence: AuditEvidence) -> Demands:
 
 
 def measure_blocks_cpu(events: Sequence[Event]) -> Second:
-    """Of a visit. Work that takes about as long as the shortest block is a block in some visits
-    only; in the others it is among the rest of the route's CPU."""
+    """Measure a visit's blocking CPU. Work about as long as the shortest block is a block in some
+    visits only; in other visits it counts as the route's remaining CPU."""
     return sum(each.part.cpu_s for each in events if isinstance(each.part, LoopBlock))
 
 
 def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
-    """With their clients' times. Only where a route has no others: those during which others worked
-    on after their answers; those of the first requests."""
+    """List visits that ran alone, with their clients' times. Include visits of the first requests,
+    and visits during another request's work after its response, only where a route has no
+    better ones."""
     clients = evidence.asked.drop_nulls(["ended_s", "status"]).select(
         "phase", "route", "request_id", asked_s="started_s", answered_s="ended_s"
     )
@@ -92,14 +93,14 @@ def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def check_gaps(until_s: str) -> pl.Expr:
-    """Whether those before have ended when it begins, and those behind begin when it has."""
+    """Check that all earlier visits end before it begins, and the next begins after its end."""
     before_s = pl.col(until_s).cum_max().shift(1).over("pid").fill_null(-math.inf)
     next_s = pl.col("from_s").shift(-1).over("pid").fill_null(math.inf)
     return (before_s <= pl.col("from_s")) & (next_s >= pl.col(until_s))
 
 
 def collect_events(evidence: AuditEvidence, visits: pl.DataFrame) -> Mapping[Key, Sequence[Event]]:
-    """By process and visit. visits: pid and visit of those that are wanted."""
+    """Collect events by process and visit. visits: pid and visit of the wanted ones."""
     found: dict[Key, list[Event]] = defaultdict(list)
     kept: dict[int, list[Stretch]] = defaultdict(list)
     for each in evidence.stretches:
@@ -125,7 +126,8 @@ def collect_events(evidence: AuditEvidence, visits: pl.DataFrame) -> Mapping[Key
 
 
 def build_call(row: Mapping[str, Any], kept: Sequence[Stretch]) -> ThreadCall:
-    """row: of handovers. kept: stretches of its process in which a thread kept the GIL."""
+    """row: of the table handovers. kept: stretches of its process in which a thread held the
+    GIL."""
     began_s, ended_s = row["began_s"], row["ended_s"]
     cpu_s = min(ended_s - began_s, to_seconds(row["cpu_s"]) or 0.0)
     overlaps = {
@@ -147,7 +149,7 @@ def build_call(row: Mapping[str, Any], kept: Sequence[Stretch]) -> ThreadCall:
 def build_demand(
     row: Mapping[str, float], events: Mapping[Key, Sequence[Event]], cpu_s: Second
 ) -> VisitDemand:
-    """row: of list_lone_visits."""
+    """row: from `list_lone_visits`."""
     visit, sent_s = (int(row["pid"]), int(row["visit"])), row["sent_s"]
     mine = [part for each in events.get(visit, ()) for part in split_at(each, sent_s)]
     mine = sorted([*mine, Event(sent_s, sent_s, AnswerSent())], key=get_moments)
@@ -162,7 +164,7 @@ def get_moments(event: Event) -> tuple[Second, Second]:
 
 
 def split_at(event: Event, sent_s: Second) -> Iterator[Event]:
-    """A block in whose middle the answer was sent blocks before and after it."""
+    """Split a block at the time when the response was sent."""
     block = event.part
     if not isinstance(block, LoopBlock) or not event.began_s < sent_s < event.ended_s:
         yield event
@@ -175,7 +177,7 @@ def split_at(event: Event, sent_s: Second) -> Iterator[Event]:
 
 
 def join_concurrent(events: Sequence[Event]) -> list[Event]:
-    """events: in order. Calls that run at the same time are one event."""
+    """Join calls that run at the same time into one event. events: in order."""
     joined: list[Event] = []
     for each in events:
         last = joined[-1] if joined else None
@@ -189,7 +191,7 @@ def join_concurrent(events: Sequence[Event]) -> list[Event]:
 
 
 def list_parts(events: Sequence[Event], arrived_s: Second, cpu_s: Second) -> Iterator[Part]:
-    """The gaps between events are time that the request awaits, but for its CPU."""
+    """List the parts; the gaps between events, except for CPU, are awaited time."""
     gaps_s, last_s = [], arrived_s
     for each in events:
         gaps_s.append(max(0.0, each.began_s - last_s))

@@ -1,4 +1,4 @@
-"""How the needs of requests change where their code does."""
+"""Edits of requests' demands, for changes of their code."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ ELSEWHERE = "processes"
 
 class Edit(Protocol):
     def apply(self, visit: VisitDemand) -> VisitDemand:
-        """The visit as it would be."""
+        """Return the changed visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class NoEdit:
 
 @dataclass(frozen=True, slots=True)
 class CpuEdit:
-    """As if what is computed under the GIL took no time."""
+    """Removes all computation under the GIL."""
 
     def apply(self, visit: VisitDemand) -> VisitDemand:
         return visit.scale_cpu(0.0)
@@ -41,7 +41,7 @@ class CpuEdit:
 
 @dataclass(frozen=True, slots=True)
 class BlockEdit:
-    """seconds: of which blocks how much. becomes: what takes their place, if anything does."""
+    """seconds: the removed part of each block. becomes: what replaces it, if anything."""
 
     seconds: Mapping[Key, Second]
     becomes: Callable[[LoopBlock], Part] | None
@@ -70,7 +70,7 @@ def await_block(block: LoopBlock) -> Part:
 
 
 def hand_over(block: LoopBlock) -> Part:
-    """To anyio's pool, of what waits there, or computes without the GIL."""
+    """Move a block to anyio's pool, where it waits or computes without the GIL."""
     return ThreadCall("anyio", block.seconds, block.stretch)
 
 
@@ -80,8 +80,8 @@ def compute_elsewhere(block: LoopBlock) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class CallEdit:
-    """calls: that need no thread of a pool; computing: and compute on the loop, instead of waiting
-    elsewhere."""
+    """calls: those that no longer need a pool thread. computing: True if they compute on the loop
+    instead of waiting without a thread."""
 
     calls: frozenset[Key]
     computing: bool = False
@@ -106,7 +106,7 @@ class CallEdit:
             yield part
 
     def _edit_concurrent(self, calls: tuple[ThreadCall, ...]) -> Iterator[Part]:
-        """What has no thread takes no longer than those that have one, as far as they have."""
+        """Assume that calls without a thread take no longer than remaining calls with one."""
         left = tuple(each for each in calls if not self._is_one(each))
         if left:
             yield ConcurrentCalls(left)
@@ -116,12 +116,12 @@ class CallEdit:
 
 @dataclass(frozen=True, slots=True)
 class AwaitedEdit:
-    """seconds: by visit, that it awaits less."""
+    """seconds: how much less each visit awaits."""
 
     seconds: Mapping[Key, Second]
 
     def apply(self, visit: VisitDemand) -> VisitDemand:
-        """From its longest time."""
+        """Shorten the longest awaited time."""
         less_s = self.seconds.get(visit.visit, 0.0)
         waits = [each for each in visit.parts if isinstance(each, AwaitedTime)]
         if not less_s or not waits:
@@ -134,12 +134,12 @@ class AwaitedEdit:
 
 @dataclass(frozen=True, slots=True)
 class MakingEdit:
-    """seconds: by visit, that are no longer needed to make things, on the loop or on a thread."""
+    """seconds: time that each visit no longer needs to create objects, on the loop or a thread."""
 
     seconds: Mapping[Key, Second]
 
     def apply(self, visit: VisitDemand) -> VisitDemand:
-        """Where they were is where there is most: in a block, in a call, else in the rest."""
+        """Shorten the longest block or call, else the remaining CPU."""
         less_s = self.seconds.get(visit.visit, 0.0)
         works = [each for each in visit.parts if isinstance(each, LoopBlock | ThreadCall)]
         longest = max(works, key=lambda each: each.seconds, default=None)

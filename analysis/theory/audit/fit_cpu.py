@@ -1,4 +1,4 @@
-"""The CPU of requests by the clock: on a machine that has other work, it takes longer."""
+"""Wall-clock CPU of requests: on a machine with other work, CPU takes longer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,14 +10,14 @@ from analysis.theory.audit.load import MeasuredService, plan_load, simulate_leve
 from records.audit import Phase
 
 FULL = 0.8
-"""Of the loops' time: where a route that is asked alone takes so much CPU, this limits its rate."""
+"""Share of the loops' time from which CPU limits the rate of a route that is requested alone."""
 
 
 def fit_cpu_to_clock(
     service: MeasuredService, phases: Sequence[Phase], evidence: AuditEvidence
 ) -> MeasuredService:
-    """Where CPU limits a route that is asked alone, its rate measures it. Other routes get the
-    median of these factors. phases: those with all users."""
+    """Scale CPU so that the model matches the rate of routes that are requested alone and limited
+    by CPU. Scale other routes by the median factor. phases: those with all users."""
     factors = measure_factors(service, phases, evidence)
     usual = median(factors.values()) if factors else 1.0
     return replace(
@@ -32,7 +32,7 @@ def fit_cpu_to_clock(
 def measure_factors(
     service: MeasuredService, phases: Sequence[Phase], evidence: AuditEvidence
 ) -> Mapping[str, float]:
-    """By route: the clock to the CPU."""
+    """Map each route to its ratio of wall-clock time to CPU."""
     factors: dict[str, float] = {}
     for phase in phases:
         measured = list(measure_routes(phase, evidence))
@@ -44,7 +44,7 @@ def measure_factors(
         alone_s = sum(each.alone_s for each in visits) / len(visits)
         full = FULL * evidence.count_processes()
         if phase.users * cpu_s < full * alone_s:
-            continue  # not even if nobody waited
+            continue  # CPU does not limit, even if no request waited
         (said,) = simulate_levels(service, plan_load(phase, evidence))
         if said.rps * cpu_s >= full:
             factors[seen.route] = said.rps / seen.rps

@@ -1,4 +1,4 @@
-"""What an audited service does with more users, and which finding is then the first."""
+"""Forecast of an audited service with more users, and of the finding that then costs most."""
 
 import math
 from collections import defaultdict
@@ -20,19 +20,18 @@ from scenarios.units import Second
 CauseKind = Literal["block", "cpu", "queue"]
 FEWEST_ANSWERS, MOST_ANSWERS = 4000, 60_000
 TURNS = 2
-"""Of each user through all routes."""
+"""Turns of each user through all routes."""
 MOST_CAUSES = 4
-"""That are tried out, by the time that requests wait for them."""
+"""Maximum of causes to simulate without, by the time that requests wait for them."""
 LEAST_GAIN = 0.02
-"""Of the mean response: without a cause that is smaller, nothing would change."""
+"""Share of the mean response time: removing a smaller cause changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitCause:
-    """What requests wait for. wait_ms: of a request, on average over all. routes: that block or
-    compute, or that wait for the queue, the worst first. finding: of the audit, where it has one.
-    without_ms: the mean response without this cause; None where the model does not know that.
-    """
+    """A cause of waiting. wait_ms: mean over all requests. routes: those that block or compute, or
+    that wait for the queue, the worst first. finding: the audit's, if any. without_ms: mean
+    response time without this cause; None where the model does not know it."""
 
     kind: CauseKind
     wait_ms: float
@@ -45,7 +44,8 @@ class WaitCause:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """rps, mean_ms: of all requests. causes: whose end would shorten the mean, the worst first."""
+    """rps, mean_ms: of all requests. causes: those whose removal shortens the mean, the worst
+    first."""
 
     users: int
     levels: tuple[RouteLevel, ...]
@@ -56,7 +56,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class AuditedService:
-    """What is known of a service. model: one without a reason against it. cores: of its machine."""
+    """An audited service. model: one without a `reason`. cores: of its machine."""
 
     model: AuditModel
     found: AuditFindings
@@ -65,7 +65,7 @@ class AuditedService:
 
 
 def forecast_users(audited: AuditedService, users: int) -> Forecast:
-    """Once so many users have asked for long enough."""
+    """Forecast the steady state with this many users."""
     service, load = audited.model.service, audited.model.load
     phase = simulate_users(service, load, users)
     forecast = summarize(phase, users)
@@ -76,7 +76,7 @@ def forecast_users(audited: AuditedService, users: int) -> Forecast:
 
 
 def try_without(cause: WaitCause, audited: AuditedService, forecast: Forecast) -> WaitCause | None:
-    """None where requests would hardly be faster."""
+    """Simulate without the cause; None where requests would hardly be faster."""
     if cause.wait_ms < LEAST_GAIN * forecast.mean_ms:
         return None
     change = find_cause_change(cause, audited)
@@ -97,8 +97,8 @@ def simulate_users(service: MeasuredService, load: PhaseLoad, users: int) -> Sim
     phase = simulate_steady_state(service.build_model(), plans, answers, starting_s)
     if not phase.responses_s:
         raise UserError(
-            f"--users {users}: no request is answered: calls that have a thread wait for others "
-            "that need one; give fewer users",
+            f"--users {users}: no request is answered, because calls that hold all threads wait "
+            "for calls that need one; use fewer users",
             CANNOT,
         )
     return phase
@@ -115,8 +115,8 @@ def summarize(phase: SimulatedPhase, users: int) -> Forecast:
 
 
 def multiply_plans(plans: Sequence[UserPlan], recorded: int, users: int) -> tuple[UserPlan, ...]:
-    """As the recorded users asked, each beginning elsewhere in its order. What is beyond those
-    users, such as the background one, comes in addition."""
+    """Copy the recorded users' plans, each with another start in its order. Add the plans beyond
+    those users, such as the background one, unchanged."""
     own, others = plans[:recorded], plans[recorded:]
     copies = (rotate(own[number % len(own)], number // len(own)) for number in range(users))
     return (*copies, *others)
@@ -128,7 +128,7 @@ def rotate(plan: UserPlan, by: int) -> UserPlan:
 
 
 def measure_alone_s(demands: Demands, route: str) -> Second:
-    """The mean of a request that waits for nobody."""
+    """Compute the mean response time of a request that runs alone."""
     return sum(each.alone_s for each in demands[route]) / len(demands[route])
 
 
@@ -166,16 +166,16 @@ def build_cause(kind: CauseKind, seconds: Mapping[str, Second], requests: int) -
 
 
 def find_queue_wait(queue: str, found: AuditFindings) -> AuditFinding | None:
-    """The worst of the audit that waits for it."""
+    """Find the audit's worst finding about this queue."""
     return next((each for each in found.findings if getattr(each, "queue", None) == queue), None)
 
 
 def find_cause_change(cause: WaitCause, audited: AuditedService) -> ServiceChange:
-    """What ends it: no CPU, as many threads as are asked for, or the finding's cure."""
+    """Find what removes it: no CPU, unlimited threads, or the finding's cure."""
     if cause.kind == "cpu":
         return ServiceChange(CpuEdit())
     if cause.kind == "queue" and cause.queue is not None:
         return ServiceChange(capacities={cause.queue: math.inf})
     if cause.finding is None:
-        return ServiceChange(reason="the audit found no place for these blocks")
+        return ServiceChange(reason="the audit found no code for these blocks")
     return find_change(cause.finding, audited.evidence, audited.cores)

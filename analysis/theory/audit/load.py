@@ -1,4 +1,4 @@
-"""The load of an audit's phase, simulated as it was sent."""
+"""Simulation of an audit phase's load, as it was sent."""
 
 import math
 from collections import defaultdict
@@ -19,11 +19,11 @@ from records.audit import Phase
 from scenarios.units import Second
 
 ENOUGH_ANSWERS, MOST_RUNS = 3000, 8
-"""A phase is simulated again and again for so many answers."""
+"""A phase is simulated repeatedly until it has this many responses."""
 POOL_TOKENS = 40.0
-"""Of anyio's pool, where no call of it was seen."""
+"""The size of anyio's pool, where no call of it was recorded."""
 MOST_CYCLE = 200
-"""Requests: users who ask more than so many without a repetition have no order."""
+"""The longest cycle of requests that counts as a user's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class MeasuredService:
 
 @dataclass(frozen=True, slots=True)
 class PhaseLoad:
-    """plans: of each user. length_s: in which they send requests. users: as the phase counts
-    them, without the background one."""
+    """plans: of each user. length_s: the time in which they send requests. users: as in the phase,
+    without the background one."""
 
     plans: tuple[UserPlan, ...]
     length_s: Second
@@ -49,7 +49,7 @@ class PhaseLoad:
 
 
 def measure_service(evidence: AuditEvidence, cores: int) -> MeasuredService:
-    """Of a queue's capacities, the last that is known. cores: of the machine."""
+    """Measure it, with the last known capacity of each queue. cores: of the machine."""
     known = evidence.handovers.drop_nulls("queue").sort("asked_s")
     last = pl.col("capacity").drop_nulls().last().fill_null(math.inf)
     rows = known.group_by("queue", maintain_order=True).agg(last)
@@ -58,7 +58,7 @@ def measure_service(evidence: AuditEvidence, cores: int) -> MeasuredService:
 
 
 def plan_load(phase: Phase, evidence: AuditEvidence) -> PhaseLoad:
-    """As the users asked in the phase: their routes in order, and their pauses."""
+    """Plan the load as the phase's users sent it: their routes in order, and their pauses."""
     rows = evidence.asked.filter(pl.col("phase") == phase.name).sort("started_s")
     served = evidence.handlers.select("request_id", "pid").drop_nulls().unique("request_id")
     rows = rows.join(served, on="request_id", how="left", maintain_order="left")
@@ -73,7 +73,7 @@ def plan_load(phase: Phase, evidence: AuditEvidence) -> PhaseLoad:
 
 
 def find_cycle(routes: tuple[str, ...]) -> tuple[str, ...]:
-    """What is asked again and again. The last round may be cut short, and would count too much."""
+    """Find the repeated cycle. Without it, an incomplete last round would count too much."""
     lengths = range(1, min(MOST_CYCLE, len(routes)) + 1)
     found = (each for each in lengths if routes[each:] == routes[:-each])
     return routes[: next(found, len(routes))]

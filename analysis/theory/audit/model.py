@@ -1,5 +1,5 @@
-"""The service of an audit, as a simulation that must first give what the audit measured: one that
-does not predicts nothing."""
+"""Model of an audited service: a simulation that must first reproduce the audit's measurements. If
+it does not, it predicts nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +21,14 @@ from analysis.theory.audit.stations import ServiceLimits
 from records.audit import Phase
 
 MOST_FAILED = 0.01
-"""Of the requests, without an answer."""
-NO_CLIENTS = "the audit sent no requests itself: it does not know what clients see"
-NO_PROBE = "the audit did not see into the service"
+"""Maximum share of unanswered requests."""
+NO_CLIENTS = "the audit sent no requests, so the latencies of clients are unknown"
+NO_PROBE = "the audit had no probe inside the service"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditModel:
-    """load: of the audit's last phase. levels: what the model says of it. reason: why it predicts
+    """load: of the audit's last phase. levels: the model's figures for it. reason: why it predicts
     nothing."""
 
     service: MeasuredService
@@ -38,8 +38,8 @@ class AuditModel:
 
 
 def build_audit_model(evidence: AuditEvidence, cores: int) -> AuditModel:
-    """cores: of the machine. Nobody knows which code of threads lets go of the GIL: that it needs
-    it is tried first, then the contrary."""
+    """Build and check the model. It is unknown which code in threads releases the GIL: first assume
+    that none does, then that all does. cores: of the machine."""
     phases = list(list_loaded_phases(evidence))
     if not phases:
         nothing = MeasuredService({}, ServiceLimits({}))
@@ -65,7 +65,7 @@ def build_audit_model(evidence: AuditEvidence, cores: int) -> AuditModel:
 def check_alone(
     phases: Sequence[Phase], service: MeasuredService, evidence: AuditEvidence
 ) -> str | None:
-    """Of routes that are asked alone, no 99th percentile counts: nothing is said of theirs."""
+    """Check routes that were requested alone, except their 99th percentile."""
     for phase in phases:
         levels = simulate_levels(service, plan_load(phase, evidence))
         difference = find_difference(list(measure_routes(phase, evidence)), levels, MIDDLE)
@@ -77,11 +77,11 @@ def check_alone(
 def describe_difference(phase: Phase, difference: str | None) -> str | None:
     if difference is None:
         return None
-    return f"the model does not know this service: in the phase {phase.name}, {difference}"
+    return f"the model does not fit this service: in the phase {phase.name}, {difference}"
 
 
 def list_loaded_phases(evidence: AuditEvidence) -> Iterator[Phase]:
-    """The last one first, in which all routes are asked together, and those with as many users."""
+    """List the last phase, which requests all routes together, then those with as many users."""
     asked = set(evidence.asked["phase"])
     phases = [each for each in evidence.record.phases if each.name in asked]
     for each in reversed(phases):
@@ -94,14 +94,14 @@ def list_routes(phase: Phase, evidence: AuditEvidence) -> set[str]:
 
 
 def find_gap(phase: Phase, service: MeasuredService, evidence: AuditEvidence) -> str | None:
-    """What the model would need and does not have."""
+    """Describe what the model lacks; None if nothing."""
     rows = evidence.asked.filter(pl.col("phase") == phase.name)
     if "handovers" in evidence.missing or not evidence.count_processes():
         return NO_PROBE
     failed = rows.filter(pl.col("ended_s").is_null() | pl.col("status").is_null()).height
     if failed > MOST_FAILED * rows.height:
-        return f"{failed:,} of {rows.height:,} requests got no answer: the model knows no failures"
+        return f"{failed:,} of {rows.height:,} requests got no response: the model has no failures"
     unknown = list_routes(phase, evidence) - service.demands.keys()
     if unknown:
-        return f"no request of {min(unknown)} ran alone, so that the model does not know its needs"
+        return f"no request of {min(unknown)} ran alone, so its demands are unknown"
     return None

@@ -1,4 +1,4 @@
-"""The parts of a request, as an audit has seen them."""
+"""The parts of a request, as an audit recorded them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from scenarios.units import Second
 
 Key = tuple[int, int]
-"""The process, and the number of a visit, a stretch or a hand-over in it."""
+"""The process, and the number of a visit, a stretch or an offloaded call in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopBlock:
-    """The thread of the event loop does nothing else meanwhile. cpu_s: of it, that it computes."""
+    """A block of the event loop's thread. cpu_s: the part of it that computes."""
 
     seconds: Second
     stretch: Key
@@ -20,9 +20,9 @@ class LoopBlock:
 
 @dataclass(frozen=True, slots=True)
 class ThreadCall:
-    """queue: as the probe names it. seconds: on the thread. cpu_s: of it, that it computes; kept_s:
-    of that, while a C function keeps the GIL. stretch: in which it does so for the longest.
-    waking_s: from the token, or where none is missing, to the begin on the thread."""
+    """queue: the probe's name. seconds: on the thread. cpu_s: the part that computes. kept_s: the
+    part of that in which a C function holds the GIL. stretch: the longest such stretch. waking_s:
+    from the token, or from the call where none was needed, to its start on the thread."""
 
     queue: str
     seconds: Second
@@ -42,7 +42,7 @@ class ThreadCall:
 
 @dataclass(frozen=True, slots=True)
 class ConcurrentCalls:
-    """The request goes on when all have ended."""
+    """Calls that run at the same time; the request continues when all have ended."""
 
     calls: tuple[ThreadCall, ...]
 
@@ -53,14 +53,14 @@ class ConcurrentCalls:
 
 @dataclass(frozen=True, slots=True)
 class AwaitedTime:
-    """What the request awaits, and no thread works for it."""
+    """Time that the request awaits without a thread."""
 
     seconds: Second
 
 
 @dataclass(frozen=True, slots=True)
 class TokenChange:
-    """Of a queue, without a thread: taken, or given back."""
+    """A token of a queue, without a thread, taken or returned."""
 
     queue: str
     is_taken: bool
@@ -69,7 +69,7 @@ class TokenChange:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSent:
-    """What follows is work after the answer."""
+    """The end of the response; later parts are work after it."""
 
     seconds: Second = 0.0
 
@@ -79,8 +79,8 @@ Part = LoopBlock | ThreadCall | ConcurrentCalls | AwaitedTime | TokenChange | An
 
 @dataclass(frozen=True, slots=True)
 class VisitDemand:
-    """parts: in order. cpu_s: of the loop, without the parts. client_s: of the client and the
-    network. visit: its number in the records."""
+    """parts: in order. cpu_s: on the loop, without the parts. client_s: in the client and the
+    network. visit: its key in the records."""
 
     parts: tuple[Part, ...]
     cpu_s: Second
@@ -88,7 +88,7 @@ class VisitDemand:
     visit: Key = (0, 0)
 
     def scale_cpu(self, factor: float) -> "VisitDemand":
-        """What threads wait for takes as long as before."""
+        """Scale computation only; waits of threads stay the same."""
 
         def scale(part: Part) -> Part:
             if isinstance(part, ConcurrentCalls):
@@ -99,13 +99,13 @@ class VisitDemand:
 
     @property
     def computing_s(self) -> Second:
-        """Under the GIL, without blocks."""
+        """Computation under the GIL, without blocks."""
         calls = (call for each in self.parts for call in list_calls(each))
         return self.cpu_s + sum(each.cpu_s for each in calls)
 
     @property
     def alone_s(self) -> Second:
-        """Where the request waits for nobody, with its work after the answer."""
+        """Time of the request when it runs alone, including the work after its response."""
         return self.client_s + self.cpu_s + sum(each.seconds for each in self.parts)
 
 

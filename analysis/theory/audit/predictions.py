@@ -1,4 +1,4 @@
-"""What the model says of each finding of an audit: its load with the finding, and without."""
+"""The model's prediction for each finding of an audit: its load with and without the finding."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from analysis.theory.audit.model import build_audit_model
 
 
 def predict_findings(found: AuditFindings, evidence: AuditEvidence, cores: int) -> AuditFindings:
-    """Each with its prediction. cores: of the machine."""
+    """Add a prediction to each finding. cores: of the machine."""
     if not found.findings:
         return found
     model = build_audit_model(evidence, cores)

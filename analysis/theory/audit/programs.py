@@ -1,4 +1,4 @@
-"""What the event loop, threads and timers do for a request, step by step."""
+"""The steps of event loop, threads and timers for a request."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,11 +26,11 @@ from analysis.theory.audit.steps import (
 from scenarios.units import Second
 
 LOOPLESS = ("executor", "asgiref", "processes")
-"""How the names of queues begin whose threads take their work themselves."""
+"""Prefixes of queues whose threads fetch their own work."""
 
 
 def build_program(visit: VisitDemand) -> Program:
-    """The CPU is shared out evenly among the turns of the loop, up to the answer."""
+    """Build the steps, with the CPU divided evenly among the loop's turns up to the response."""
     steps: list[Step] = [Pause(visit.client_s), LoopTurn(is_polled=True)]
     turn, answered = LoopTurn(), len(steps)
     for part in visit.parts:
@@ -79,9 +79,9 @@ def block_turn(turn: LoopTurn, block: LoopBlock) -> LoopTurn:
 
 
 def call_thread(call: ThreadCall) -> Iterator[Step]:
-    """Up to the turn in which the request goes on. anyio goes through the loop once before it asks
-    for a token and once after it has it, and keeps the token until the request goes on. An
-    executor's threads take their work themselves."""
+    """Build the steps up to the turn in which the request continues. anyio goes through the loop
+    once before it takes a token and once after, and holds the token until the request continues.
+    An executor's threads fetch their own work."""
     if is_loopless(call.queue):
         yield TakeToken(call.queue)
         yield from run_in_thread(call)
@@ -93,7 +93,7 @@ def call_thread(call: ThreadCall) -> Iterator[Step]:
 
 
 def run_in_thread(call: ThreadCall) -> Iterator[Step]:
-    """It waits first, as if for an answer, and then computes."""
+    """Let the thread wait first, then compute."""
     yield Pause(call.waking_s + call.seconds - call.cpu_s)
     if call.kept_s > 0:
         yield ThreadCpu(call.kept_s, is_kept=True, site=call.stretch)
@@ -102,6 +102,6 @@ def run_in_thread(call: ThreadCall) -> Iterator[Step]:
 
 
 def build_task(call: ThreadCall) -> Program:
-    """Of a task of its own, of several that run together."""
+    """Build the program of one of several concurrent tasks."""
     back = LoopTurn(gives_back=None if is_loopless(call.queue) else call.queue)
     return (LoopTurn(), *call_thread(call), back)

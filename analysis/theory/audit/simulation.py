@@ -1,6 +1,6 @@
-"""A service in simulated time, and users who ask it, as an audit's phases do.
+"""Simulation of a service and its users, as in an audit's phases.
 
-Not in it: the network, the operating system's scheduler, what threads do to each other.
+It leaves out the network, the operating system's scheduler, and contention between threads.
 """
 
 import math
@@ -20,14 +20,14 @@ from analysis.theory.audit.steps import Program, Step
 from scenarios.units import Second
 
 MOST_ANSWERS = 6000
-"""Of a phase: about a second of real time."""
+"""Maximum per phase, about a second of real time."""
 MOST_SETTLING = 100_000
-"""Where few users are that fast, nobody waits for the others to begin."""
+"""After this many responses, the window opens even if some users have not started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceModel:
-    """programs: of each route, one of which each request draws."""
+    """programs: by route; each request draws one of them."""
 
     programs: Mapping[str, tuple[Program, ...]]
     limits: ServiceLimits
@@ -35,8 +35,8 @@ class ServiceModel:
 
 @dataclass(frozen=True, slots=True)
 class UserPlan:
-    """routes: that the user asks, one after the other, again and again. gaps_s: from an answer to
-    the next request, drawn at random. process: that serves the user."""
+    """routes: the user's repeated cycle of requests. gaps_s: from a response to the next request,
+    drawn at random. process: the one that serves the user."""
 
     routes: tuple[str, ...]
     gaps_s: tuple[Second, ...] = (0.0,)
@@ -45,7 +45,7 @@ class UserPlan:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPhase:
-    """span_s: until the last answer. responses_s: by route."""
+    """span_s: until the last response. responses_s: by route."""
 
     span_s: Second
     responses_s: Mapping[str, Sequence[Second]]
@@ -92,9 +92,9 @@ class AskingUser:
 
 @dataclass(slots=True)
 class PhaseRun:
-    """Users begin evenly within starting_s, and send nothing after until_s. Of a run that settles
-    first, the window opens when all have begun and so many answers have come (settling); what comes
-    before is not measured. It ends with so many answers (measured)."""
+    """Users start evenly within starting_s, and send nothing after until_s. With settling > 0, the
+    window opens once all have started and `settling` responses have arrived, which are not
+    measured. It ends after `measured` responses."""
 
     model: ServiceModel
     chance: random.Random
@@ -139,15 +139,14 @@ class PhaseRun:
 def simulate_phase(
     model: ServiceModel, users: Sequence[UserPlan], length_s: Second, seed: int = 1
 ) -> SimulatedPhase:
-    """All users begin at once, as in an audit. The same seed gives the same result to the last
-    digit."""
+    """Start all users together, as in an audit. The same seed gives exactly the same result."""
     return PhaseRun(model, random.Random(seed), until_s=length_s).run(users)
 
 
 def simulate_steady_state(
     model: ServiceModel, users: Sequence[UserPlan], answers: int, starting_s: Second, seed: int = 1
 ) -> SimulatedPhase:
-    """So many answers after half as many before them."""
+    """Measure `answers` responses, after half as many for settling."""
     chance = random.Random(seed)
     half = max(1, answers // 2)
     run = PhaseRun(model, chance, starting_s=starting_s, settling=half, measured=answers)

@@ -1,9 +1,9 @@
-"""What requests wait for in simulated time: an event loop, threads.
+"""Stations that requests wait for in simulated time: an event loop, threads.
 
-The loop keeps asyncio's order. An iteration runs what was ready when it began; what that makes
-ready waits for the next one, behind which come sockets and timers that the loop polls in between
-(asyncio.BaseEventLoop._run_once). A request comes back to the loop several times, and each time it
-waits for what stands before it: this is what a blocked loop costs everybody.
+The loop keeps asyncio's order (asyncio.BaseEventLoop._run_once). An iteration runs the callbacks
+that were ready at its start. Callbacks that become ready during it wait for the next iteration,
+followed by sockets and timers that the loop polls in between. A request returns to the loop several
+times, and each time waits for everything before it: that is the cost of a blocked loop.
 """
 
 from collections import defaultdict, deque
@@ -18,8 +18,8 @@ from scenarios.units import Second
 
 @dataclass(frozen=True, slots=True)
 class ServiceLimits:
-    """capacities: of each queue for threads, in each process. threads_need_gil: what threads
-    compute is Python, and only one of them computes at a time. cores: of the machine."""
+    """capacities: of each thread queue, per process. threads_need_gil: True if threads compute
+    under the GIL, one at a time. cores: of the machine."""
 
     capacities: Mapping[str, float]
     threads_need_gil: bool = True
@@ -33,7 +33,7 @@ class SimulatedClock:
         self._count = 0
 
     def call_later(self, delay_s: Second, action: Callable[[], None]) -> None:
-        self._count += 1  # of two that are due at once, the first one is first
+        self._count += 1  # two actions due at the same time run in order of their calls
         heappush(self._due, (self.now_s + delay_s, self._count, action))
 
     def run(self, is_over: Callable[[], bool]) -> None:
@@ -44,9 +44,9 @@ class SimulatedClock:
 
 @dataclass(frozen=True, slots=True)
 class WaitLedger:
-    """Seconds that requests waited, together. loop_s: while the loop ran turns of a route, or an
-    interpreter computed for one, with their site. queue_s: for a token of a queue, by the route
-    that waited."""
+    """Total seconds that requests waited. loop_s: while the loop ran turns of a route, or an
+    interpreter computed for it, by route and site. queue_s: for a token of a queue, by queue and
+    waiting route."""
 
     loop_s: dict[tuple[str, StretchKey | None], Second] = field(
         default_factory=lambda: defaultdict(float)
@@ -59,7 +59,7 @@ class WaitLedger:
 
 
 class SimulatedInterpreter:
-    """Of some servers, each with a slice for everybody in turn. Of one: the GIL."""
+    """Round-robin time slices on some servers. With one server, it is the GIL."""
 
     def __init__(self, clock: SimulatedClock, ledger: WaitLedger, servers: int = 1) -> None:
         self._clock, self._ledger = clock, ledger
@@ -99,10 +99,10 @@ class SimulatedLoop:
         self._ready: deque[tuple[Visit, LoopTurn]] = deque()
         self._polled: deque[tuple[Visit, LoopTurn]] = deque()
         self._left = 0
-        """Of this iteration."""
+        """Turns left in this iteration."""
         self._running: tuple[Visit, LoopTurn] | None = None
         self._waiting, self._waited_s, self._counted_s = 0, 0.0, 0.0
-        """Turns that are due; what they waited together in this turn, up to when."""
+        """Number of due turns, their total wait during this turn, and when it was last counted."""
 
     def add(self, visit: Visit, turn: LoopTurn) -> None:
         self._count_waiting(1)
@@ -139,11 +139,11 @@ class SimulatedLoop:
             self._clock.call_later(turn.seconds, self._end_turn)
         elif turn.cpu_s > 0:
             self._end_turn()
-        else:  # never at once: a long line of such turns would be as deep a stack
+        else:  # never call it directly: many such turns would recurse too deeply
             self._clock.call_later(0.0, self._end_turn)
 
     def _end_turn(self) -> None:
-        """What the turn does at its end may make the next ones ready: it is still running."""
+        """End the turn; it still counts as running while it makes other turns ready."""
         assert self._running is not None
         visit, turn = self._running
         self._count_waiting(0)
@@ -181,7 +181,7 @@ class SimulatedQueue:
 
 
 class SimulatedProcess:
-    """for_threads: where threads compute: with the loop, where they need the GIL."""
+    """for_threads: the interpreter of threads, the loop's own if they need the GIL."""
 
     def __init__(self, clock: SimulatedClock, limits: ServiceLimits, ledger: WaitLedger) -> None:
         self.clock = clock

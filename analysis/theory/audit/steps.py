@@ -1,4 +1,4 @@
-"""What a request does in simulated time."""
+"""The steps of a request in simulated time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from analysis.theory.audit.stations import SimulatedProcess
 
 SWITCH_S: Second = 0.005
-"""After which the interpreter passes the GIL on (sys.getswitchinterval)."""
+"""Interval after which the interpreter releases the GIL (sys.getswitchinterval)."""
 
 StretchKey = tuple[int, int]
 """The process, and the number of a stretch in it."""
@@ -18,7 +18,7 @@ StretchKey = tuple[int, int]
 
 @dataclass(slots=True)
 class InterpreterUse:
-    """Of an interpreter. site: the stretch of an audit that it is. slice_s: after which others
+    """A use of an interpreter. site: the audit's stretch. slice_s: time after which other uses
     come first."""
 
     route: str
@@ -29,31 +29,30 @@ class InterpreterUse:
 
 
 class Visit(Protocol):
-    """A request that is served."""
+    """A request being served."""
 
     route: str
     process: "SimulatedProcess"
 
     def advance(self) -> None:
-        """To its next step."""
+        """Run the next steps."""
 
     def end_response(self) -> None:
-        """Its answer is sent."""
+        """Record that the response was sent."""
 
 
 class Step(Protocol):
     """A part of a request."""
 
     def begin(self, visit: "Visit") -> bool:
-        """Whether it takes no time; otherwise it calls visit.advance() when it has ended."""
+        """Return True if it takes no time; otherwise call visit.advance() at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopTurn:
-    """cpu_s: that it computes, under the GIL; seconds: for which it then waits, and the loop's
-    thread does nothing else. is_polled: a socket or a timer makes it ready, not other code.
-    gives_back: the queue whose token it returns when it begins. site: the stretch of an audit that
-    is most of it."""
+    """cpu_s: computation under the GIL. seconds: the time for which it then blocks the loop's
+    thread. is_polled: True if a socket or a timer makes it ready, not other code. gives_back: the
+    queue whose token it returns at its start. site: the audit's stretch that is most of it."""
 
     cpu_s: Second = 0.0
     seconds: Second = 0.0
@@ -68,7 +67,7 @@ class LoopTurn:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing is kept meanwhile but the tokens that were taken."""
+    """A wait that holds only the tokens already taken."""
 
     seconds: Second
 
@@ -79,8 +78,8 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class ThreadCpu:
-    """A thread computes. is_kept: a C function, which passes the GIL to nobody. site: the stretch
-    of an audit in which it did so."""
+    """Computation in a thread. is_kept: True for a C function that does not release the GIL. site:
+    the audit's stretch in which it did so."""
 
     seconds: Second
     is_kept: bool = False
@@ -115,7 +114,7 @@ class ReturnToken:
 
 @dataclass(frozen=True, slots=True)
 class RunTogether:
-    """It ends when all of them have."""
+    """Programs that run at the same time; the step ends when all have ended."""
 
     programs: tuple["Program", ...]
 
@@ -128,7 +127,7 @@ class RunTogether:
 
 @dataclass(frozen=True, slots=True)
 class SendAnswer:
-    """What follows is work after the answer."""
+    """The end of the response; later steps are work after it."""
 
     def begin(self, visit: "Visit") -> bool:
         visit.end_response()
@@ -136,12 +135,12 @@ class SendAnswer:
 
 
 Program = tuple[Step, ...]
-"""What happens to a request, in order."""
+"""A request's steps in order."""
 
 
 @dataclass(slots=True)
 class Countdown:
-    """Of a request's tasks; with the last one the request goes on."""
+    """A request's unfinished tasks; after the last one the request continues."""
 
     left: int
     visit: Visit
@@ -154,7 +153,7 @@ class Countdown:
 
 @dataclass(slots=True)
 class RunningTask:
-    """Of a request, which sends no answer by itself."""
+    """A task of a request; it sends no response."""
 
     route: str
     process: "SimulatedProcess"
@@ -168,4 +167,4 @@ class RunningTask:
         self.left.count()
 
     def end_response(self) -> None:
-        raise AssertionError("a task has no answer to send")
+        raise AssertionError("a task has no response to send")
