@@ -1,6 +1,6 @@
-"""What is asked: the typed scenario model and the catalogue. Pure data, no input or output.
+"""The typed scenario model and the catalogue: pure data, no input or output.
 
-These names are what a scenario file of a user's imports, in a clone and from a wheel.
+A user's scenario file imports these names, in a clone and from a wheel.
 """
 
 from scenarios.catalogue import select_scenarios
