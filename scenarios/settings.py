@@ -116,7 +116,7 @@ class Overrides:
         "load.keep_alive",
     )] = None
     requests: Annotated[int | None, Setting(
-        "Completed requests after which the window ends; only --duration ends it if not given.",
+        "Completed requests that end the window before --duration; no limit if not given.",
         "load.requests", HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
     )] = None
     engine: Annotated[m.Engine | None, Setting(

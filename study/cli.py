@@ -27,7 +27,7 @@ from study.commands import (
 from study.messages import print_message, show_activity
 from study.options import declare_command
 
-Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("Shell: bash, zsh, fish.", name="SHELL")]
+Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
 
 
 @declare_command()

@@ -24,8 +24,8 @@ class TrialOptions:
     rounds: Annotated[
         int | None,
         Setting(
-            "Rounds without and with each --try change, in turn; the service restarts for each. "
-            f"{LEAST_OF_EACH} if not given.",
+            "Rounds without and with each --try change, in turn, each with a new start of the "
+            f"service; {LEAST_OF_EACH} if not given.",
             bounds=(LEAST_OF_EACH, 30),
         ),
     ] = None  # fmt: skip

@@ -45,8 +45,8 @@ def audit(
         metavar="FILE",
     )] = None,
     port: Annotated[int, Setting(
-        "Port of MODULE:ATTR; 0 picks a free one. Port to send requests to, for a command that "
-        "listens on several.", bounds=(0, 65535),
+        "Port of MODULE:ATTR; 0 picks a free one. For a command that listens on several ports: "
+        "the one to send requests to.", bounds=(0, 65535),
     )] = 0,
     trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,

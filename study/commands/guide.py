@@ -27,7 +27,7 @@ def guide(
         "Folder for copies of the records that the page needs; none if not given.",
         metavar="FOLDER",
     )] = None,
-    check: Annotated[bool, Setting("New measurements of the rules on this machine.")] = False,
+    check: Annotated[bool, Setting("Check of the rules by runs on this machine.")] = False,
     rule: Annotated[tuple[str, ...], Setting(
         "Rule for --check; all rules if none is given. Repeatable.", metavar="RULE",
     )] = (),

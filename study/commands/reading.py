@@ -13,7 +13,9 @@ from study.scenario_files import choose_scenarios
 
 @o.declare_command()
 def list(
-    *names: Annotated[str, Setting("What to list; else all groups.", name="GROUP|SCENARIO|FILE")],
+    *names: Annotated[
+        str, Setting("What to list; the groups if not given.", name="GROUP|SCENARIO|FILE")
+    ],
     all_: Annotated[bool, Setting("Every scenario of every group.", name="--all")] = False,
 ) -> int:
     """List the groups of scenarios, or the scenarios of a group, with their questions.

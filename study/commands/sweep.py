@@ -52,7 +52,7 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    """Run scenarios with one setting at several values, and find where more stops helping.
+    """Run scenarios with one setting at several values, and find where more of it stops helping.
 
     For example:
         study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms

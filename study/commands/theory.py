@@ -69,7 +69,7 @@ def predict(
         "Pool that wakes its newest waiter first (anyio < 3.7); otherwise the oldest.",
     )] = False,
     target: Annotated[float | None, Setting(
-        "Rate to size for, such as 20000/s: with --p99, predict workers and machines.", unit=RATE,
+        "Target rate, such as 20000/s; with --p99 the answer is workers and machines.", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
         "Maximum p99 latency at --target, such as 2s.", unit=DURATION,

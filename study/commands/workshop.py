@@ -18,8 +18,8 @@ def workshop(
     )] = None,
     /,
     *,
-    edited: Annotated[bool, Setting("The exercise after its edit of the app.")] = False,
-    prompt: Annotated[bool, Setting("A question for your prediction before the run.")] = True,
+    edited: Annotated[bool, Setting("The exercise after your edit of the app.")] = False,
+    prompt: Annotated[bool, Setting("Prompt for your prediction before the run.")] = True,
     page: Annotated[tuple[Path, ...], Setting(
         "Runs of both forms of each exercise, or folders of them, from which to write "
         "docs/workshop.md (outside a clone: in --out). Repeatable.", metavar="DIR",
