@@ -61,12 +61,12 @@ def ask_option(option: Option) -> object:
         ask(f"{question}, such as {EXAMPLES[option.field]}: ", end="")
         line = sys.stdin.readline()
         if not line:
-            raise UserError(f"standard input ended without an answer; give {option.name}")
+            raise UserError(f"no answer: standard input ended; give {option.name}")
         try:
             return parse_answer(option, line.strip())
         except UserError as problem:
             ask(str(problem))
-    raise UserError(f"no valid answer in {ATTEMPTS} attempts; give {option.name}")
+    raise UserError(f"no answer in {ATTEMPTS} attempts; give {option.name}")
 
 
 def ask(text: str, end: str = "\n") -> None:

@@ -96,7 +96,9 @@ class Runner:
         return summary
 
     def _build_error(self, message: str, exit_code: int) -> UserError:
-        kept = f"; {format_path(self.directory.path)} has the {len(self.cells)} before it"
+        kept = (
+            f"; the cells before it ({len(self.cells)}) are in {format_path(self.directory.path)}"
+        )
         return UserError(f"{self._name}{message}{kept if self.cells else ''}", exit_code)
 
     def _save_traceback(self) -> None:
