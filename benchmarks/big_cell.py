@@ -39,8 +39,8 @@ Moments = npt.NDArray[np.float64]
 
 
 def make_cell(folder: Path, rows: int) -> None:
-    """Each user sends its next request at once and waits about 1 s for the response. The last request
-    of each user is never answered, and half of these never reach the app. 1 % fail.
+    """Each user gets a response after about 1 s and sends its next request at once. The last one of
+    each user is never answered, and half of these never reach the app. 1 % fail.
 
     rows: number of requests, rounded down to a multiple of the users. Fewer than FEWEST_ROWS leave
     no window between ramp and end.
