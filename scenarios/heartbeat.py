@@ -27,6 +27,6 @@ def exceeds_worker_timeout(
 
 def delays_heartbeat(users: int, workers: int, held_s: Second, worker_timeout_s: Second) -> bool:
     """Return True if ten rounds take longer than the timeout: then a long enough run has kills. In
-    some orders of events a tick takes two rounds, and half of that suffices (docs/methods.md)."""
+    some orders of events a tick takes two rounds: then half a round suffices (docs/methods.md)."""
     round_s = max(1.0, users / workers) * held_s
     return 0 < worker_timeout_s < TICKS_A_LOOK * max(TICK_S, round_s)

@@ -11,7 +11,7 @@ from scenarios.units import DURATION, NUMBER, RATE, SECONDS, Second
 
 HAS_CLIENT = Condition("has a client or an upstream", lambda each: each.client is not None)
 IN_OUR_APPS = Condition(
-    "runs an app of the study",
+    "runs a Python app of the study",
     lambda each: each.server.is_python and not each.server.has_users_app,
 )
 IN_PYTHON = Condition("is served by Python", lambda each: each.server.is_python)

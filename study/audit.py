@@ -65,7 +65,7 @@ class AuditOrder:
 
 @dataclass(slots=True)
 class Audit:
-    """The state of one audit, from which an early end can be saved."""
+    """The state of one audit, so that an early end loses nothing."""
 
     order: AuditOrder
     directory: RunDir
