@@ -24,8 +24,7 @@ def guide(
         "Page as HTML for printing, such as guidance.html; none if not given.", metavar="FILE",
     )] = None,
     keep: Annotated[Path | None, Setting(
-        "Folder for copies of the records that the page needs; none if not given.",
-        metavar="FOLDER",
+        "Folder for copies of the page's records; none if not given.", metavar="FOLDER",
     )] = None,
     check: Annotated[bool, Setting("Check of the rules by runs on this machine.")] = False,
     rule: Annotated[tuple[str, ...], Setting(

@@ -59,8 +59,7 @@ def predict(
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
     cpu: Annotated[Second | None, Setting(
-        "CPU time per request, such as 0.5ms; a calibration measures it if not given.",
-        unit=DURATION,
+        "CPU time per request, such as 0.5ms; calibrated if not given.", unit=DURATION,
     )] = None,
     cores: Annotated[int | None, Setting(
         "Cores of each machine; this machine's if not given.", bounds=(1, 4096),
