@@ -1,1 +1,1 @@
-"""Speed, shown: each prints ratios from one run, alternating, medians of rounds."""
+"""Benchmarks: most print ratios from one run, as medians of alternating rounds."""

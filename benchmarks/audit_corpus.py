@@ -1,19 +1,18 @@
-"""How well `study audit` finds what blocks an event loop, and what waits for threads and behind
-which code: `python -m benchmarks.audit_corpus`.
+"""Recall and precision of `study audit` for blocking calls, and for waits for threads with the code
+that holds the threads: `python -m benchmarks.audit_corpus`.
 
     [--users 1 --users 20] [--only gil --only FastAPI] [--loop asyncio|uvloop] [--python PATH]
     [--seconds 3] [--noise] [--watch] [--rivals] [--keep DIR]
 
-Every app of tests/corpus is audited; what the audit finds is compared with the labels, code by
-code: the route, the line, the phase of the request, the seconds, and the code that keeps the
-threads. One user waits for no thread, so that those labels need several. The seconds are compared
-with the app's own clocks of the same work; those of what computes may be its CPU time or, on a busy
-machine, up to the time that it took. With --noise two processes take both cores. With --watch the
-benchmark asks and the audit watches, as it is for the --rivals: other detectors, in an environment
-that is made in the user's cache folder on first use.
+The benchmark audits every app of tests/corpus and compares the findings of each code with the
+labels: route, line, phase of the request, seconds, and the code that holds the threads. One user
+waits for no thread, so that those labels need several. The seconds are compared with the app's
+clocks; for computing work they may be the CPU time or, on a busy machine, up to the elapsed time.
+With --noise two processes use both cores. With --watch the benchmark sends the requests and the
+audit only watches, as for the --rivals: other detectors, in an environment that is created in the
+user's cache folder on first use.
 
-The apps run in --python, in an environment of its version that is made in the same way; without
-it, in this one.
+The apps run in an environment for --python, created the same way; without it, in this one.
 """
 
 import argparse
@@ -34,17 +33,15 @@ from tests.corpus.matching import Detection, Holder, Match, Report
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Recall and precision of `study audit`.")
-    parser.add_argument("--users", type=int, action="append", help="several times: each")
+    parser.add_argument("--users", type=int, action="append", help="repeatable; default 1 and 20")
     parser.add_argument("--only", action="append", default=[], help="a word of an app or its kind")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-    parser.add_argument("--python", type=Path, help="the interpreter of the apps")
-    parser.add_argument(
-        "--seconds", type=float, default=3.0, help="1 and more: each route is asked"
-    )
-    parser.add_argument("--noise", action="store_true", help="two processes take both cores")
-    parser.add_argument("--watch", action="store_true", help="the benchmark asks")
+    parser.add_argument("--python", type=Path, help="interpreter of the apps")
+    parser.add_argument("--seconds", type=float, default=3.0, help="per route; at least 1")
+    parser.add_argument("--noise", action="store_true", help="two processes use both cores")
+    parser.add_argument("--watch", action="store_true", help="the benchmark sends the requests")
     parser.add_argument("--rivals", action="store_true", help="other detectors too")
-    parser.add_argument("--keep", type=Path, help="a new folder for all files of the trials")
+    parser.add_argument("--keep", type=Path, help="new folder for all files of the trials")
     options = parser.parse_args()
     if options.seconds < 1:
         parser.error(f"--seconds {options.seconds:g}: give 1 or more, as the audit does")
@@ -52,7 +49,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def choose_detectors(options: argparse.Namespace) -> list[tuple[Detector, Path]]:
-    """Each with the interpreter of its apps."""
+    """Return each detector with the interpreter of its apps."""
     python: Path = options.python or Path(sys.executable)
     own = choose_environment(python, CACHE, APP_PACKAGES) if options.python else python
     detectors: list[tuple[Detector, Path]] = [(StudyAudit(not options.watch), own)]
@@ -68,7 +65,7 @@ def run_trials(
 ) -> Iterator[Match]:
     apps = load_corpus(options.only)
     if not apps:
-        raise SystemExit(f"--only {' '.join(options.only)}: no app of the corpus is of that kind")
+        raise SystemExit(f"--only {' '.join(options.only)}: the corpus has no such app")
     for app in apps:
         place = folder / f"{detector.name.replace(' ', '-')}-{users}-{app.name}"
         try:
@@ -82,9 +79,9 @@ def run_trials(
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one detector made of one code's labels with so many users. places: labels that it should
-    find. right, known: by aspect, how often it is right and how often a label has it; None for what
-    the detector never says."""
+    """The result of one detector for one code's labels and a number of users. places: labels that
+    it should find. right, known: by aspect, how often it is right and how often a label has the
+    aspect; None if the detector never reports the aspect."""
 
     name: str
     code: str
@@ -99,7 +96,7 @@ class Score:
 
 
 def list_codes(matches: Sequence[Match]) -> list[str]:
-    """Of the labels that were asked and of the reports, in the labels' order."""
+    """Return the codes of the requested labels and of the reports, in the labels' order."""
     found = {each.label.code for match in matches for each in match.detections}
     found |= {each.code for match in matches for each in (*match.false_alarms, *match.strays)}
     return [*(code for code in CODES if code in found), *sorted(found.difference(CODES))]
@@ -139,7 +136,7 @@ def score_matches(name: str, code: str, users: int, matches: Sequence[Match]) ->
 
 
 def print_scores(scores: Sequence[Score]) -> None:
-    """Right of those that have the aspect, by code."""
+    """Print, by code, how many are right of those that have each aspect."""
     aspects = "".join(f"{each:>10}" for each in ASPECTS)
     print(f"{'':<20}{'code':<20}{'users':>6}{'places':>8}{aspects}{'error':>9}", end="")
     print(f"{'no route':>10}{'false alarms':>14}{'second places':>15}")
@@ -160,7 +157,7 @@ def format_right(score: Score, aspect: str) -> str:
 
 
 def print_details(score: Score, matches: Sequence[Match]) -> None:
-    """What is wrong, of what the detector says at all."""
+    """Print the wrong aspects, of those that the detector reports at all."""
     said = [aspect for aspect, count in score.right.items() if count is not None]
     print(f"\n{score.name}, {score.code}, users {score.users}:")
     for match in matches:
@@ -204,7 +201,7 @@ def describe_report(report: Report) -> str:
 
 
 def choose_codes(detector: Detector, matches: Sequence[Match]) -> list[str]:
-    """Other detectors know of a blocked loop alone."""
+    """Return all codes for the study; other detectors only report a blocked loop."""
     return list_codes(matches) if isinstance(detector, StudyAudit) else [LOOP_BLOCKED]
 
 

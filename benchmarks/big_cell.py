@@ -1,4 +1,4 @@
-"""A cell of any length as a closed loop of 500 users would leave it, made in seconds."""
+"""Generates within seconds a cell of any length, as a closed loop of 500 users would record it."""
 
 from pathlib import Path
 
@@ -39,11 +39,11 @@ Moments = npt.NDArray[np.float64]
 
 
 def make_cell(folder: Path, rows: int) -> None:
-    """Each user asks again at once, and waits for about a second; the last request of each is
-    never answered, and half of these never reach the app. A hundredth fails.
+    """Each user gets a response after about 1 s and sends its next request at once. The last one of
+    each user is never answered, and half of these never reach the app. 1 % fail.
 
-    `rows` counts requests, down to a whole number for each user. Fewer than FEWEST_ROWS leave no
-    window between ramp and end.
+    rows: number of requests, rounded down to a multiple of the users. Fewer than FEWEST_ROWS leave
+    no window between ramp and end.
     """
     turns = rows // USERS
     requests = make_requests(turns, np.random.default_rng(1))
@@ -65,7 +65,7 @@ def make_cell(folder: Path, rows: int) -> None:
 
 
 def make_requests(turns: int, chance: np.random.Generator) -> pl.DataFrame:
-    """In the order of sending. Responses of 1 s at least and 1.1 s in the mean."""
+    """Return the requests in the order of sending; response times of at least 1 s, mean 1.1 s."""
     took_s = 1.0 + chance.gamma(4.0, 0.025, (USERS, turns))
     ended_s = np.linspace(0, RAMP_S, USERS)[:, np.newaxis] + np.cumsum(took_s, axis=1)
     user = np.repeat(np.arange(USERS), turns)
@@ -97,7 +97,7 @@ def make_requests(turns: int, chance: np.random.Generator) -> pl.DataFrame:
 
 
 def make_handlers(requests: pl.DataFrame) -> pl.DataFrame:
-    """Each on a thread of a pool as large as the users, a little later than it was sent."""
+    """Return one handler per request, each on a thread of a pool as large as the users."""
     began = pl.col("started_s") + ON_THE_WAY_S
     left = pl.col("ended_s") - ON_THE_WAY_S
     return requests.select(

@@ -22,14 +22,14 @@ from tests.corpus.serve import START_S, ServedApp, build_serve_command
 
 ROOT = Path(__file__).resolve().parent.parent
 END_S = 90.0
-"""The longest that judging and a page take after the last request."""
+"""Maximum time of the analysis and the page after the last request."""
 AUDIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class StudyAudit:
-    """by_itself: it asks; otherwise the benchmark does, as it asks for the rivals, and the audit
-    watches. An app with websockets is always asked by the benchmark."""
+    """by_itself: the audit sends the requests; otherwise the benchmark does, as for the rivals and
+    for every app with websockets."""
 
     by_itself: bool = True
     name: str = "study audit"
@@ -55,7 +55,7 @@ class StudyAudit:
 
 @contextmanager
 def start_audit(trial: Trial, port: int, words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Its output is in audit.log. Asked to end, then killed, should the body raise."""
+    """Start an audit with its output in audit.log; interrupt or kill it if the body raises."""
     app = ServedApp(f"{trial.app.name}:app", trial.python, trial.loop)
     command = build_serve_command(app, port)
     paths = os.pathsep.join((str(ROOT), str(ROOT / "probe")))

@@ -1,5 +1,5 @@
-"""Other detectors of a blocked event loop, attached as their documentation says, in an environment
-of their own that is made on first use."""
+"""Other detectors of a blocked event loop, attached as their documentation says, in a separate
+environment that is created on first use."""
 
 import json
 import os
@@ -28,14 +28,14 @@ RIVALS: Mapping[str, str] = {
     "loopsentry": "loopsentry==1.2.0",
     "asyncio debug": "",
 }
-"""By name, what to install; asyncio's debug mode is Python's own."""
+"""The package of each; asyncio's debug mode is part of Python."""
 INSTALL_S = 300
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asyncio-vs-threads"
 Place = tuple[str | None, str | None, int | None, str | None, str | None]
 
 
 def make_environment(folder: Path, python: Path, packages: Sequence[str]) -> Path:
-    """Its interpreter. Made in that folder, by uv, once for the same packages. Raises
+    """Return the environment's interpreter; uv creates it once per set of packages. Raises
     CalledProcessError."""
     made, uv = folder / "bin" / "python", str(Path(sys.executable).with_name("uv"))
     complete, wanted = folder / "complete", "\n".join(packages)
@@ -50,7 +50,7 @@ def make_environment(folder: Path, python: Path, packages: Sequence[str]) -> Pat
 
 
 def choose_environment(python: Path, cache: Path, packages: Sequence[str]) -> Path:
-    """The environment of that interpreter's version."""
+    """Return the interpreter of an environment for the Python version."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run((python, "-c", code), check=True, capture_output=True, text=True)
     kind = "rivals" if len(packages) > len(APP_PACKAGES) else "apps"
@@ -58,7 +58,7 @@ def choose_environment(python: Path, cache: Path, packages: Sequence[str]) -> Pa
 
 
 def build_rival_variables(name: str, app: str, log: Path) -> dict[str, str]:
-    """app: a module of the corpus. log: where the detector's reports go."""
+    """app: a module of the corpus. log: file for the detector's reports."""
     return {
         "PYTHONPATH": os.pathsep.join((str(ENTRY), str(APPS))),
         "RIVAL": name,
@@ -87,7 +87,7 @@ class Rival:
 
 
 def read_reports(log: Path, app: CorpusApp, asked: Sequence[AskedAlone]) -> list[Report]:
-    """One for each place, with its seconds in all. A path becomes its template by the labels."""
+    """Return one report per place with its total seconds. The labels map a path to its template."""
     templates = {
         each.asking.target.partition("?")[0]: each.route for each in app.labels if each.asking
     }

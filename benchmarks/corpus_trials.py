@@ -1,5 +1,5 @@
-"""One app of the corpus under one detector: what is asked, what the detector reports, and what the
-work really took."""
+"""One app of the corpus under one detector: the requests, the reports, and the true durations of
+the work."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ from tests.corpus.serve import measure_taken, read_work
 PING = Asking("GET", "/ping")
 PING_EVERY_S = 0.05
 GRACE_S = 0.5
-"""After a route was asked alone, what it left to do ends, and its reports arrive."""
+"""Wait after each route, until its remaining work ends and its reports arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """asked_s: seconds for which each route is asked alone. folder: fresh, for this trial alone."""
+    """asked_s: seconds of requests to each route alone. folder: a new one for this trial."""
 
     app: CorpusApp
     users: int
@@ -43,13 +43,13 @@ class Detector(Protocol):
     def name(self) -> str: ...
 
     def detect(self, trial: Trial) -> list[Report]:
-        """Raises RuntimeError where it or the app does not start, or does not end in time."""
+        """Raises RuntimeError if it or the app does not start, or does not end in time."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AskedAlone:
-    """When a route, and no other that blocks, was asked."""
+    """The time during which no other blocking route got requests."""
 
     route: str
     began_s: float
@@ -71,7 +71,7 @@ def run_trial(detector: Detector, trial: Trial) -> Match:
 
 
 def ask_all(port: int, trial: Trial) -> list[AskedAlone]:
-    """Each route alone; with several users, somebody else asks for the cheapest meanwhile."""
+    """Send requests to each route alone; with several users, also bystander requests to /ping."""
     asked = []
     with ask_in_background(port) if trial.users > 1 else ExitStack():
         for label in trial.app.labels:
@@ -103,7 +103,7 @@ def ask_in_background(port: int) -> Iterator[None]:
 
 @contextmanager
 def keep_cores_busy(count: int) -> Iterator[None]:
-    """Processes that compute and nothing else."""
+    """Run processes that only compute."""
     code = "while True: pass"
     processes = [subprocess.Popen((sys.executable, "-c", code)) for _ in range(count)]
     try:
@@ -115,5 +115,5 @@ def keep_cores_busy(count: int) -> Iterator[None]:
 
 
 def find_route(asked: Sequence[AskedAlone], at_s: float) -> str | None:
-    """The one that was asked alone then."""
+    """Return the route that got requests alone at that time."""
     return next((each.route for each in asked if each.began_s <= at_s <= each.ended_s), None)

@@ -1,9 +1,9 @@
-"""How late do an open loop's requests leave? At 1000 a second against /ping, server beside it.
+"""How late an open loop sends its requests, at 1000 rps to /ping on the same machine.
 
     python -m benchmarks.open_loop_lateness [--rate 1000] [--arrivals poisson]
 
-Prints the lateness of each send after it was due, and how busy the load process was. The bar is
-1 ms at the median and 2 ms at p99.
+Prints the lateness of the sends and the CPU use of the load process. The targets are a median of
+1 ms and a p99 of 2 ms.
 """
 
 import argparse

@@ -1,18 +1,16 @@
-"""What the probe costs: `python -m benchmarks.probe_overhead [--rounds 7] [--seconds 2]
-[--loop uvloop]
-[--rivals PYTHON]`.
+"""Overhead of the probe: `python -m benchmarks.probe_overhead [--rounds 7] [--seconds 2]
+[--loop uvloop] [--rivals PYTHON]`.
 
-Four servers stand side by side (uvicorn, one worker, httptools) and are driven in turn
-against /ping: bare, bare again (what two identical servers differ by), under the probe, and
-behind a BaseHTTPMiddleware that logs threads as the original study's did. Each figure is the
-median over the rounds; the difference is taken within each round before the median.
+Four servers (uvicorn, one worker, httptools) run at the same time and get requests to /ping in
+turn: bare, bare again (the difference between two identical servers), with the probe, and behind a
+BaseHTTPMiddleware that logs threads as in the original study. Each figure is the median over the
+rounds; differences are taken within each round before the median.
 
-With --rivals, an interpreter from 3.12 on, an app of the corpus is served with h11 in an
-environment of its own: bare, under an audit's probe, and under each other detector that the corpus
-is measured with.
+With --rivals, a Python of at least 3.12, an app of the corpus runs with h11 in a separate
+environment: bare, with an audit's probe, and with each of the other detectors.
 
-CPU per request is the server process's own, watchdog and journal included. It is the figure to
-read: rps also holds what the machine's neighbours did.
+CPU per request is that of the server process, including watchdog and journal. It is the figure to
+read: rps also depends on the machine's other load.
 """
 
 import argparse
@@ -57,7 +55,7 @@ class BenchmarkRound:
 
 
 def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tuple[str, ...]]]:
-    """By name: what is served, and more words for uvicorn."""
+    """Return by name the app and additional arguments of uvicorn."""
     variables = {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'probe'}",
         "PROBE_TARGET": OWN_APP,
@@ -127,11 +125,11 @@ def print_overhead(names: Sequence[str], rounds: Sequence[Sequence[BenchmarkRoun
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What the probe costs per request.")
+    parser = argparse.ArgumentParser(description="Overhead of the probe per request.")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of load per server and round")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
-    parser.add_argument("--rivals", type=Path, help="other detectors, in this Python's environment")
+    parser.add_argument("--rivals", type=Path, help="Python for the comparison of detectors")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -144,7 +142,7 @@ def main() -> None:
             for name, served in listed.items()
         ]
         for server in servers:
-            measure(server, 0.5)  # warm
+            measure(server, 0.5)  # warm-up
         rounds = [
             [measure(server, options.seconds) for server in servers] for _ in range(options.rounds)
         ]

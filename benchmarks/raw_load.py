@@ -1,6 +1,6 @@
-"""A bare load: canned requests over a few kept connections, faster than any server here.
+"""A minimal load generator: constant requests on a few connections, faster than any server here.
 
-Only for benchmarks of one route that always answers the same bytes; studies use Locust.
+Only for benchmarks of a route whose response never changes; studies use Locust.
 """
 
 import selectors
@@ -13,7 +13,7 @@ LONGEST_ANSWER = 65536
 
 
 def drive(port: int, path: str, connections: int, duration_s: Second) -> int:
-    """Answers received in `duration_s`. Each connection has one request under way."""
+    """Return the responses within `duration_s`. Each connection has one request in flight."""
     head = (f"GET {path} HTTP/1.1", "host: bench", "x-request-id: 00000000000000ff")
     request = "\r\n".join((*head, "", "")).encode()
     chooser = selectors.DefaultSelector()
@@ -32,7 +32,7 @@ def drive(port: int, path: str, connections: int, duration_s: Second) -> int:
         for key, _ in chooser.select(timeout=0.1):
             peer = by_descriptor[key.fd]
             missing[peer] -= len(peer.recv(LONGEST_ANSWER))
-            if missing[peer] == 0:  # head and body may come apart
+            if missing[peer] == 0:  # head and body may arrive separately
                 missing[peer] = size
                 answered += 1
                 peer.send(request)
@@ -42,7 +42,7 @@ def drive(port: int, path: str, connections: int, duration_s: Second) -> int:
 
 
 def read_response_size(peer: socket.socket, request: bytes) -> int:
-    """Of an answer with a content-length, read to its end."""
+    """Return the bytes of a response that has a content-length."""
     peer.sendall(request)
     answer = b""
     while b"\r\n\r\n" not in answer:

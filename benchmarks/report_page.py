@@ -1,9 +1,8 @@
-"""What a report costs to draw: `python -m benchmarks.report_page [RUN] [--rows 10000000]`.
+"""Cost of drawing a report: `python -m benchmarks.report_page [RUN] [--rows 10000000]`.
 
-Of a recorded run, or of one with a single cell of so many requests. Two processes, one after the
-other: the judgement alone (`summary.json` and its like), and judgement and page, with every picture
-as SVG and PNG. Seconds are of the whole process, its start and imports included; MiB are the most
-that was resident.
+The run is a recorded one, or a generated one with a single cell of so many requests. Two processes,
+one after the other: the summary alone, and summary and page with every chart as SVG and PNG.
+Seconds include the start of the process and its imports; MiB are the peak resident memory.
 """
 
 import argparse
@@ -28,7 +27,7 @@ def summarize_run(folder: Path) -> int:
 
 
 def draw_page(folder: Path) -> int:
-    """The size of the page in bytes."""
+    """Return the size of the page in bytes."""
     run = open_run(folder)
     return write_page(run, load_run_summary(run)).stat().st_size
 
@@ -38,7 +37,7 @@ def measure_memory(work: Callable[[Path], int], folder: Path) -> tuple[int, floa
 
 
 def measure_cost(work: Callable[[Path], int], folder: Path) -> tuple[int, float, float]:
-    """What the work returned, seconds, MiB."""
+    """Return the result of the work, seconds and MiB."""
     begun_s = perf_counter()
     with create_process() as process:
         found, mib = process.submit(measure_memory, work, folder).result()
@@ -50,14 +49,14 @@ def make_run(folder: Path, rows: int) -> None:
     cell.mkdir(parents=True)
     with create_process() as process:
         process.submit(make_cell, cell, rows).result()
-    manifest = {"schema": 1, "command": "made up", "scenarios": [{"name": NAME}]}
+    manifest = {"schema": 1, "command": "generated", "scenarios": [{"name": NAME}]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a report costs to draw.")
-    parser.add_argument("run", type=Path, nargs="?", help="a run directory; made up if left out")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="requests of a made-up run")
+    parser = argparse.ArgumentParser(description="Cost of drawing a report.")
+    parser.add_argument("run", type=Path, nargs="?", help="run directory; generated if not given")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="requests of a generated run")
     given = parser.parse_args()
     if given.rows < FEWEST_ROWS:
         parser.error(f"--rows {given.rows}: at least {FEWEST_ROWS}, or the cell has no window")
@@ -70,8 +69,8 @@ def main() -> None:
         _, alone_s, alone_mib = measure_cost(summarize_run, folder)
         size, both_s, both_mib = measure_cost(draw_page, folder)
     print(f"{'':24}{'seconds':>8}{'MiB':>8}")
-    print(f"{'judgement':24}{alone_s:8.2f}{alone_mib:8.0f}")
-    print(f"{'judgement and page':24}{both_s:8.2f}{both_mib:8.0f}")
+    print(f"{'summary':24}{alone_s:8.2f}{alone_mib:8.0f}")
+    print(f"{'summary and page':24}{both_s:8.2f}{both_mib:8.0f}")
     print(f"{'ratio':24}{both_s / alone_s:8.2f}{both_mib / alone_mib:8.2f}")
     print(f"report.html: {size / 1e6:.2f} MB")
 

@@ -1,10 +1,10 @@
-"""What a big cell costs to judge: `python -m benchmarks.summarise_rows [--rows 10000000]`.
+"""Cost of summarising a big cell: `python -m benchmarks.summarise_rows [--rows 10000000]`.
 
-Records a cell of so many requests, with a handler and an upstream row for nearly each of them and
-the probe, machine and bystander samples of its length. Then two processes, one after the other:
-`summary_of`, as `study report` calls it, and the naive way in plain Python, which finds seven
-figures from the requests alone. Seconds are of the whole process, its start and imports included;
-MiB are the most that was resident.
+Generates a cell of so many requests, with a handler and an upstream row for nearly every request,
+and probe, machine and bystander samples. Then runs two processes, one after the other:
+`load_cell_summary`, as `study report` calls it, and a naive version in plain Python, which computes
+seven figures from the requests alone. Seconds include the start of the process and its imports; MiB
+are the peak resident memory.
 """
 
 import argparse
@@ -30,13 +30,13 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """ru_maxrss counts bytes on macOS and KiB on Linux."""
 
 WHAT_THE_NAIVE_WAY_LEAVES_OUT = """\
-The naive way reads three columns of one table; it knows nothing of threads, loop,
-fates, steadiness, or of the requests that were never answered."""
+The naive version reads three columns of one table. It ignores threads, the event
+loop, request accounting, steady state and unanswered requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryFigures:
-    """What the naive way finds: a few of those in analysis.summary.model, under the same names."""
+    """The figures of the naive version, named as in analysis.summary.model."""
 
     requests: int
     failures: int
@@ -55,7 +55,7 @@ class SummaryCost:
 
 
 def summarize_ours(folder: Path) -> SummaryFigures:
-    """All figures and verdicts; those that the naive way finds too are handed back."""
+    """Compute all figures and verdicts; return those that the naive version computes too."""
     summary = load_cell_summary(CellDir(folder))
     return SummaryFigures(
         **{each.name: getattr(summary, each.name) for each in fields(SummaryFigures)}
@@ -63,7 +63,7 @@ def summarize_ours(folder: Path) -> SummaryFigures:
 
 
 def summarize_naively(folder: Path) -> SummaryFigures:
-    """Row by row, lists and sorted(): how one would do it for a hundred rows."""
+    """Compute row by row with lists and sorted(), as for a hundred rows."""
     cell = CellDir(folder)
     phases = cell.load_record().phases
     begin_s, end_s = phases.window_start_s, phases.window_end_s
@@ -90,12 +90,12 @@ def measure_memory(
 
 
 def read_peak_resident_mib() -> float:
-    """The most that this process ever held."""
+    """Return the peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20
 
 
 def create_process() -> ProcessPoolExecutor:
-    """Started afresh: a forked one would begin with our memory."""
+    """Spawn a process: a forked one would start with our memory."""
     return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
 
 
@@ -107,15 +107,15 @@ def measure_cost(work: Callable[[Path], SummaryFigures], folder: Path) -> Summar
 
 
 def compare_costs(rows: int, folder: Path) -> tuple[SummaryCost, SummaryCost]:
-    """Ours, and the naive way. The cell too is made by a process of its own: Linux counts what
-    the parent holds when it starts a process as that process's memory."""
+    """Return our cost and that of the naive version. A third process generates the cell, because
+    Linux counts the parent's memory at the start of a process as that process's."""
     with create_process() as process:
         process.submit(make_cell, folder, rows).result()
     return measure_cost(summarize_ours, folder), measure_cost(summarize_naively, folder)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a big cell costs to judge.")
+    parser = argparse.ArgumentParser(description="Cost of summarising a big cell.")
     parser.add_argument("--rows", type=int, default=10_000_000, help="requests")
     rows = parser.parse_args().rows
     if rows < FEWEST_ROWS:
@@ -129,7 +129,7 @@ def main() -> None:
     print(WHAT_THE_NAIVE_WAY_LEAVES_OUT)
     if judged.found != plain.found:
         sys.exit(f"they differ: {judged.found} against {plain.found}")
-    print("Where both have a figure, it is the same.")
+    print("Both compute the same figures.")
 
 
 if __name__ == "__main__":

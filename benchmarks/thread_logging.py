@@ -1,4 +1,4 @@
-"""The app behind a BaseHTTPMiddleware that logs threads, as the original study had it."""
+"""The app behind a BaseHTTPMiddleware that logs threads, as in the original study."""
 
 import threading
 from collections.abc import Awaitable, Callable

@@ -1,16 +1,16 @@
-"""The one class of errors that a user can cause, or cure."""
+"""The error class for everything that a user can cause or fix."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
 
 ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 130
-"""Exit codes. NOT_AS_EXPECTED: a threshold was not met, the user's or that of a sentence which they
-have checked, and nothing else; CANNOT: this machine, or what was asked to be measured, can't;
-BROKEN: something of ours in the middle, and what was measured is kept."""
+"""Exit codes. NOT_AS_EXPECTED: only for a threshold of the user's, or a checked sentence of the
+guidance, that was not met. CANNOT: this machine or the measured service cannot do it. BROKEN: this
+tool failed; what was measured is kept."""
 
 
 class UserError(Exception):
-    """One line that names what was wrong and what to do. Shown without a traceback."""
+    """One line: what is wrong and what to do. Shown without a traceback."""
 
     def __init__(self, message: str, exit_code: int = WRONG_USE) -> None:
         super().__init__(message)
@@ -22,6 +22,6 @@ def build_cannot_run_error(message: str) -> UserError:
 
 
 def suggest_name(name: str, known: Collection[str]) -> str | None:
-    """A question; None where no known name is like it."""
+    """Return a question that names the closest known name; None if no name is close."""
     found = get_close_matches(name, known, n=1)
     return f"did you mean {found[0]}?" if found else None

@@ -1,7 +1,7 @@
-"""The scenario: one question put to one endpoint, with everything that decides the answer.
+"""The scenario: one question about one endpoint, with every setting that decides the answer.
 
-A catalogue entry may leave things open ("auto", "as many as users"); `resolve_scenario` closes
-them, so that what runs, and what the manifest tells, holds nothing to be guessed.
+A catalogue entry may leave a setting undecided ("auto", "as many as users"); `resolve_scenario`
+decides it, so that the run and its manifest have only definite values.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,14 @@ Style = Literal[
     "def", "async def", "async def that blocks", "async def that offloads",
     "async def to the executor", "async def with processes", "async fn", "goroutine", "unknown",
 ]  # fmt: skip
-"""`async fn` and `goroutine` are how compiled servers write `async def`; unknown: of a server that
-is not ours."""
+"""`async fn`, `goroutine`: `async def` in a compiled server. unknown: an external server's."""
 Threads = Literal["anyio's pool", "asyncio's executor"]
 THREADS_OF: Mapping[Style, Threads] = {
     "def": "anyio's pool",
     "async def that offloads": "anyio's pool",
     "async def to the executor": "asyncio's executor",
 }
-"""Whose threads a request waits for. The other styles need none."""
+"""The thread pool that a request of each style waits for. The other styles need no thread."""
 Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "urllib3", "requests", "niquests"]
 Form = Literal["blocking", "awaiting"]
@@ -31,18 +30,18 @@ FORMS_OF: Mapping[Library, tuple[Form, ...]] = {
     **dict.fromkeys(("httpx", "httpx2"), BOTH), "aiohttp": ("awaiting",), "pyreqwest": BOTH,
     **dict.fromkeys(("urllib3", "requests"), ("blocking",)), "niquests": BOTH,
 }  # fmt: skip
-"""How a library can be asked: a test compares with the specimen's modules for them."""
+"""The forms that each library has. A test compares them with the app's client modules."""
 Life = Literal["per-request", "shared"]
 PythonServer = Literal["gunicorn", "uvicorn"]
 ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin", "given"]
-"""The last is the user's own: already running, not ours to start, end or settle."""
+"""given: the user's own running server, which the study does not start, stop or configure."""
 APP_TARGETS: Mapping[str, str] = {
     "app.main": "app.main:app",
     "app.users": "app.systems.users:app",
     "app.tasks": "app.systems.tasks:app",
     "app.contrast": "app.systems.contrast:app",
 }
-"""Where each is found, as a server is given it."""
+"""The import target of each app, as a server's command line takes it."""
 AccessLog = Literal["off", "file", "terminal"]
 Loop = Literal["asyncio", "uvloop", "auto"]
 Http = Literal["h11", "httptools", "auto"]
@@ -54,8 +53,8 @@ DatabaseKind = Literal["postgresql", "sqlite"]
 DatabaseLife = Literal["pool", "per-request"]
 
 AS_USERS: Literal[0] = 0
-"""In a catalogue entry: as many as there are users, so that it never binds."""
-NEVER_BINDS = 10_000  # connections, where nobody knows how many requests will be under way
+"""In a catalogue entry: as many as there are users, so that it never limits."""
+NEVER_BINDS = 10_000  # connections of an open loop, whose requests in flight are not known before
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +65,17 @@ class Endpoint:
     body: str | None = None
     """JSON, sent with each request."""
     answers_first: bool = False
-    """Whether the work is a background task, which begins when the answer has been sent."""
+    """The work is a background task, which starts after the response is sent."""
 
     @property
     def client_form(self) -> Form:
-        """Which form of a client the call to the upstream needs."""
+        """The form of client library that the call to the upstream needs."""
         blocks = self.style in ("def", "async def that blocks", "async def that offloads")
         return "blocking" if blocks else "awaiting"
 
     @property
     def works_on_the_loop(self) -> bool:
-        """Whether the endpoint's own code runs there, so that it can be what holds the loop."""
+        """True if the endpoint's code runs on the loop, and so can block it."""
         return self.style in ("async def", "async def that blocks")
 
     @property
@@ -86,7 +85,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class RareRequest:
-    """One request in so many goes there instead."""
+    """A second path, which one request in `one_in` goes to."""
 
     path: str
     style: Style
@@ -95,11 +94,11 @@ class RareRequest:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundRequest:
-    """Somebody else, who asks now and then through the whole cell: what does the load do to them?
+    """The bystander request, sent about once per second for the whole cell.
 
-    `needs`: whose threads its request waits for, if any, and how many `turns` it takes there, one
-    after the other. About once a second, but no whole number of common delays: it would meet users
-    in lockstep at the same point each time.
+    needs: the thread pool it waits for, if any. turns: how many threads it needs there, one after
+    the other. every_s is no multiple of a common delay: otherwise it would always arrive at the
+    same point of users in lockstep.
     """
 
     path: str = "/ping"
@@ -109,11 +108,11 @@ class BackgroundRequest:
 
 
 FOREIGN_BYSTANDER = BackgroundRequest("/")
-"""Of a server that is not ours: the one path that any has."""
+"""For an external server: the one path that every server has."""
 
 
 def is_python_server(kind: object) -> bool:
-    """Every server is one but for the compiled ones and the user's own."""
+    """Return True for every server except the compiled ones and the user's own."""
     return kind not in ("axum", "gin", "given")
 
 
@@ -124,18 +123,18 @@ class Server:
     loop: Loop = "asyncio"
     http: Http = "h11"
     worker_timeout_s: Second = 30.0
-    """gunicorn kills a worker that gave no heartbeat for so long; 0 never."""
+    """gunicorn kills a worker that sent no heartbeat for so long; 0 disables it."""
     pool: int = 40
     """Threads of anyio's pool in each worker; anyio's own default is 40."""
     app: str = "app.main"
-    """One of ours, or module:attribute of the user's; axum and gin are one program each."""
-    folder: str = ""  # where the user's module is found
-    access_log: AccessLog = "off"  # a line a request, to a file, or to a slow terminal
-    python: str = ""  # the path of its interpreter; empty for the study's own
+    """A key of APP_TARGETS, or the user's module:attribute; axum and gin are one program each."""
+    folder: str = ""  # of the user's module
+    access_log: AccessLog = "off"  # one line per request, to a file or a slow terminal
+    python: str = ""  # path of its interpreter; empty: the study's own
 
     @property
     def is_python(self) -> bool:
-        """Whether it runs an ASGI app, with the probe in front of it."""
+        """True if it runs an ASGI app, with the probe in front of it."""
         return is_python_server(self.kind)
 
     @property
@@ -144,18 +143,18 @@ class Server:
 
     @property
     def kills_blocked_workers(self) -> bool:
-        """Whether it watches its workers' loops, and ends one that gives no heartbeat."""
+        """True if it watches its workers and kills one that sends no heartbeat."""
         return self.kind == "gunicorn"
 
     @property
     def is_compiled(self) -> bool:
-        """Whether it is one of the programs in `peers/`."""
+        """True for the programs in `peers/`."""
         return self.kind in ("axum", "gin")
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The app's client to its upstream."""
+    """The app's HTTP client for its upstream."""
 
     library: Library = "httpx"
     life: Life = "per-request"
@@ -165,8 +164,8 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What the app asks. pool: connections at the most, in each worker; per-request: none are
-    kept, each request opens one of its own and closes it."""
+    """The app's database. pool: maximum connections in each worker. life per-request: each request
+    opens and closes a connection."""
 
     kind: DatabaseKind
     pool: int = 5
@@ -180,10 +179,10 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Closed loop: each user sends its next request when the last was answered.
+    """A closed loop: each user sends its next request after the last response.
 
-    Open loop, where `arrival_rate` is given: requests leave when they are due, whatever the
-    answers do. There are no users then, and no ramp.
+    With `arrival_rate` an open loop: requests are sent when they are due, whether or not earlier
+    ones are answered. An open loop has no users and no ramp.
     """
 
     users: int = 500
@@ -191,17 +190,17 @@ class Load:
     duration_s: Second = 30.0
     think_s: Second = 0.0
     think_spread_s: Second = 0.0
-    """A pause is so much shorter or longer at most, each as likely: the mean is `think_s`."""
+    """Maximum deviation of a pause from `think_s`, uniformly distributed."""
     user_class: UserClass = "fast"
     processes: int = 1
     arrival_rate: float | None = None
-    """Requests a second."""
+    """Requests per second."""
     arrivals: Arrivals = "constant"
     keep_alive: bool = True
-    """Whether a user keeps its connection from one request to the next."""
+    """A user keeps its connection from one request to the next."""
     engine: Engine = "locust"
     requests: int | None = None
-    """Where given, the window lasts until so many have completed, and `duration_s` at the most."""
+    """If given, the window ends after so many completed requests, at latest after `duration_s`."""
 
     @property
     def is_open(self) -> bool:
@@ -209,8 +208,8 @@ class Load:
 
     @property
     def tells_ids(self) -> bool:
-        """Whether each request carries an id of ours and belongs to a user: then it can be followed
-        through the app, and Little's law can be asked."""
+        """True if each request carries an id and belongs to a user: then the study can follow it
+        through the app and check Little's law."""
         return self.engine == "locust"
 
 
@@ -227,18 +226,18 @@ class Scenario:
     rare: RareRequest | None = None
     bystander: BackgroundRequest = BackgroundRequest()
     delay_s: Second | None = None
-    """How long the upstream, or the sleep, takes; None where nothing waits by design."""
+    """How long the upstream, or the sleep, takes; None if nothing waits by design."""
     client: Client | None = None
     upstream: Upstream | None = None
     database: Database | None = None
     file_mib: int | None = None
-    """Of the file that a /file endpoint reads."""
+    """Size of the file that a /file endpoint reads."""
     subject: str = ""
-    """What the scenario is an answer to, where others are answers to the same."""
+    """Scenarios with the same subject are compared with each other."""
     contender: str = ""
-    """Its name among those, by default `name` without the group's; the first run is the base."""
+    """Its name among them, by default `name` without the group's; the first run is the base."""
     url: str | None = None
-    """Where a given server listens, `http://host:port`."""
+    """Address of a given server, `http://host:port`."""
 
     def __post_init__(self) -> None:
         if self.subject and not self.contender:

@@ -1,4 +1,4 @@
-"""An option, declared once by a `Setting` at its field: name, checks, where its value goes."""
+"""An option, declared once by the `Setting` of its field: its name, checks and target."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
@@ -19,7 +19,7 @@ Record = TypeVar("Record", bound="DataclassInstance")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Which scenarios an option is for; `words` stand behind "none of the chosen scenarios"."""
+    """The scenarios that an option applies to. words: follows "none of the chosen scenarios"."""
 
     words: str
     holds: Callable[[Scenario], bool]
@@ -27,12 +27,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is to be known of an option besides its type and its default.
+    """The properties of an option besides its type and default.
 
-    sets: where its value goes in a `Scenario`, such as "load.users". sweepable: an example of the
-    values that `study sweep` takes. environment: the variable in which the specimen reads it; a
-    duration is in milliseconds there. name, group: where they do not follow from the field.
-    alias: a second name.
+    sets: the path of its value in a `Scenario`, such as "load.users". sweepable: example values for
+    `study sweep`. environment: the variable that the app reads; a duration is in milliseconds
+    there. name, group: given only if they do not follow from the field. alias: a second name.
     """
 
     help: str
@@ -53,13 +52,12 @@ SILENT = Scenario(
     "", "", "", "", "", Endpoint("/", "def"), Server(),
     client=Client(), upstream=Upstream(), database=Database("postgresql"),
 )  # fmt: skip
-"""A scenario that leaves everything at its default."""
+"""A scenario with every default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A dataclass field, or an argument of a command, for which a `Setting` stands. `kind`: its
-    type, without None."""
+    """A dataclass field or a command's argument with a `Setting`. kind: its type without None."""
 
     field: str
     kind: object
@@ -83,14 +81,14 @@ class Option:
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     def read(self, scenario: Scenario) -> object:
-        """Its value there; None where the scenario has no such part."""
+        """Return the scenario's value; None if the scenario has no such part."""
         part = self.setting.sets.rpartition(".")[0]
         if part and getattr(scenario, part) is None:
             return None
         return attrgetter(self.setting.sets)(scenario)
 
     def get_usual_value(self) -> object:
-        """The default; of an override, what a scenario has that says nothing of it."""
+        """Return the default; for an override, the default of a scenario."""
         return self.read(SILENT) if self.setting.sets else self.default
 
     def format_value(self, value: object) -> str:
@@ -99,7 +97,7 @@ class Option:
         return str(value)
 
     def format_typed(self, value: object) -> str:
-        """What is to be typed for it."""
+        """Return the option and value as a user types them."""
         if isinstance(value, bool):
             return self.name if value else self.name.replace("--", "--no-")
         return f"{self.name} {self.format_value(value)}"
@@ -117,7 +115,7 @@ class Option:
 
 
 def build_option(field: str, hint: object, default: object) -> Option | None:
-    """None where no `Setting` stands."""
+    """Return None if the annotation has no `Setting`."""
     setting = next((each for each in get_args(hint)[1:] if isinstance(each, Setting)), None)
     if get_origin(hint) is not Annotated or setting is None:
         return None
@@ -129,7 +127,7 @@ def build_option(field: str, hint: object, default: object) -> Option | None:
 
 @cache
 def list_options(declared: type["DataclassInstance"]) -> tuple[Option, ...]:
-    """Of the class's fields, in their order."""
+    """Return the options of the class's fields, in their order."""
     hints = get_type_hints(declared, include_extras=True)
     found = (
         build_option(each.name, hints[each.name], None if each.default is MISSING else each.default)
@@ -139,13 +137,13 @@ def list_options(declared: type["DataclassInstance"]) -> tuple[Option, ...]:
 
 
 def list_given_options(values: "DataclassInstance") -> list[tuple[Option, object]]:
-    """Those that are not at their default, with their values."""
+    """Return the options that are not at their default, with their values."""
     found = ((each, getattr(values, each.field)) for each in list_options(type(values)))
     return [(option, value) for option, value in found if value != option.default]
 
 
 def replace_value(record: Record, path: str, value: object) -> Record:
-    """With another value where a path such as "load.users" leads; as it is without such a part."""
+    """Return a copy with a new value at a path such as "load.users", if it has that part."""
     name, _, rest = path.partition(".")
     if rest:
         part = getattr(record, name)
@@ -156,6 +154,6 @@ def replace_value(record: Record, path: str, value: object) -> Record:
 
 
 def check_bounds(values: "DataclassInstance") -> None:
-    """Raises UserError naming the first value out of bounds."""
+    """Raises UserError that names the first value out of bounds."""
     for option, value in list_given_options(values):
         option.check_bounds(value)

@@ -1,4 +1,4 @@
-"""What the command line changes of scenarios, checked before anything starts."""
+"""Changes of scenarios from the command line, checked before anything starts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from scenarios.units import format_duration
 
 
 def apply_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple[Scenario, ...]:
-    """Each scenario with what was asked for. An option that fits none of them is refused."""
+    """Return the changed scenarios. Raises UserError for an option that applies to none of them."""
     check_bounds(overrides)
     timeout_s = overrides.worker_timeout_s
     if timeout_s is not None and timeout_s != int(timeout_s):
@@ -34,7 +34,7 @@ def _reject_unfit(option: Option, scenarios: Sequence[Scenario]) -> None:
 
 
 def _reject_varied(option: Option, scenarios: Sequence[Scenario]) -> None:
-    """What tells contenders apart can't be made the same for all: their names would be wrong."""
+    """Contenders keep the setting in which they differ: an override would falsify their names."""
     if not option.choices:
         return
     by_subject: dict[str, set[object]] = {}
@@ -44,32 +44,30 @@ def _reject_varied(option: Option, scenarios: Sequence[Scenario]) -> None:
     varied = [subject for subject, values in by_subject.items() if len(values) > 1]
     if varied:
         raise UserError(
-            f"{option.name}: the scenarios of {varied[0]!r} differ in it, and are named after it; "
-            "choose one of them"
+            f"{option.name}: the scenarios of {varied[0]!r} are named after this setting; choose "
+            "one of them instead"
         )
 
 
 def _reject_contradictions(given: Sequence[Option], overrides: Overrides) -> None:
-    """Options that exclude each other, or need each other."""
+    """Raises UserError for options that exclude or require each other."""
     if overrides.server == "uvicorn" and overrides.worker_timeout_s:
-        raise UserError(
-            "--worker-timeout is gunicorn's: uvicorn does not watch its loop; leave one of them out"
-        )
+        raise UserError("--worker-timeout is for gunicorn alone: leave it or --server out")
     if overrides.arrivals is not None and overrides.arrival_rate is None:
-        raise UserError("--arrivals says how an open loop's requests come: give --arrival-rate too")
+        raise UserError("--arrivals is for an open loop: give --arrival-rate too")
     for option in given:
         if overrides.arrival_rate is not None and option.setting.applies_to is HAS_USERS:
             raise UserError(
-                f"{option.name}: an open loop (--arrival-rate) has no users; leave one out"
+                f"{option.name}: an open loop has no users; leave it or --arrival-rate out"
             )
         if overrides.engine not in (None, "locust") and option.setting.needs_locust:
-            raise UserError(f"{option.name}: only Locust can; leave it or --engine out")
+            raise UserError(f"{option.name}: only Locust supports it; leave it or --engine out")
 
 
 def _override_scenario(scenario: Scenario, o: Overrides) -> Scenario:
     if scenario.rare is not None and o.engine not in (None, "locust"):
         raise UserError(
-            f"--engine {o.engine}: it asks for one path, and {scenario.name} has two; leave it out"
+            f"--engine {o.engine}: it requests one path, and {scenario.name} has two; leave it out"
         )
     found = scenario
     for option, value in list_given_options(o):
@@ -84,15 +82,15 @@ def _override_scenario(scenario: Scenario, o: Overrides) -> Scenario:
 
 
 def _name_variant(scenario: Scenario, client: Client | None) -> str:
-    """A scenario with another client library has its name behind its own."""
+    """Append the library to the scenario's name if it differs from the scenario's own."""
     if client is None or scenario.client is None or client.library == scenario.client.library:
         return scenario.name
     form = scenario.endpoint.client_form
     if form not in FORMS_OF[client.library]:
         fitting = ", ".join(library for library, forms in FORMS_OF.items() if form in forms)
         raise UserError(
-            f"--client {client.library}: {scenario.name} needs a client with a {form} form, and "
-            f"{client.library} has none; choose one of {fitting}, or other scenarios"
+            f"--client {client.library}: {scenario.name} needs a client library with a {form} "
+            f"form; choose one of {fitting}, or other scenarios"
         )
     return f"{scenario.name}-{client.library}"
 
@@ -103,24 +101,27 @@ def _settle_load(load: Load, o: Overrides) -> Load:
         load = replace(load, requests=None)
     if engine != "locust" and (load.is_open or load.think_s):
         what = "an open loop" if load.is_open else "a pause between requests"
-        raise UserError(f"--engine {engine}: {what} is Locust's alone; choose scenarios without")
+        raise UserError(f"--engine {engine}: only Locust supports {what}; choose other scenarios")
     if engine != "locust" and load.processes > load.users:
-        raise UserError(f"--load-processes {load.processes}: {engine} needs as many --users")
+        raise UserError(
+            f"--load-processes {load.processes}: {engine} needs at least as many --users"
+        )
     if load.think_spread_s > load.think_s:
         raise UserError(
             f"--think-spread {format_duration(load.think_spread_s)}: a pause of "
-            f"{format_duration(load.think_s)} cannot be so much shorter; give a longer --think-time"
+            f"{format_duration(load.think_s)} cannot be that much shorter; give a longer "
+            "--think-time"
         )
     if load.requests is not None and load.processes > 1:
         raise UserError(
-            f"--load-processes {load.processes}: {load.requests} requests are counted by one "
-            "load process; leave it out"
+            f"--load-processes {load.processes}: one load process must count the {load.requests} "
+            "requests; leave it out"
         )
     return load
 
 
 def _settle_server(server: Server, o: Overrides) -> Server:
-    """Nobody but gunicorn watches its workers' loops."""
+    """Disable the worker timeout of a server that does not watch its workers."""
     if server.is_python and server.kind != "gunicorn" and o.worker_timeout_s is None:
         return replace(server, worker_timeout_s=0.0)
     return server

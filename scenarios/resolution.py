@@ -1,4 +1,4 @@
-"""What a scenario leaves open, closed by what the machine offers."""
+"""Replaces what a scenario leaves undecided by what the machine offers."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ from scenarios.model import AS_USERS, NEVER_BINDS, Scenario
 
 @dataclass(frozen=True, slots=True)
 class MachineResources:
-    """What the machine offers where a scenario says "auto"."""
+    """The optional software of the machine, which decides what "auto" means."""
 
     uvloop: bool
     httptools: bool
@@ -15,7 +15,7 @@ class MachineResources:
 
 
 def resolve_scenario(scenario: Scenario, available: MachineResources) -> Scenario:
-    """The scenario with every "auto" and every "as many as users" replaced by what it means."""
+    """Replace every "auto" and every "as many as users" by a definite value."""
     server, client, upstream = scenario.server, scenario.client, scenario.upstream
     users = scenario.load.users
     if server.loop == "auto":

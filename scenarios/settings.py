@@ -1,5 +1,5 @@
-"""Each option that changes a scenario, declared once: what the command line, the checks, the sweeps
-and the specimen's environment say of it is derived from its field of `Overrides`."""
+"""The options that change a scenario, each declared once as a field of `Overrides`: the command
+line, the checks, the sweeps and the app's environment derive from it."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,24 +11,24 @@ from scenarios.units import DURATION, NUMBER, RATE, SECONDS, Second
 
 HAS_CLIENT = Condition("has a client or an upstream", lambda each: each.client is not None)
 IN_OUR_APPS = Condition(
-    "is one of our Python apps",
+    "runs a Python app of the study",
     lambda each: each.server.is_python and not each.server.has_users_app,
 )
 IN_PYTHON = Condition("is served by Python", lambda each: each.server.is_python)
-HAS_DATABASE = Condition("asks a database", lambda each: each.database is not None)
+HAS_DATABASE = Condition("uses a database", lambda each: each.database is not None)
 WAITS = Condition("waits for anything", lambda each: each.delay_s is not None)
 HAS_USERS = Condition("has users: an open loop has a rate", lambda each: not each.load.is_open)
-IS_OURS = Condition("is a server of ours", lambda each: each.url is None)
+IS_OURS = Condition("has a server that the study starts", lambda each: each.url is None)
 ARRIVAL_RATES = (0.1, 20_000)
 
 
 # fmt: off
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What may be changed of a scenario. None leaves the scenario's own value."""
+    """Values that replace a scenario's own; None keeps the scenario's value."""
 
     users: Annotated[int | None, Setting(
-        "Concurrent users, each waiting for its answer.", "load.users", HAS_USERS,
+        "Concurrent users, each waiting for its response.", "load.users", HAS_USERS,
         bounds=(1, 100_000), sweepable="10,100,500",
     )] = None
     spawn_rate: Annotated[float | None, Setting(
@@ -39,30 +39,30 @@ class Overrides:
         "Length of the window, such as 30s.", "load.duration_s", None, DURATION, (0.5, 3600),
     )] = None
     think_s: Annotated[Second | None, Setting(
-        "Pause of each user between requests.", "load.think_s", HAS_USERS,
+        "Pause of each user between requests, such as 1s.", "load.think_s", HAS_USERS,
         DURATION, (0, 3600), needs_locust=True, name="--think-time",
     )] = None
     think_spread_s: Annotated[Second | None, Setting(
-        "How much shorter or longer a pause is at most, at random.", "load.think_spread_s",
+        "Maximum random deviation of a pause, such as 500ms.", "load.think_spread_s",
         HAS_USERS, DURATION, (0, 3600), needs_locust=True, name="--think-spread",
     )] = None
     delay_s: Annotated[Second | None, Setting(
-        "Time that the upstream, or the sleep, takes, such as 1000ms.", "delay_s", WAITS, DURATION,
+        "Delay of the upstream, or of the sleep, such as 1000ms.", "delay_s", WAITS, DURATION,
         (0, 60), sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",
     )] = None
     user_class: Annotated[m.UserClass | None, Setting(
-        "fast (FastHttpUser) or requests (HttpUser).", "load.user_class", HAS_USERS,
-        needs_locust=True,
+        "Locust user class: fast (FastHttpUser) or requests (HttpUser).", "load.user_class",
+        HAS_USERS, needs_locust=True,
     )] = None
     load_processes: Annotated[int | None, Setting(
         "Processes of the load generator.", "load.processes", bounds=(1, 64),
     )] = None
     arrival_rate: Annotated[float | None, Setting(
-        "Open loop: requests leave at this rate, such as 300/s.", "load.arrival_rate", None,
-        RATE, ARRIVAL_RATES, needs_locust=True,
+        "Arrival rate of an open loop, such as 300/s; a closed loop of --users if not given.",
+        "load.arrival_rate", None, RATE, ARRIVAL_RATES, needs_locust=True,
     )] = None
     arrivals: Annotated[m.Arrivals | None, Setting(
-        "Arrivals of an open loop: constant or poisson.", "load.arrivals",
+        "Arrival process of an open loop: constant or poisson.", "load.arrivals",
     )] = None
     server: Annotated[m.PythonServer | None, Setting(
         "Server: gunicorn or uvicorn.", "server.kind", IN_PYTHON,
@@ -81,7 +81,7 @@ class Overrides:
         "HTTP parser: h11, httptools or auto.", "server.http", IN_PYTHON,
     )] = None
     python: Annotated[str | None, Setting(
-        "Python that runs the server and has the app's packages; without it the study's own.",
+        "Interpreter for the server, with the app's packages; the study's own if not given.",
         "server.python", IN_PYTHON, metavar="FILE",
     )] = None
     worker_timeout_s: Annotated[Second | None, Setting(
@@ -93,48 +93,48 @@ class Overrides:
         environment="APP_CLIENT",
     )] = None
     client_life: Annotated[m.Life | None, Setting(
-        "One client for all requests (shared), or one per-request.", "client.life", HAS_CLIENT,
-        environment="APP_CLIENT_LIFE",
+        "Client lifetime: shared (one for all requests) or per-request (one each).",
+        "client.life", HAS_CLIENT, environment="APP_CLIENT_LIFE",
     )] = None
     client_timeout_s: Annotated[Second | None, Setting(
         "Timeout of the app's client, such as 60s.", "client.timeout_s", HAS_CLIENT,
         DURATION, (0.001, 600), environment="APP_CLIENT_TIMEOUT_MS",
     )] = None
     client_connections: Annotated[int | None, Setting(
-        "Most connections of the app's client, in each worker.", "client.connections",
+        "Maximum connections of the app's client in each worker.", "client.connections",
         HAS_CLIENT, bounds=(1, 100_000), environment="APP_CLIENT_CONNECTIONS",
     )] = None
     upstream: Annotated[m.UpstreamKind | None, Setting(
         "Upstream program: auto, python or go.", "upstream.kind", HAS_CLIENT,
     )] = None
     database_pool: Annotated[int | None, Setting(
-        "Connections of the app's database pool, in each worker.", "database.pool", HAS_DATABASE,
+        "Connections of the app's database pool in each worker.", "database.pool", HAS_DATABASE,
         bounds=(1, 1000), environment="APP_DATABASE_POOL", name="--db-pool",
     )] = None
     keep_alive: Annotated[bool | None, Setting(
-        "Users keep their connections; --no-keep-alive: a new one for each request.",
+        "One connection per user; --no-keep-alive opens one per request.",
         "load.keep_alive",
     )] = None
     requests: Annotated[int | None, Setting(
-        "End the window after so many requests, or after --duration.", "load.requests",
-        HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
+        "Completed requests that end the window before --duration; no limit if not given.",
+        "load.requests", HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
     )] = None
     engine: Annotated[m.Engine | None, Setting(
-        "What makes the load: locust or oha.", "load.engine",
+        "Load generator: locust or oha.", "load.engine",
     )] = None
     access_log: Annotated[m.AccessLog | None, Setting(
-        "off, file, or terminal (a slow one).", "server.access_log", IN_PYTHON,
+        "Access log: off, file or terminal (a slow one).", "server.access_log", IN_PYTHON,
     )] = None
 # fmt: on
 
 
 def format_as_options(overrides: Overrides) -> str:
-    """What would have to be typed for them."""
+    """Return the overrides as a user types them."""
     return " ".join(option.format_typed(value) for option, value in list_given_options(overrides))
 
 
 def build_environment(scenario: Scenario) -> dict[str, str]:
-    """What the specimen is to read of the scenario; durations in milliseconds."""
+    """Return the app's environment variables for the scenario; durations in milliseconds."""
     found: dict[str, str] = {}
     for option in list_options(Overrides):
         value = option.read(scenario) if option.setting.environment else None

@@ -1,4 +1,4 @@
-"""One scenario with one setting at several values: what does more of it bring?"""
+"""One scenario with one setting at several values: what does more of it gain?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ SWEEPABLE: Mapping[str, Option] = {
     for option in list_options(Overrides)
     if option.setting.sweepable
 }
-"""By the setting's name: what several values can be given to. All are numbers."""
+"""The options that take several values, by the setting's name. All are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepAxis:
-    """Which setting, and its values in ascending order; of a delay in seconds."""
+    """The swept setting and its values in ascending order; a delay in seconds."""
 
     setting: str
     values: tuple[float, ...]
@@ -29,7 +29,7 @@ class SweepAxis:
 
 @dataclass(frozen=True, slots=True)
 class SweepStep:
-    """A scenario of a sweep: what it is made from, and the value that it has."""
+    """One scenario of a sweep, the scenario it derives from, and its value of the setting."""
 
     scenario: str
     base: str
@@ -37,7 +37,7 @@ class SweepStep:
 
 
 def parse_values(setting: str, text: str) -> tuple[float, ...]:
-    """`10,40,100`, or `10ms,1s` of a delay: ascending, each once. Raises UserError."""
+    """Parse `10,40,100` or `10ms,1s`: ascending, without duplicates. Raises UserError."""
     option = SWEEPABLE[setting]
     pieces = [piece.strip() for piece in text.split(",")]
     if option.unit is DURATION:
@@ -46,25 +46,25 @@ def parse_values(setting: str, text: str) -> tuple[float, ...]:
         wrong = next((piece for piece in pieces if not piece.isdecimal()), None)
         if wrong is not None:
             raise UserError(
-                f"--{setting} {text!r}: {wrong!r} is no whole number; give some such as 10,40,100"
+                f"--{setting} {text!r}: {wrong!r} is not a whole number; give some such as 10,40"
             )
         found = {float(piece) for piece in pieces}
     if len(found) > MOST_VALUES:
-        raise UserError(f"--{setting} {text!r}: give {MOST_VALUES} values at the most")
+        raise UserError(f"--{setting} {text!r}: give at most {MOST_VALUES} values")
     return tuple(sorted(found))
 
 
 def select_sweep_axis(
     given: Mapping[str, Sequence[float]], overrides: Overrides
 ) -> tuple[SweepAxis, Overrides]:
-    """The one setting with several values; those with one become overrides. Raises UserError."""
+    """Return the axis, and overrides with the settings that have one value. Raises UserError."""
     several = {name: values for name, values in given.items() if len(values) > 1}
     if len(several) != 1:
         found = " and ".join(f"--{name}" for name in several) or "none of the settings"
         has = "have" if len(several) > 1 else "has"
         raise UserError(
-            f"study sweep varies one thing: {found} {has} several values; give them to one of "
-            f"{', '.join(f'--{name}' for name in SWEEPABLE)}, such as --pool 10,40,100"
+            f"study sweep varies one setting: {found} {has} several values; give several to one "
+            f"of {', '.join(f'--{name}' for name in SWEEPABLE)}, such as --pool 10,40,100"
         )
     for name, values in given.items():
         if len(values) == 1:
@@ -81,7 +81,7 @@ def set_swept_value(overrides: Overrides, setting: str, value: float) -> Overrid
 def build_sweep_steps(
     scenarios: Sequence[Scenario], swept: SweepAxis, overrides: Overrides
 ) -> tuple[tuple[Scenario, ...], tuple[SweepStep, ...]]:
-    """Each scenario at each value, under names of their own. Raises UserError."""
+    """Return each scenario at each value under a new name. Raises UserError."""
     found: list[Scenario] = []
     steps: list[SweepStep] = []
     for value in swept.values:

@@ -1,4 +1,4 @@
-"""Numbers as people type them, and how they are written."""
+"""Numbers with units: parsing what a user types, and formatting."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _DURATIONS = {"s": 1.0, "m": 60.0}
 
 
 def split_unit(option: str, text: str, units: str, example: str) -> tuple[float, str]:
-    """Raises UserError naming the option."""
+    """Raises UserError that names the option."""
     match = re.fullmatch(rf"(\d+(?:\.\d+)?)({units})", text.strip(), re.ASCII)
     if match is None:
         raise UserError(f"{option} {text!r}: give a plain number with its unit, such as {example}")
@@ -21,13 +21,13 @@ def split_unit(option: str, text: str, units: str, example: str) -> tuple[float,
 
 
 def parse_duration(option: str, text: str) -> Second:
-    """`30s`, `1000ms`, `1.5m` in seconds. Raises UserError naming the option."""
+    """Parse `30s`, `1000ms` or `1.5m` into seconds. Raises UserError that names the option."""
     number, unit = split_unit(option, text, "ms|s|m", "30s, 1000ms or 2m")
-    return number / 1000 if unit == "ms" else number * _DURATIONS[unit]  # 104 ms are 0.104 s
+    return number / 1000 if unit == "ms" else number * _DURATIONS[unit]  # 104 * 0.001 != 0.104
 
 
 def parse_rate(option: str, text: str) -> float:
-    """`300/s`, `90/m` in a second. Raises UserError naming the option."""
+    """Parse `300/s` or `90/m` into a rate per second. Raises UserError that names the option."""
     number, unit = split_unit(option, text, "/s|/m", "300/s")
     return number / _DURATIONS[unit[1:]]
 
@@ -35,7 +35,7 @@ def parse_rate(option: str, text: str) -> float:
 def parse_number(
     option: str, text: str, kind: type[float] = float, words: str = "a number, such as 50"
 ) -> float:
-    """Raises UserError naming the option."""
+    """Raises UserError that names the option."""
     try:
         return kind(text)
     except ValueError:
@@ -43,7 +43,7 @@ def parse_number(
 
 
 def format_plain_number(value: float) -> str:
-    """As it was typed, not as 1e+20."""
+    """Format as typed, not as 1e+20."""
     return str(int(value)) if value == value // 1 else str(value)
 
 
@@ -53,8 +53,8 @@ def format_duration(value: Second) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How a number, or several, is typed and written. `parse` is given the option's name and the
-    text, and raises UserError; `words` stand behind bounds."""
+    """How to parse and format a number. parse: takes the option's name and the text, raises
+    UserError. words: the unit after the bounds in a message."""
 
     metavar: str
     parse: Callable[[str, str], object]
@@ -66,4 +66,4 @@ COUNT = Unit("N", partial(parse_number, kind=int, words="a whole number, such as
 NUMBER = Unit("NUMBER", parse_number)
 SECONDS = Unit("SECONDS", parse_number, words=" s")
 DURATION = Unit("DURATION", parse_duration, format_duration, " s")
-RATE = Unit("RATE", parse_rate, lambda value: f"{value:g}/s", " a second")
+RATE = Unit("RATE", parse_rate, lambda value: f"{value:g}/s", " per second")

@@ -1,4 +1,4 @@
-"""How long a warm-up may last, and whether that can be enough to serve each user once."""
+"""The limit of a warm-up, and whether it can be long enough to serve each user once."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from scenarios.units import Second
 
 WARM_UP_LIMIT_S: Second = 30.0
 SHORTEST_ROUND_S: Second = 0.01
-"""A user whose call is shorter may come too late for several rounds of a blocked loop, and then the
-law of the rounds is no lower bound."""
+"""With shorter calls a user may miss several rounds of a blocked loop: the sum over rounds is then
+no lower bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServingPlaces:
-    """What serves so many requests at a time, each for `held_s`: `per_worker` in each of `workers`.
+    """Places that each serve one request at a time for `held_s`: `per_worker` in each of `workers`.
 
-    accepts_one: a loop that takes one new connection in each of its rounds.
+    accepts_one: the loop accepts one new connection per round.
     """
 
     workers: int
@@ -25,12 +25,12 @@ class ServingPlaces:
     accepts_one: bool = False
 
     def compute_turn_s(self, load: Load) -> Second:
-        """The least time from the ramp's end until each user is served once more. Whatever else a
-        request needs comes on top.
+        """Return a lower bound of the time from the end of the ramp until each user is served once
+        more; everything else that a request needs comes on top.
 
-        All requests one after the other take users × held_s / places. Where a loop takes one
-        connection a round, round k serves at least k - 1 requests, so that u users of a worker
-        are all served after u (u - 1) / 2 of them, counted from the first user on.
+        One request per user takes users × held_s / places. If a loop accepts one connection per
+        round, round k serves at least k - 1 requests, so that all u users of a worker are served
+        after u (u - 1) / 2 requests, counted from the first user.
         """
         users = load.users / self.workers
         turn_s = users * self.held_s / self.per_worker
@@ -45,8 +45,8 @@ class ServingPlaces:
 def find_serving_places(
     style: Style, workers: int, pool: int, held_s: Second, accepts_one: bool
 ) -> ServingPlaces | None:
-    """None where a request that waits keeps no place of another, or where nobody knows how many
-    there are: asyncio's executor has as many as the server's machine says."""
+    """Return None if a waiting request takes no other request's place, or if the number of places
+    is unknown: the size of asyncio's executor depends on the server's machine."""
     if style == "async def that blocks":
         return ServingPlaces(workers, 1, held_s, accepts_one)
     if THREADS_OF.get(style) == "anyio's pool":
@@ -55,7 +55,8 @@ def find_serving_places(
 
 
 def find_scenario_places(scenario: Scenario) -> ServingPlaces | None:
-    """Of a resolved scenario, whose requests are all alike and answered after their wait."""
+    """Return the places of a resolved scenario; None unless all its requests are alike and their
+    responses come after the wait."""
     server, endpoint, client = scenario.server, scenario.endpoint, scenario.client
     unlike = scenario.rare is not None or endpoint.answers_first or not server.is_python
     if scenario.delay_s is None or unlike:

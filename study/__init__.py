@@ -1,3 +1,3 @@
-"""The command line `study`: the one place where running and judging meet."""
+"""The command line `study`: the only package that uses both `stress` and `analysis`."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""`study advise`: what to write for a load, with the figures of this machine."""
+"""`study advise`: the recommended endpoint style for a load, with figures of this machine."""
 
 import re
 from contextlib import closing
@@ -40,10 +40,10 @@ from study.progress import choose_display
 
 LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 LABEL = 10
-"""Characters of a label before its text."""
+"""Width of a label's column."""
 BUSY_SHARE = 0.3
-"""Of a worker's interpreter: from there on it matters what a request costs among many others, and
-calibrations with many in flight are worth their time."""
+"""Utilisation of a worker's interpreter above which the CPU per request with many in flight matters
+and is calibrated too."""
 MOST_IN_FLIGHT = 500
 
 
@@ -58,7 +58,7 @@ def write_form(path: Path) -> int:
 
 
 def give_advice(given: AdviceOptions) -> int:
-    """Raises UserError. INTERRUPTED while calibrating."""
+    """Raises UserError. Returns INTERRUPTED after a signal during the calibration."""
     asked = complete_options(given)
     assert asked.waits is not None
     assert asked.rate is not None
@@ -84,8 +84,8 @@ def give_advice(given: AdviceOptions) -> int:
 
 
 def measure_cpu(question: AdviceQuestion) -> AdviceQuestion:
-    """With the CPU of one request on this machine: of one alone, and where that keeps a worker
-    busy, of as many as are in flight. Raises UserError, CellInterruptedError."""
+    """Fill in the CPU per request of this machine, alone, or if that keeps a worker busy with the
+    expected number in flight. Raises UserError, CellInterruptedError."""
     rate_each = question.rate / question.workers
     in_flight = min(MOST_IN_FLIGHT, ceil(rate_each * question.delay_s))
     alone = calibrate_endpoints(question, 1)
@@ -96,7 +96,7 @@ def measure_cpu(question: AdviceQuestion) -> AdviceQuestion:
 
 
 def calibrate_endpoints(question: AdviceQuestion, in_flight: int) -> AdviceQuestion:
-    """With so many in flight at one worker. Raises UserError, CellInterruptedError."""
+    """Calibrate one worker with so many in flight. Raises UserError, CellInterruptedError."""
     resources, progress = detect_resources(), choose_display(quiet=False)
     chosen = [
         resolve_scenario(build_calibrated(name, question, in_flight), resources)
@@ -116,13 +116,13 @@ def calibrate_endpoints(question: AdviceQuestion, in_flight: int) -> AdviceQuest
 
 
 def list_endpoints(waits: Waits) -> tuple[str, str]:
-    """The scenarios whose CPU is measured."""
+    """Return the scenarios that are calibrated: the awaiting one and the threaded one."""
     kind = find_kind(waits)
     return kind.awaited.scenario, kind.threaded.scenario
 
 
 def is_delayed(waits: Waits) -> bool:
-    """Whether the study's endpoint waits as long as it is asked to."""
+    """Return True if the endpoints have an adjustable delay."""
     return all(each.delay_s is not None for each in select_scenarios(list_endpoints(waits)))
 
 
@@ -141,17 +141,17 @@ def describe_cpu(question: AdviceQuestion, measured: bool) -> str:
         formats.duration_three_digits(each) for each in (question.cpu_s, question.thread_cpu_s)
     )
     if not measured:
-        return f"CPU of one request, as given: {awaited_s} in an async def, {threaded_s} in a def."
+        return f"CPU per request, as given: {awaited_s} in an async def, {threaded_s} in a def."
     awaited, threaded = list_endpoints(question.waits)
     return (
-        f"CPU of one request, measured now on this machine: {awaited_s} in an async def "
-        f"({awaited}), {threaded_s} in a def ({threaded}). Your own code takes more: measure it, "
-        "and give --cpu."
+        f"CPU per request, measured now on this machine: {awaited_s} in an async def "
+        f"({awaited}), {threaded_s} in a def ({threaded}). Your code needs more: measure it and "
+        "give --cpu."
     )
 
 
 def print_advice(question: AdviceQuestion, advice: Advice, cpu: str) -> None:
-    """What to write comes last: there it is on the screen when the command ends."""
+    """Print the recommendation last, where it stays on the screen when the command ends."""
     workers = formats.count_things(question.workers, "worker")
     print_wrapped(f"{advice.load}. {workers}, {formats.count_things(question.cores, 'core')}.")
     print()
@@ -171,7 +171,7 @@ def print_advice(question: AdviceQuestion, advice: Advice, cpu: str) -> None:
 
 
 def build_ways_table(advice: Advice) -> Table:
-    """`mean_s` as milliseconds; what arrives faster than it is served has none."""
+    """Without a mean, requests arrive faster than they are served."""
     rows = [
         Row(
             strip_markup(each.name),
@@ -189,13 +189,13 @@ def build_ways_table(advice: Advice) -> Table:
         Column("at most", "rps", formats.three_digits),
         Column("served", "rps", formats.three_digits),
         Column("mean", "ms"),
-        Column("full first", is_text=True),
+        Column("limited by", is_text=True),
     )
     return Table(columns, rows, notes=(load_advice_table().note,))
 
 
 def print_rows(places: tuple[int, ...], records: Records) -> None:
-    """Of the decision table, as they were recorded."""
+    """Print rows of the decision table with their recorded figures."""
     filler, table = TemplateFiller(records), load_decision_table()
     machines = dict.fromkeys(str(each) for each in records.machines.values())
     print_wrapped(f"Nearest in the decision table, measured on {'; '.join(machines)}:")
@@ -207,18 +207,18 @@ def print_rows(places: tuple[int, ...], records: Records) -> None:
 
 
 def format_place(path: Path) -> str:
-    """From where the user stands, if it is below."""
+    """Return the path relative to the current folder if it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def strip_markup(text: str) -> str:
-    """Markdown as plain text."""
+    """Return Markdown as plain text."""
     return LINK.sub(r"\1", text).replace("`", "")
 
 
 def print_labelled(label: str, text: str) -> None:
-    """The text in a column of its own."""
+    """Print the text in a column to the right of the label."""
     lines = wrap(text, WIDTH - LABEL, break_on_hyphens=False)
     for place, line in enumerate(lines):
         print(f"{'' if place else label:{LABEL}}{line}")

@@ -1,5 +1,4 @@
-"""`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
-event loop."""
+"""`study audit`: starts the user's service with the probe, sends it requests and records both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,15 +39,15 @@ from study.machine_facts import collect_environment, find_in_repository
 from study.progress import ProgressDisplay
 
 NOT_SEEN = (
-    "a server that runs already has no probe inside: the audit measures its latencies and cannot "
-    "see what blocks it"
+    "a running server has no probe: the audit measures its latency and cannot see what blocks its "
+    "event loop"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class AuditOrder:
-    """What was asked for. command: None where `url` names a server that runs already. port: the one
-    that the service is asked on, if it listens on several."""
+    """An audit as ordered. command: None if `url` names a running server. port: where to send
+    requests, if the service listens on several."""
 
     command: AuditedCommand | None
     url: str
@@ -66,7 +65,7 @@ class AuditOrder:
 
 @dataclass(slots=True)
 class Audit:
-    """One audit as it goes on: what is known so far, so that an early end loses none of it."""
+    """The state of one audit, so that an early end loses nothing."""
 
     order: AuditOrder
     directory: RunDir
@@ -80,7 +79,7 @@ class Audit:
     server: ServerRecord = field(default_factory=ServerRecord)
     hop_ms: float | None = None
     ended_by: str | None = None
-    """Why it ended before its time."""
+    """Reason of an early end."""
     started_within_s: Second = 0.0
     ended_s: Second = 0.0
     trials: list[TrialRecord] = field(default_factory=list)
@@ -97,11 +96,11 @@ class Audit:
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         self.started_within_s = monotonic() - began_s
         with self.app:
-            self.show(f"it serves {self.app.url} with the probe inside")
+            self.show(f"the service listens on {self.app.url} with the probe attached")
             self.ask(self.app.url)
         self.ended_s = monotonic() - self.t0_s
         if not self.order.only_plan and self.ended_by is None:
-            noted = self.interruption.reason  # Ctrl-C is the usual end of the user's own traffic
+            noted = self.interruption.reason  # Ctrl-C is how --drive none ends
             self.hop_ms = measure_hop_of(self.app, Interruption() if noted else self.interruption)
 
     def ask(self, url: str) -> None:
@@ -117,13 +116,13 @@ class Audit:
                 url, self.plan, load, self.interruption, self.show, self.is_alive
             )
         self.ended_by = self.driven.interrupted
-        if self.app is not None and not self.is_alive():  # in no record: it may say a secret
+        if self.app is not None and not self.is_alive():  # never recorded: it may hold a secret
             words = read_last_words(self.app.process.log)
             self.show(f"your service ended by itself ({self.describe_end()}): {words}")
 
     @contextmanager
     def watch_server(self) -> Iterator[None]:
-        """What happens to the server meanwhile belongs to the record, however it ends."""
+        """Record what happens to the server during the body, however it ends."""
         if self.app is None:
             yield
             return
@@ -142,11 +141,11 @@ class Audit:
         return "" if code is None else describe_exit_code(code)
 
     def show(self, text: str) -> None:
-        """On stderr: the answer alone goes to stdout."""
+        """Print on stderr: only the result goes to stdout."""
         self.display.print_step(f"study: {text}")
 
     def keep(self) -> None:
-        """What was seen, as far as it goes. Raises UserError where the disk is full."""
+        """Save what was recorded so far. Raises UserError if the disk is full."""
         with translate_write_errors(self.directory.path, "the audit"):
             self.save()
 
@@ -155,7 +154,7 @@ class Audit:
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
         if self.app is not None:
-            self.app.process.log.unlink(missing_ok=True)  # it may say a secret
+            self.app.process.log.unlink(missing_ok=True)  # it may hold a secret
         journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
         for name, build in PROBE_TABLES.items():
             cell.save_table(name, build(journals, self.t0_s, self.t0_s + self.ended_s))
@@ -169,18 +168,18 @@ class Audit:
         })  # fmt: skip
 
     def save_record(self) -> None:
-        """Again after each round of a trial."""
+        """Save the record; also called after each round of a trial."""
         record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
         (self.directory.open_cell(KIND).path / AUDIT_FILE).write_bytes(record + b"\n")
 
     def can_try(self) -> bool:
-        """A service that deadlocked may be cured; one that ended by itself drove no whole load."""
+        """Return True if trials make sense. A change may cure a deadlock; a service that ended by
+        itself did not complete the load."""
         is_over = self.interruption.reason is not None or self.ended_by == APP_ENDED
         return not is_over and self.driven is not None
 
     def run_trials(self) -> None:
-        """Raises UserError where the disk is full, CellInterruptedError; what was measured is
-        kept."""
+        """Raises UserError if the disk is full, CellInterruptedError; finished rounds are kept."""
         command, driven = self.order.command, self.driven
         assert command is not None
         assert driven is not None

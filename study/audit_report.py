@@ -1,4 +1,4 @@
-"""From the records of an audit to what it says: in the terminal, findings.json, report.html."""
+"""Turns the records of an audit into its output: terminal, findings.json, report.html."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ from study.progress import get_terminal_width
 
 NO_GATE = FindingGate()
 COMPARISON_SCHEMA = 1
-"""Of what `study compare --json` prints."""
+"""Schema version of `study compare --json` for audits."""
 
 
 def is_audit(run: RunDir) -> bool:
@@ -53,9 +53,8 @@ def report_audit(
     json_output: bool = False,
     verbose: bool = False,
 ) -> int:
-    """Writes and prints what the records say. The exit code. Raises UserError where records are
-    missing."""
-    with show_activity("judging what was recorded"):
+    """Write and print the findings; return the exit code. Raises UserError for missing records."""
+    with show_activity("analysing the records"):
         evidence = load_audit_evidence(run)
         found = predict_findings(find_all(evidence), evidence, count_cores(run))
     outcomes = judge_findings(found, gate)
@@ -74,7 +73,7 @@ def report_audit(
 
 
 def choose_exit_code(outcomes: Sequence[FindingOutcome]) -> int:
-    """Where it is not known whether a threshold is kept, the audit could not do what was asked."""
+    """Return CANNOT if the audit cannot tell whether a threshold is met."""
     if any(each.failing for each in outcomes):
         return NOT_AS_EXPECTED
     return CANNOT if any(each.why is not None for each in outcomes) else ALL_WELL
@@ -87,7 +86,7 @@ def write_for_ci(
     gate: FindingGate,
     outcomes: Sequence[FindingOutcome],
 ) -> None:
-    """findings.sarif and summary.md."""
+    """Write findings.sarif and summary.md."""
     environment = ensure_mapping(run.load_manifest().get("environment"))
     sarif = export_sarif(found, evidence, str(environment.get("study", "")), gate.baseline)
     (run.path / SARIF_FILE).write_text(dump_json(sarif))
@@ -100,25 +99,25 @@ def dump_json(content: Mapping[str, object]) -> str:
 
 
 def count_cores(run: RunDir) -> int:
-    """Of the machine that the audit ran on; 1 where its record does not say."""
+    """Return the cores of the machine that the audit ran on; 1 if not recorded."""
     environment = run.load_manifest().get("environment")
     cores = environment.get("cores") if isinstance(environment, dict) else None
     return cores if isinstance(cores, int) else 1
 
 
 def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bool:
-    """Whatever keeps report.html from being drawn is one line: the records are safe by now."""
+    """Draw report.html; a failure is one line, since the records are saved."""
     try:
         with show_activity("drawing report.html"):
             write_audit_page(run, found, evidence)
     except (UserError, OSError, ValueError, pl.exceptions.PolarsError) as error:
-        print_message(f"report.html could not be made: {error}")
+        print_message(f"report.html could not be drawn: {error}")
         return False
     return True
 
 
 def print_audit_comparison(a: RunDir, b: RunDir, json_output: bool) -> int:
-    """Raises UserError where records are missing."""
+    """Raises UserError for missing records."""
     sides = [load_audit_evidence(each) for each in (a, b)]
     changes = compare_findings(*map(find_all, sides))
     differences = list(list_audit_differences(*sides))

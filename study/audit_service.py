@@ -1,4 +1,4 @@
-"""`study audit` from its start to its exit code: the audit, then what its records say."""
+"""`study audit` from start to exit code: the audit, its trials and its report."""
 
 from contextlib import closing
 
@@ -14,7 +14,7 @@ from study.progress import choose_display
 
 
 def audit_service(order: AuditOrder) -> int:
-    """The exit code. Raises UserError where the service can't be started or asked."""
+    """Return the exit code. Raises UserError if the service does not start or respond."""
     check_options(order.requests)
     directory = create_run(order.out.resolve(), KIND)
     with record_signals() as interruption, closing(choose_display(False, rows=False)) as display:
@@ -32,17 +32,17 @@ def audit_service(order: AuditOrder) -> int:
 
 
 def run_audit(audit: Audit) -> str | None:
-    """Why it ended early; None if it did not. Raises UserError."""
+    """Return why the audit ended early; None if it did not. Raises UserError."""
     try:
         audit.run()
     except CellInterruptedError as error:
         audit.ended_by = str(error)
     except UserError:
-        audit.directory.discard()  # at most one request of each route was sent
+        audit.directory.discard()  # at most one request per route was sent
         raise
     if audit.order.only_plan:
         return audit.ended_by
-    audit.keep()  # a signal is only noted here: it cannot tear what was measured
+    audit.keep()  # a signal is only noted here: it cannot corrupt the files
     if audit.order.trials.is_asked and audit.can_try():
         try:
             audit.run_trials()

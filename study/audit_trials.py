@@ -1,4 +1,4 @@
-"""--try: rounds of the user's service without and with a change, in turn."""
+"""`--try`: rounds of the user's service without and with a change, in turn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,8 +22,7 @@ SIDES: tuple[Side, Side] = ("before", "after")
 
 @dataclass(frozen=True, slots=True)
 class TrialOrder:
-    """What the user asks to be tried. is_auto: also what cures the findings. rounds: of each
-    side."""
+    """The trials as ordered. is_auto: the cures of the findings too. rounds: of each side."""
 
     trials: tuple[Trial, ...] = ()
     is_auto: bool = False
@@ -35,14 +34,14 @@ class TrialOrder:
 
 
 class InvalidTrialError(Exception):
-    """Why a trial says nothing; the next one may."""
+    """A trial without a valid result; its message is the reason. The next trial still runs."""
 
 
 def read_trial_order(
     typed: TrialOptions, command: AuditedCommand | None, is_asked: bool
 ) -> TrialOrder:
-    """is_asked: whether the audit sends requests of its own. Raises UserError for what cannot be
-    tried, before anything starts."""
+    """is_asked: the audit sends requests. Raises UserError for an impossible trial, before anything
+    starts."""
     if not typed.changes:
         if typed.rounds is not None:
             raise UserError("--rounds: only with --try, such as --try pool=100")
@@ -64,7 +63,7 @@ def read_trial_order(
 def choose_trials(
     order: TrialOrder, command: AuditedCommand, directory: RunDir, show: Show
 ) -> tuple[Trial, ...]:
-    """What the user named, and with auto what cures the worst findings."""
+    """Return the user's trials and, with auto, the cures of the worst findings."""
     if not order.is_auto:
         return order.trials
     found = find_all(load_audit_evidence(directory)).findings
@@ -79,7 +78,7 @@ def choose_trials(
             possible.append(each)
     if len(possible) > MOST_AUTO:
         left = ", ".join(map(str, possible[MOST_AUTO:]))
-        show(f"--try {AUTO} measures the first {MOST_AUTO} cures; name others with --try: {left}")
+        show(f"--try {AUTO} measures the first {MOST_AUTO} cures; give --try for others: {left}")
     if not possible:
         show(f"--try {AUTO}: no finding has a cure that can be measured without an edit")
     return tuple(dict.fromkeys((*order.trials, *possible[:MOST_AUTO])))
@@ -87,8 +86,7 @@ def choose_trials(
 
 @dataclass(slots=True)
 class TrialRunner:
-    """rounds: of each side. t0_s: of the audit, by time.monotonic(). keep: saves `records` as they
-    are by then."""
+    """rounds: of each side. keep: saves `records` after each round."""
 
     command: AuditedCommand
     load: RoundLoad
@@ -99,13 +97,13 @@ class TrialRunner:
     records: list[TrialRecord] = field(default_factory=list)
 
     def run(self, trials: Sequence[Trial], round_s: Second) -> None:
-        """round_s: how long a round takes, for what is said beforehand. Raises UserError where
-        nothing can be saved, CellInterruptedError; what was measured is kept."""
+        """round_s: estimated length of a round, for the message. Raises UserError if nothing can be
+        saved, CellInterruptedError; finished rounds are kept."""
         count = 2 * self.rounds * len(trials)
         self.show(
             f"{', '.join(map(str, trials))}: {self.rounds} rounds without and {self.rounds} with "
             f"the change{'' if len(trials) == 1 else ' each'}, about {count * round_s:.0f} s. Your "
-            "service is started anew for each round."
+            "service starts again for each round."
         )
         for each in trials:
             self.records.append(TrialRecord(str(each), warnings=WARNINGS.get(each.kind, ())))
@@ -117,7 +115,7 @@ class TrialRunner:
             self.try_change(trial)
         except InvalidTrialError as error:
             self.update(replace(self.records[-1], invalid=str(error)))
-            self.show(f"{trial} is no valid trial: {error}")
+            self.show(f"{trial} is not a valid trial: {error}")
 
     def try_change(self, trial: Trial) -> None:
         """Raises InvalidTrialError, CellInterruptedError."""
@@ -135,7 +133,7 @@ class TrialRunner:
     def run_round(
         self, trial: Trial, side: Side, command: AuditedCommand, name: str
     ) -> FinishedRound:
-        """Of a round that does not end well no cell is left."""
+        """Run one round; a round that fails leaves no cell behind."""
         cell = self.directory.open_cell(name)
         try:
             done = run_round(command, cell.raw, self.load)
@@ -144,9 +142,9 @@ class TrialRunner:
                 raise InvalidTrialError(fault)
             cell.save_table("asked", done.rows)
         except UserError as error:
-            self.show(str(error))  # in no record: it may say a secret of the service
+            self.show(str(error))  # never recorded: it may hold a secret of the service
             change = f"with {trial}" if side == "after" else "again"
-            said = f"the service could not be started or asked {change}"
+            said = f"the service could not be started or called {change}"
             raise InvalidTrialError(said) from error
         finally:
             if not cell.has_table("asked"):

@@ -1,4 +1,4 @@
-"""`study capacity`: steps of an open loop until the knee is found, then the latencies below it."""
+"""`study capacity`: open-loop steps until the knee is found, then the latencies below it."""
 
 import shlex
 import sys
@@ -30,7 +30,7 @@ UNKNOWN_CEILING = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class CapacityPlan:
-    """Steps of one scenario; each depends on what became of those before. `first`: a rate."""
+    """The steps of one scenario, each chosen from the results so far. first: a rate."""
 
     scenario: Scenario
     first: float
@@ -59,7 +59,7 @@ class CapacityPlan:
     def _choose_share(
         self, measured: set[float], results: Sequence[CellSummary]
     ) -> ScheduledTrial | None:
-        """Of the knee, but for those that a step has measured."""
+        """Return the next share of the knee that no step has measured yet."""
         sustained_rps = compute_knee(results).sustained_rps
         if sustained_rps is None:
             return None
@@ -79,12 +79,12 @@ class CapacityPlan:
 
 
 def round_rate(rate: float) -> float:
-    """To three digits: names of cells are made of it."""
+    """Round to three digits, because the rate is part of the cell's name."""
     return float(f"{rate:.3g}")
 
 
 def choose_first_rate(scenario: Scenario, predictor: Predictor | None) -> float:
-    """Theory's ceiling, if there is one. Raises CellInterruptedError."""
+    """Return the predicted ceiling, if there is one. Raises CellInterruptedError."""
     predicted = predictor and predictor.compute(scenario)
     return round_rate(min((predicted and predicted.ceiling_rps) or UNKNOWN_CEILING, FASTEST))
 
@@ -92,7 +92,7 @@ def choose_first_rate(scenario: Scenario, predictor: Predictor | None) -> float:
 def find_capacity(
     scenario: Scenario, first: float | None, most_steps: int, port: int, out: Path
 ) -> int:
-    """`first` is where to begin; None takes what theory says of the ceiling. Raises UserError."""
+    """first: the first rate; None for the predicted ceiling. Raises UserError."""
     settled = resolve_scenario(scenario, detect_resources())
     order = RunOptions(
         name=f"capacity-{scenario.name}",

@@ -1,4 +1,4 @@
-"""What `study list` and `study show` print of the scenarios that can be run."""
+"""The output of `study list` and `study show`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -13,22 +13,22 @@ from study.estimates import estimate_run_s, format_estimate
 from study.machine_facts import detect_resources
 
 NAMES_WIDTH = 26
-"""The longest name of the catalogue, and a space."""
+"""The longest name of the catalogue and a space."""
 GROUPS_HELP = {
     "study list GROUP": "the scenarios of one group",
     "study list --all": "every scenario",
-    "study show SCENARIO": "one scenario: its settings, what to expect and why",
-    "study run GROUP": f"measure; without a name: {' and '.join(DEFAULT_GROUPS)}",
+    "study show SCENARIO": "settings of a scenario, what to expect and why",
+    "study run GROUP": f"run a group; {' and '.join(DEFAULT_GROUPS)} if none is given",
 }
 SCENARIOS_HELP = {
-    "study show NAME": "its settings, what to expect and why",
-    "study run NAME": "measure it",
+    "study show NAME": "settings of a scenario, what to expect and why",
+    "study run NAME": "run it",
 }
-ESTIMATED = "min: about how many minutes all scenarios of the group take."
+ESTIMATED = "min: estimated minutes for all scenarios of the group."
 
 
 def list_groups() -> Iterator[str]:
-    """Each with its question, and how to see more."""
+    """Return the lines with each group's question, and the commands that show more."""
     yield from render_terminal(build_groups_table())
     yield ""
     yield from list_commands(GROUPS_HELP)
@@ -51,7 +51,7 @@ def build_groups_table() -> Table:
 
 
 def list_scenarios(scenarios: Sequence[Scenario]) -> Iterator[str]:
-    """By group: name and question."""
+    """Return the lines with each scenario's name and question, by group."""
     for group in dict.fromkeys(each.group for each in scenarios):
         question = GROUP_QUESTIONS.get(group)
         yield from wrap(f"{group}: {question}" if question else group, WIDTH)
@@ -70,8 +70,8 @@ def show_scenarios(scenarios: Sequence[Scenario]) -> Iterator[str]:
 
 
 def show_scenario(scenario: Scenario) -> Iterator[str]:
-    """All that is known of a resolved scenario before it runs."""
-    from analysis.report.conditions import build_settings_table  # their dataframes import slowly
+    """Return the lines about a resolved scenario."""
+    from analysis.report.conditions import build_settings_table  # slow: it imports dataframes
     from analysis.summary.comparison import read_scenarios
 
     yield f"{scenario.name} (group {scenario.group})"
@@ -87,8 +87,8 @@ def show_scenario(scenario: Scenario) -> Iterator[str]:
     name = scenario.name if scenario.group in GROUPS else "FILE"
     yield from list_commands(
         {
-            f"study run {name}": f"measure it, in about {about}",
-            f"study predict {name}": "what theory expects, after a short calibration",
+            f"study run {name}": f"run it, in about {about}",
+            f"study predict {name}": "predict its results, after a short calibration",
         }
     )
 

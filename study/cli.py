@@ -1,4 +1,4 @@
-"""The command line: its commands, and how each of their ends becomes an exit code."""
+"""The command line: its commands, and the exit code for every way a command ends."""
 
 import sys
 import traceback
@@ -32,7 +32,7 @@ Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", 
 
 @declare_command()
 def completion(shell: Shell, /) -> int:
-    """Print the script that completes commands and options in a shell.
+    """Print a script for the shell's completion of commands and options.
 
     For example:
         study completion bash >~/.local/share/bash-completion/completions/study
@@ -43,9 +43,9 @@ def completion(shell: Shell, /) -> int:
 
 @declare_command()
 def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hyphen=True)]) -> int:
-    """Start your service with the probe inside; you send the requests (audit --drive none).
+    """Start your service with the probe; you send the requests (audit --drive none).
 
-    Its options are those of `study audit`.
+    The options are those of `study audit`.
 
     For example:
         study probe main:app --app-dir ./service
@@ -62,20 +62,20 @@ COMMANDS = {
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
     "Teaching": (workshop.workshop, guide.guide),
-    "By hand": (
+    "Tools": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),
 }  # fmt: skip
-"""As the help has them. What takes a while to import, each imports when it is called."""
+"""The commands in the order of the help. A command imports slow modules when it is called."""
 MODULES = {
     "run": "study.run", "sweep": "study.run", "capacity": "study.capacity",
     "predict": "study.predict", "audit": "study.audit_service", "report": "study.report",
     "compare": "study.compare", "workshop": "study.workshop", "guide": "study.guide",
     "serve": "study.serve", "doctor": "study.doctor", "advise": "study.advise",
 }  # fmt: skip
-"""What a command imports for some seconds."""
+"""The modules that take seconds to import."""
 OPEN = Box("    \n" * 8)
-"""Panels of the help have a title and no lines."""
+"""Panels of the help: a title without lines."""
 
 
 def build_app() -> App:
@@ -95,13 +95,13 @@ def build_app() -> App:
         group = Group(title, sort_key=place)
         for row, command in enumerate(commands):
             app.command(command, group=group, sort_key=row)
-    app["--version"].group = group  # the last: without a panel of its own
+    app["--version"].group = group  # the last one: --version has no panel of its own
     return app
 
 
 def load_command(app: App, given: Sequence[str]) -> None:
-    """On a terminal, where the seconds that it takes are shown. Raises CycloptsError for wrong use,
-    before anything is imported."""
+    """On a terminal, import the command's module and show the seconds. Raises CycloptsError for
+    wrong use, before anything is imported."""
     module = MODULES.get(given[0])
     if module and sys.stderr.isatty() and "--help" not in given:
         app.parse_args(given, exit_on_error=False, print_error=False)
@@ -110,12 +110,12 @@ def load_command(app: App, given: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code; errors that a user can cause are one line on stderr."""
+    """Return the exit code; an error that a user can cause is one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")
-        if given[0] == "probe" and "--help" not in given:  # what it takes is the audit's to read
+        if given[0] == "probe" and "--help" not in given:  # the audit parses its options
             given = [*PROBE, *given[1:]]
         app = build_app()
         load_command(app, given)
@@ -131,12 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USE
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        print_message(f"cannot go on: {error.strerror or error}{where}")
+        print_message(f"cannot continue: {error.strerror or error}{where}")
         return CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:
         traceback.print_exc()
-        print_message("broke; please report it with what is above")
+        print_message("internal error; please report it with the traceback above")
         return BROKEN
     return code if isinstance(code, int) else 0

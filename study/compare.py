@@ -1,4 +1,4 @@
-"""`study compare`: two run directories side by side, if they are of one kind."""
+"""`study compare`: two run directories of the same kind, compared."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,15 @@ from study.paths import format_path
 MOST_NAMED = 3
 REVISION_SHOWN = 10
 SCHEMA = 1
-"""Of what --json prints."""
+"""Schema version of --json."""
 
 
 def compare_directories(
     a: Path, b: Path, anyway: bool, json_output: bool = False, html: Path | None = None
 ) -> int:
-    """The exit code. Raises UserError for runs that are unlike, unless `anyway`."""
+    """Return the exit code. Raises UserError for runs with different settings, unless `anyway`."""
     if html is not None and html.suffix != ".html":
-        raise UserError(f"--html {html}: end its name in .html")
+        raise UserError(f"--html {html}: the name must end in .html")
     runs = {"A": open_run(a), "B": open_run(b)}
     if any(map(is_audit, runs.values())):
         return compare_audit_runs(runs, json_output, html)
@@ -59,7 +59,7 @@ def compare_directories(
 def print_comparison(
     runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Comparison
 ) -> None:
-    """The answer last."""
+    """Print both runs, the table and, last, the answer."""
     if unlike:
         differences = shorten_differences(unlike)
         warning = f"Warning: these runs differ in more than their code: {differences}."
@@ -78,11 +78,11 @@ def print_json(runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Co
 
 
 def compare_audit_runs(runs: Mapping[str, RunDir], json_output: bool, html: Path | None) -> int:
-    """Raises UserError where only one of them is an audit."""
+    """Raises UserError if only one of them is an audit."""
     if not all(map(is_audit, runs.values())):
-        raise UserError("one of these runs is an audit, the other is not; compare like with like")
+        raise UserError("only one of these runs is an audit; compare two of the same kind")
     if html is not None:
-        raise UserError("--html: not for audits; --json prints what changed")
+        raise UserError("--html does not support audits; --json prints the changes")
     return print_audit_comparison(runs["A"], runs["B"], json_output)
 
 
@@ -98,11 +98,11 @@ def shorten_differences(unlike: Sequence[str]) -> str:
 
 
 def load_completed_summary(run: RunDir) -> RunSummary:
-    """Raises UserError where there is nothing to compare."""
+    """Raises UserError if there is nothing to compare."""
     summary = load_run_summary(run)
     if all(cell.interrupted for cell in summary.cells):
         raise UserError(
-            f"{run.path}: no cell of this run was completed; there is nothing to compare"
+            f"{run.path}: this run has no completed cell, so there is nothing to compare"
         )
     return summary
 
@@ -117,10 +117,9 @@ def build_run_header(run: RunDir) -> dict[str, object]:
 
 
 def format_run_header(name: str, run: RunDir) -> str:
-    """The code may differ: that is what one compares."""
-    told = build_run_header(run)
-    revision = told["git_revision"]
+    header = build_run_header(run)
+    revision = header["git_revision"]
     if not isinstance(revision, str):
         return f"{name}  {format_path(run.path)}\n   code unknown"
-    changed = ", with changes" if told["git_changed"] else ""
+    changed = ", with changes" if header["git_changed"] else ""
     return f"{name}  {format_path(run.path)}\n   code {revision[:REVISION_SHOWN]}{changed}"

@@ -1,4 +1,4 @@
-"""The options of a load that comes from other machines, and what they mean together."""
+"""The options of a load from other machines, and the checks of their combinations."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ GROUP = "Other machines"
 
 @dataclass(frozen=True, slots=True)
 class DistributionOptions:
-    """As typed; None: not given."""
+    """The options as typed; None: not given."""
 
     distributed: Annotated[
         bool,
-        Setting("Load from other machines: run `study load-worker` on each.", group=GROUP),
+        Setting("Load from other machines, each with `study load-worker`.", group=GROUP),
     ] = False
     expect_workers: Annotated[
         int | None,
         Setting(
-            "Number of load workers of other machines to wait for.",
+            "Number of load workers to wait for; required with --distributed.",
             bounds=(1, MOST_WORKERS),
             group=GROUP,
         ),
@@ -40,8 +40,8 @@ class DistributionOptions:
     listen: Annotated[
         str | None,
         Setting(
-            "This machine's address for the other machines. Server and master then answer "
-            "whoever reaches it: only in a network that you trust. Loopback if not given.",
+            "This machine's address for the other machines; loopback if not given. Everyone who "
+            "reaches it can use server and master: use it only in a trusted network.",
             group=GROUP,
             metavar="ADDRESS",
         ),
@@ -53,7 +53,7 @@ class DistributionOptions:
     wait_s: Annotated[
         Second | None,
         Setting(
-            "How long to wait for them; 60s if not given.",
+            "Maximum wait for the load workers; 60s if not given.",
             unit=DURATION,
             name="--wait-workers",
             group=GROUP,
@@ -67,21 +67,19 @@ def build_distribution(
     served: bool,
     own: frozenset[str] | None = None,
 ) -> "Distribution | None":
-    """None where the load is this machine's own. Raises UserError naming the option that does not
-    fit. `own`: this machine's addresses, looked up if they are not given."""
+    """Return None for a load from this machine. own: this machine's addresses, looked up if None.
+    Raises UserError that names the option."""
     from stress.runtime import MASTER_PORT, Distribution
 
     if not asked.distributed:
         for option, _ in list_given_options(asked):
             raise UserError(
-                f"{option.name} is for a load from other machines: give --distributed too"
+                f"{option.name} is for load from other machines: give --distributed too"
             )
         return None
     reject_own_load(load_processes, served)
     if asked.expect_workers is None:
-        raise UserError(
-            "--distributed: give --expect-workers N too, how many load workers to expect"
-        )
+        raise UserError("--distributed: give --expect-workers N too, the number of load workers")
     check_bounds(asked)
     wait_s = WAIT_S if asked.wait_s is None else asked.wait_s
     check_between("--wait-workers", wait_s, SHORTEST_WAIT_S, LONGEST_WAIT_S, "s")
@@ -96,12 +94,12 @@ def build_distribution(
 def reject_own_load(load_processes: int | None, served: bool) -> None:
     if load_processes is not None:
         raise UserError(
-            "--load-processes: with --distributed the load processes are those of the other "
-            "machines; give --expect-workers N instead"
+            "--load-processes: with --distributed the other machines run the load processes; give "
+            "--expect-workers N instead"
         )
     if served:
         raise UserError(
-            "--served: with --distributed each cell starts its own server; leave one out"
+            "--served: with --distributed each cell starts a server; leave one of them out"
         )
 
 
@@ -111,7 +109,7 @@ def check_between(option: str, value: float, lowest: float, highest: float, unit
 
 
 def check_own_address(text: str, own: frozenset[str]) -> str:
-    """An IPv4 address of this machine: the other machines must be able to say it."""
+    """Return an IPv4 address of this machine, which other machines can use. Raises UserError."""
     try:
         found = str(ipaddress.IPv4Address(text))
     except ValueError:
@@ -124,8 +122,8 @@ def check_own_address(text: str, own: frozenset[str]) -> str:
 
 
 def check_ports(distribution: "Distribution", server_port: int) -> None:
-    """Raises UserError where the server's or the master's is taken, or both are the same."""
+    """Raises UserError if the server's or the master's port is taken, or both are the same."""
     if server_port == distribution.master_port:
-        raise UserError(f"--master-port {server_port} is the server's too: choose another for one")
+        raise UserError(f"--master-port {server_port} is also the server's port: choose another")
     find_free_port(server_port, distribution.listen)
     find_free_port(distribution.master_port, distribution.listen, "--master-port")

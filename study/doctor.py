@@ -1,4 +1,4 @@
-"""`study doctor`: can this machine run the study?"""
+"""`study doctor`: checks whether this machine can run the study."""
 
 import resource
 import shutil
@@ -21,7 +21,7 @@ from study.messages import show_activity
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """needed: without it nothing can run; otherwise the advice tells what is lost."""
+    """One check. needed: nothing runs without it; otherwise `advice` says what is missing then."""
 
     what: str
     good: bool
@@ -44,7 +44,7 @@ def check_installation(port: int) -> list[Finding]:
         *check_toolchains(),
         describe_optional("postgresql", not missing, "embedded", missing),
         describe_optional(
-            "oha", bool(shutil.which("oha")), "on the PATH", "--engine oha can't be used"
+            "oha", bool(shutil.which("oha")), "on the PATH", "--engine oha is not available"
         ),
         describe_optional("uvloop", offered.uvloop, "installed", "auto means asyncio"),
         describe_optional("httptools", offered.httptools, "installed", "auto means h11"),
@@ -63,20 +63,20 @@ def check_machine() -> list[Finding]:
         Finding("python", sys.version_info >= (3, 11), f"{about['python']}",
                 "install 3.11 or newer", needed=True),
         Finding("system", sys.platform == "linux", f"{about['os']}",
-                "made for Linux; docs/install.md says what is missing elsewhere"),
+                "made for Linux; docs/install.md lists what is missing elsewhere"),
         Finding("cores", cores >= 2, f"{cores}",
-                "the generator and the server share one core: expect GENERATOR_SATURATED"),
+                "load generator and server share one core: expect GENERATOR_SATURATED"),
         Finding("idle", busy < 20, f"{100 - busy:.0f} % of the machine is idle",
-                "something else is running, and will slow down what is measured"),
+                "other programs are running and will slow down the measurements"),
         Finding("memory", free_mib > 1024, f"{free_mib} MiB free",
-                "1 GiB is needed for 500 users and 500 threads"),
+                "500 users and 500 threads need 1 GiB"),
         Finding("descriptors", enough, f"hard limit {hard}",
                 f"enough for --users {most}; raise it for {users} (ulimit -Hn)"),
     ]  # fmt: skip
 
 
 def check_toolchains() -> list[Finding]:
-    """Go builds the quick upstream too."""
+    """Check Go, which also builds the fast upstream, and cargo."""
     found = {"go": read_go_version(), "cargo": "on the PATH" if shutil.which("cargo") else None}
     lost = {"go": "the Python upstream is used instead; "}
     findings = []
@@ -92,7 +92,7 @@ def describe_optional(what: str, good: bool, found: str, advice: str) -> Finding
 
 
 def find_problem(*checks: Callable[[], object]) -> str:
-    """What the first that fails says; empty where none does."""
+    """Return the message of the first check that fails; empty if none does."""
     try:
         for check in checks:
             check()
@@ -102,7 +102,7 @@ def find_problem(*checks: Callable[[], object]) -> str:
 
 
 def print_findings(port: int) -> int:
-    """Prints each finding and what they come to; CANNOT if something needed is missing."""
+    """Print the findings and the conclusion; return CANNOT if something needed is missing."""
     with show_activity("checking this machine"):
         findings = check_installation(port)
     print(*render_findings(findings), sep="\n")
@@ -110,7 +110,7 @@ def print_findings(port: int) -> int:
 
 
 def list_missing(findings: Sequence[Finding]) -> list[str]:
-    """Without them nothing can run."""
+    """Return what is needed and missing."""
     return [each.what for each in findings if each.needed and not each.good]
 
 
@@ -122,8 +122,8 @@ def render_findings(findings: Sequence[Finding]) -> Iterator[str]:
         yield from hang_text(f"{mark} {each.what}", width, f"{each.found}{advice}")
     yield ""
     if missing := list_missing(findings):
-        yield from wrap_whole(f"This machine cannot run the study: see {', '.join(missing)}.")
+        yield from wrap_whole(f"This machine cannot run the study; see {', '.join(missing)}.")
     elif all(each.good for each in findings):
         yield "This machine can run the study."
     else:
-        yield "This machine can run the study. A line with ! says what is missing or doubtful."
+        yield "This machine can run the study. ! marks what is missing or doubtful."

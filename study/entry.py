@@ -1,7 +1,7 @@
-"""Where the command `study` begins. A wheel holds this file as asyncio_vs_threads/__init__.py, with
-the folders of the clone beside it; a clone's .venv/bin/study runs it as it is.
+"""The entry point of the command `study`. A wheel has this file as asyncio_vs_threads/__init__.py,
+next to the folders of the clone; a clone's .venv/bin/study runs it unchanged.
 
-Signals are answered from the first moment, imports included.
+Signal handlers are installed before the slow imports.
 """
 
 import os
@@ -14,9 +14,9 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """The exit code. Our folders are put on this process's path alone: nothing else that runs in
-    this environment shall meet our `app` or `analysis` instead of a user's."""
-    answer_signals(os._exit)  # nothing has begun, and an exception in mid-import may end anywhere
+    """Return the exit code. The project's folders are on this process's path only, so that no other
+    program of this environment imports our `app` or `analysis` instead of the user's."""
+    answer_signals(os._exit)  # nothing to clean up yet; an import may swallow an exception
     here = Path(__file__).resolve().parent
     sys.path.insert(0, str(here if (here / "study").is_dir() else here.parent))
     from study.cli import main as run_command_line

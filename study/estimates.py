@@ -1,4 +1,4 @@
-"""About how long a run takes, before it starts."""
+"""Estimates how long a run takes."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -8,25 +8,25 @@ from scenarios.units import Second
 from stress.plan import estimate_cell_s
 
 CALIBRATION_TAKES_S: Second = 10.0
-"""With the starts of its servers."""
+"""Including the starts of its servers."""
 SHOWN_IN_SECONDS_S: Second = 150.0
 Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None]
 
 
 def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool = True) -> Second:
-    """By the plans of its cells. `scenarios` are resolved."""
+    """Sum up the plans of the cells and the calibrations. scenarios: resolved."""
     alike = {select_calibrated(each) for each in scenarios} if predict else ()
     return trials * sum(map(estimate_cell_s, scenarios)) + CALIBRATION_TAKES_S * len(alike)
 
 
 def select_calibrated(scenario: Scenario) -> Alike:
-    """All that a calibration depends on: it has a load and a delay of its own."""
+    """Return everything that a calibration depends on; it chooses load and delay itself."""
     url = scenario.url
     return scenario.endpoint, scenario.server, scenario.client, scenario.database, url
 
 
 def format_estimate(seconds: Second) -> str:
-    """To the minute; a short one to ten seconds."""
+    """Round up to minutes, and a short estimate to ten seconds."""
     if seconds < SHOWN_IN_SECONDS_S:
         return f"{10 * ceil(seconds / 10)} seconds"
     return f"{ceil(seconds / 60)} minutes"

@@ -1,4 +1,4 @@
-"""What is said when no cell is left to run, and the exit code that goes with it."""
+"""The output after the last cell of a run, and the exit code."""
 
 import sys
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ OTHERS = ("summary.md", "summary.csv", "summary.json")
 
 
 def print_tables(summary: RunSummary) -> None:
-    """Intervals over the trials first, where there are several; then each cell."""
+    """Print the intervals over several trials, then each cell."""
     if select_repeated(summary.scenarios):
         print_trials(summary)
         print()
@@ -44,7 +44,7 @@ def print_trials(summary: RunSummary) -> None:
 
 
 def print_final_output(summary: RunSummary) -> None:
-    """What the table does not say."""
+    """Print everything that follows the table of cells."""
     for line in render_notes(summary.cells):
         print(line)
     print_contrasts(summary.contrasts)
@@ -65,27 +65,26 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
         for table in build_contrast_tables(each, narrow=True):
             print_table(table)
     if overall := compute_overall(found):
-        title = f"over all {overall[0].subjects}, compared with {overall[0].contender}"
+        title = f"all {overall[0].subjects} subjects, compared with {overall[0].contender}"
         print()
         print_table(build_overall_table(overall, f"{title} (geometric means of the ratios)"))
 
 
 def write_report_page(summary: RunSummary, directory: RunDir, *, quiet: bool = False) -> bool:
-    """Draws report.html and charts/. Whatever keeps it from being drawn is one line: what was
-    measured is safe by now."""
+    """Draw report.html and charts/; a failure is one line, since the results are saved."""
     if not summary.cells:
         return False
     try:
         with show_activity("drawing report.html", quiet=quiet):
             write_page(directory, summary)
     except (UserError, OSError, ValueError, pl.exceptions.PolarsError) as error:
-        print_message(f"report.html could not be made: {error}")
+        print_message(f"report.html could not be drawn: {error}")
         return False
     return True
 
 
 def print_report_location(directory: RunDir, page: bool, others: Sequence[str] = OTHERS) -> None:
-    """The last line says what to open."""
+    """Print, last, which file to open."""
     print(f"\nWritten: {', '.join(others)}")
     place = directory.path / "report.html" if page else directory.path
     print(f"{'Report' if page else 'Folder'}: {format_path(place)}")
@@ -97,7 +96,8 @@ def print_outcomes(outcomes: Sequence[ThresholdOutcome], file: TextIO) -> None:
 
 
 def choose_exit_code(summary: RunSummary, directory: RunDir, interrupted_by: str | None) -> int:
-    """Says what cut a run short: a signal (`interrupted_by`), or a load that broke down."""
+    """Print what ended a run early, a signal (`interrupted_by`) or a failed load; return the exit
+    code."""
     broken = next((cell.interrupted for cell in summary.cells if cell.interrupted), None)
     if reason := interrupted_by or broken:
         print_message(f"interrupted ({reason}); {describe_kept_results(summary, directory)}")
@@ -113,4 +113,4 @@ def describe_kept_results(summary: RunSummary, directory: RunDir) -> str:
     if summary.cells:
         return f"kept: {format_path(directory.path)}"
     directory.discard_if_empty()
-    return "nothing had been measured yet"
+    return "nothing was measured yet"

@@ -1,4 +1,4 @@
-"""The options that let an audit fail a build: of the audit, and of its report."""
+"""The options of an audit and its report that can fail a build."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +12,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
-    """As typed."""
+    """The options as typed."""
 
     fail_on: Annotated[
         tuple[str, ...],
         Setting(
-            "What makes the exit code 1: a finding of a severity (error, warning, info) or worse; "
-            "of a code such as LOOP_BLOCKED; or a longest time in one request, such as "
-            "'blocked>50ms' or 'waited>200ms'. May be given several times.",
+            "Condition for exit code 1: a severity (error, warning, info), which includes worse "
+            "ones; a code such as LOOP_BLOCKED; or a maximum time in one request, such as "
+            "'blocked>50ms' or 'waited>200ms'. No condition if not given. Repeatable.",
             metavar="THRESHOLD",
         ),
     ] = ()  # fmt: skip
     baseline: Annotated[
         tuple[Path, ...],
         Setting(
-            "The findings.json of an earlier audit: what it has is known, and fails nothing. May "
-            "be given several times.",
+            "findings.json of an earlier audit, whose findings --fail-on ignores. Repeatable.",
             metavar="FILE",
         ),
     ] = ()  # fmt: skip

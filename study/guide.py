@@ -1,4 +1,4 @@
-"""`study guide`: the guidance from recorded runs; and the same sentences measured again."""
+"""`study guide`: writes the guidance from recorded runs, or checks it by new runs."""
 
 import shlex
 import subprocess
@@ -41,16 +41,15 @@ KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
 RECORDED = "results/guidance"
 TRIALS = 5
-"""Of each run that a text quotes: fewer have no interval."""
+"""Of each run that a text quotes: fewer trials give no confidence interval."""
 PAGE = ROOT / "docs" / "guidance.md"
 
 
 def write_guidance(
     paths: Sequence[Path], page: Path | None, kept: Path | None, html: Path | None = None
 ) -> int:
-    """`page` is as Markdown, by default docs/guidance.md unless `html` alone is asked for.
-    NOT_AS_EXPECTED where the records do not bear out a sentence: then nothing is written. Raises
-    UserError."""
+    """page: as Markdown, docs/guidance.md by default unless only `html` is given. Returns
+    NOT_AS_EXPECTED, and writes nothing, if the records contradict a sentence. Raises UserError."""
     if page is None and html is None and not IS_CLONE:
         raise UserError("name the page to write: --out guidance.md or --html guidance.html")
     with show_activity("reading the records"):
@@ -63,7 +62,7 @@ def write_guidance(
         )
     code = publish_texts(texts, made.relations, records, kept)
     for absent in made.missing if code == ALL_WELL else ():
-        print_wrapped(f"left out, because it was not measured: {absent}")
+        print_wrapped(f"left out because it was not measured: {absent}")
     return code
 
 
@@ -73,13 +72,13 @@ def publish_texts(
     records: Records,
     kept: Path | None,
 ) -> int:
-    """Writes texts and what they rest on; nothing, and NOT_AS_EXPECTED, where a relation fails.
-    Raises UserError."""
+    """Write the texts and copies of their records. If a relation fails, write nothing and return
+    NOT_AS_EXPECTED. Raises UserError."""
     if wrong := select_broken(relations):
         for each in wrong:
             print_wrapped(render_relation_result(each), sys.stderr)
         names = " and ".join(format_path(each) for each in texts)
-        print_message(f"{names}: not written, because the runs do not bear it out")
+        print_message(f"{names}: not written, because the runs contradict the sentences above")
         return NOT_AS_EXPECTED
     try:
         for path, text in texts.items():
@@ -91,50 +90,50 @@ def publish_texts(
         raise UserError(f"{error.filename}: can't be written: {error.strerror}") from error
     held = sum(each.holds is True for each in relations)
     print(*(format_path(each) for each in texts), sep="\n")
-    print(f"The records of {len(records.runs)} runs bear out all {held} sentences.")
+    print(f"The records of {len(records.runs)} runs confirm all {held} sentences.")
     return ALL_WELL
 
 
 def load_records(paths: Sequence[Path]) -> Records:
-    """Raises UserError for a run that the guidance has no use for."""
+    """Raises UserError for a run that the guidance does not use."""
     records = Records()
     for run in find_runs(paths):
         command = str(run.load_manifest().get("command", ""))
         experiment = find_experiment(command)
         if experiment is None:
             raise UserError(
-                f"{run.path}: the guidance has no use for a run of {command!r}; "
-                "`study guide --list` shows the commands that it is made from"
+                f"{run.path}: the guidance does not use a run of {command!r}; "
+                "`study guide --list` shows the commands that it uses"
             )
         records.add_run(experiment.name, run)
     return records
 
 
 def show_commands() -> int:
-    """For a shell: `study guide --list | sh`."""
+    """Print the commands for a shell: `study guide --list | sh`."""
     for each in load_experiments():
         print(wrap_command(f"{each.command} --trials {TRIALS} --out {RECORDED}"))
     return ALL_WELL
 
 
 def select_rules(names: Sequence[str]) -> list[Rule]:
-    """All if none is named. Raises UserError."""
+    """Return the named rules, or all if none is named. Raises UserError."""
     known = {rule.name: rule for rule in load_checked_rules()}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UserError(f"--rule {unknown[0]}: no rule has that name; there is {', '.join(known)}")
+        raise UserError(f"--rule {unknown[0]}: there is no such rule; give {', '.join(known)}")
     return [known[name] for name in names or known]
 
 
 @dataclass(frozen=True, slots=True)
 class GuidanceCheck:
-    """Measures again, with quick settings, what the rules rest on."""
+    """New runs, with quick settings, that check the rules."""
 
     rules: Sequence[Rule]
     port: int
 
     def run(self) -> int:
-        """NOT_AS_EXPECTED where a sentence does not hold here. Raises UserError."""
+        """Return NOT_AS_EXPECTED if a sentence does not hold here. Raises UserError."""
         relations = [each for rule in self.rules for each in rule.relations]
         names = {key.split("/")[0] for each in relations for key in each.cells}
         needed = [each for each in load_experiments() if each.name in names]
@@ -150,7 +149,7 @@ class GuidanceCheck:
         return self.print_verdicts(records)
 
     def measure_experiment(self, experiment: Experiment, out: Path, records: Records) -> int:
-        """The run's exit code. What could not be measured is judged as unknown."""
+        """Return the run's exit code. A sentence without measurements is judged as unknown."""
         words = shlex.split(experiment.quick)[1:]
         command = (
             sys.executable, "-m", "study", *words, "--out", str(out), "--port", str(self.port),
@@ -180,8 +179,8 @@ class GuidanceCheck:
 
 
 def run_interruptible(command: Sequence[str]) -> int:
-    """Its exit code; INTERRUPTED after a signal to this process, which ends that one too, in order:
-    it is asked once, since a second signal may come when it no longer has a handler."""
+    """Run a command and return its exit code; INTERRUPTED after a signal to this process. The
+    command gets one SIGTERM only: its handler may be gone when a second one arrives."""
     asked = False
     with (
         record_signals() as interruption,
@@ -200,7 +199,7 @@ def run_interruptible(command: Sequence[str]) -> int:
 
 
 def wrap_command(command: str) -> str:
-    """For a shell, in lines that fit a terminal."""
+    """Wrap a command into shell lines that fit a terminal."""
     lines = wrap(command, WIDTH - 2, subsequent_indent="    ", break_on_hyphens=False)
     return " \\\n".join(lines)
 

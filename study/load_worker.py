@@ -1,4 +1,4 @@
-"""`study load-worker`: sends load for a study that runs on another machine, cell after cell."""
+"""`study load-worker`: sends load for a study on another machine, cell after cell."""
 
 import json
 import socket
@@ -19,12 +19,13 @@ from study.distribution import check_between
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
 POLL_S = 0.1
 AT_ONCE_S = 60.0
-"""Locust itself tries five minutes for a master: one that ends sooner, unheard, cannot run."""
+"""Locust tries for five minutes to reach a master: an earlier end without one means that it cannot
+run."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRun:
-    """One life of Locust's worker. reported: what it said in JSON; code: None if it was ended."""
+    """One process of Locust's worker. reported: its JSON output. code: None if we ended it."""
 
     reported: Mapping[str, object]
     last_words: str
@@ -33,14 +34,14 @@ class WorkerRun:
 
 
 def run_load_worker(master: str, idle_s: Second) -> int:
-    """The exit code. Raises UserError for a bad address, or where a master refuses us."""
+    """Return the exit code. Raises UserError for a bad address or if a master refuses us."""
     host, port = resolve_master(master)
     check_between("--idle", idle_s, SHORTEST_IDLE_S, LONGEST_IDLE_S, "s")
     with (
         record_signals() as interruption,
         TemporaryDirectory(prefix="study-load-worker-") as folder,
     ):
-        print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
+        print_status(f"waiting for a study at {host}:{port} (Ctrl-C to stop)")
         heard_s = monotonic()
         while True:
             turn = run_worker_once(Path(folder), host, port, interruption, heard_s + idle_s)
@@ -52,13 +53,13 @@ def run_load_worker(master: str, idle_s: Second) -> int:
             if "heard" in turn.reported:
                 heard_s = monotonic()
             elif monotonic() >= heard_s + idle_s:
-                print_status(f"no study was heard of for {idle_s:g} s; ended")
+                print_status(f"no study replied for {idle_s:g} s; ended")
                 return ALL_WELL
             check_worker_run(turn, f"{host}:{port}")
 
 
 def resolve_master(master: str) -> tuple[str, int]:
-    """Raises UserError where it is no HOST[:PORT], or the host has no address."""
+    """Raises UserError if it is not HOST[:PORT], or the host has no address."""
     host, colon, port_text = master.partition(":")
     is_port = port_text.isascii() and port_text.isdecimal() and 1 <= int(port_text) <= 65535
     if not host or (colon and not is_port):
@@ -67,14 +68,14 @@ def resolve_master(master: str) -> tuple[str, int]:
     try:
         found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
     except OSError as error:
-        raise UserError(f"--master {master}: {host} has no address here ({error})") from error
+        raise UserError(f"--master {master}: cannot resolve {host} ({error})") from error
     return str(found[0][4][0]), port
 
 
 def run_worker_once(
     folder: Path, host: str, port: int, interruption: Interruption, idle_until_s: Second
 ) -> WorkerRun:
-    """Until Locust's worker ends, or is ended on an interruption, or when nobody was heard."""
+    """Run Locust's worker until it ends, an interruption, or no master until `idle_until_s`."""
     log = folder / "load.log"
     log.unlink(missing_ok=True)
     begun_s = monotonic()
@@ -93,7 +94,7 @@ def run_worker_once(
 
 
 def read_reported_facts(log: Path) -> dict[str, object]:
-    """All that its lines of JSON say, together."""
+    """Merge the JSON lines of the log."""
     reported: dict[str, object] = {}
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith('{"') and line.endswith("}"):
@@ -109,16 +110,16 @@ def format_worker_run(turn: WorkerRun) -> str:
             f"{reported['completed']} answered, {reported['failed']} failed"
         )
     if "heard" in reported and turn.code == 0 and "refused" not in reported:
-        return "a cell went by that had enough load workers, or was not begun"
+        return "a cell ended that had enough load workers, or that did not start"
     return ""
 
 
 def check_worker_run(turn: WorkerRun, master: str) -> None:
-    """Raises UserError where another turn would end like this one."""
+    """Raises UserError if the next turn would fail the same way."""
     if "refused" in turn.reported:
         raise build_cannot_run_error(
-            f"the study at {master} refused this machine: it has {turn.reported['refused']}; bring "
-            "both to the same revision of this project and run setup.sh here"
+            f"the study at {master} refused this machine: it has {turn.reported['refused']}; use "
+            "the same revision of this project on both and run setup.sh here"
         )
     if "heard" not in turn.reported and turn.code is not None and turn.lasted_s < AT_ONCE_S:
         raise build_cannot_run_error(

@@ -1,4 +1,4 @@
-"""What the manifest tells of machine and software. No variables, no host name, no user."""
+"""The manifest's facts about machine and software: no variables, no host name, no user."""
 
 import importlib.metadata
 import importlib.util
@@ -23,9 +23,9 @@ PACKAGES = (
     "niquests", "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "pyreqwest", "requests",
     "sqlalchemy", "starlette", "structlog", "urllib3", "urllib3-future", "uvloop",
 )  # fmt: skip
-"""The servers' own are named by their adapters."""
+"""The adapters name the packages of the servers."""
 GIT = ("git", "-C", str(ROOT), f"--git-dir={ROOT / '.git'}")
-"""An installed wheel may lie in another project's repository."""
+"""With an explicit folder: an installed wheel may lie in another project's repository."""
 
 
 def detect_resources() -> MachineResources:
@@ -91,13 +91,13 @@ def read_go_version() -> str | None:
 
 
 def read_word(place: int, *argv: str) -> str | None:
-    """Of what a program says of itself, the word there."""
+    """Return the word at `place` of a program's output."""
     words = (capture_output(*argv) or "").split()
     return words[place] if len(words) > place else None
 
 
 def capture_output(*argv: str) -> str | None:
-    """What a program prints; None where it is missing or fails."""
+    """Return a program's output; None if it is missing or fails."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -106,7 +106,7 @@ def capture_output(*argv: str) -> str | None:
 
 
 def find_in_repository(folder: Path) -> str | None:
-    """The folder's path from the root of its git repository; None where it is in none."""
+    """Return the folder's path from the root of its git repository; None outside of one."""
     folder = folder.resolve()
     for root in (folder, *folder.parents):
         if (root / ".git").exists():  # a file in a worktree

@@ -1,4 +1,4 @@
-"""What `study` says besides its results, on stderr. Imported before all that takes a while."""
+"""Messages of `study` on stderr. This module is imported before the slow ones."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ TICKER = Path(__file__).with_name("ticker.py")
 
 
 def print_message(text: str) -> None:
-    """In lines of a terminal; a pipe and a log get one line."""
+    """Wrap the message on a terminal; print one line to a pipe or a log."""
     message = f"study: {text}"
     lines = wrap_whole(message) if sys.stderr.isatty() else [message]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
@@ -20,11 +20,11 @@ def print_message(text: str) -> None:
 
 @contextmanager
 def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
-    """Count on stderr the seconds that the caller works, which may keep the interpreter lock."""
+    """Count the seconds of the body on stderr, even while it holds the interpreter lock."""
     if quiet:
         yield
         return
     command = (sys.executable, "-S", "-E", str(TICKER), activity)
-    # its end closes the input, and waits for the ticker's
+    # leaving the with closes the input, which ends the ticker, and waits for it
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
         yield

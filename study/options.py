@@ -1,5 +1,5 @@
-"""From the `Setting` at a field or an argument to what the command line knows of it, and the
-options that several commands share."""
+"""Turns the `Setting` of a field or an argument into an option of the command line; the options
+that several commands share."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import is_dataclass, replace
@@ -20,44 +20,40 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., int])
 
 GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other machines", "Run")
-"""Of the help, in this order."""
-OWN_VALUES = (
-    "Without an option the scenario's own value counts; [default] is that of most scenarios."
-)
+"""Groups of options in the help, in this order."""
+OWN_VALUES = "An option replaces the scenario's value; [default] is the value of most scenarios."
 QUICK_USERS = 50
 QUICK_DURATION_S = 4.0
 QUICK_SCENARIOS = (
     "sync-http-shared", "async-http-shared", "async-http-sync-shared", "async-http-offload",
 )  # fmt: skip
-"""The three styles and the repair, where nothing but the style differs."""
+"""The three styles and the repair of the blocking one; nothing else differs."""
 DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
 Names = Annotated[
     str,
     Setting(
-        "What to run: `study list` shows it. Without a name: classic and fair.",
+        "Scenarios, see `study list`; the groups classic and fair if none is named.",
         name="SCENARIO|GROUP|FILE",
     ),
 ]
-Name = Annotated[
-    str, Setting("One or several; `study list` shows them.", name="SCENARIO|GROUP|FILE")
-]
+Name = Annotated[str, Setting("Scenarios; see `study list`.", name="SCENARIO|GROUP|FILE")]
 Quick = Annotated[bool, Setting(
-    "A first look: at most 50 users, windows of 4 s, and four scenarios if none is named.",
+    "Short version: at most 50 users, windows of 4 s, and four scenarios if none is named.",
     group="Load",
 )]  # fmt: skip
 Port = Annotated[int, Setting("Port of the server; 0 picks a free one.", bounds=(0, 65535))]
-Json = Annotated[bool, Setting("Print JSON, nothing else.")]
+Json = Annotated[bool, Setting("Only JSON on stdout.")]
 Out = Annotated[Path, Setting("Folder for run directories.", metavar="FOLDER")]
 
 
 def declare_command(
     without: Collection[str] = (), **types: "type[DataclassInstance]"
 ) -> Callable[[Command], Command]:
-    """Makes each argument with a `Setting`, and each field of an argument that is a dataclass of
-    them, an option of the command, but for those named. `types`: more of what an argument is
-    than can be written down for it, and these with all fields."""
+    """Return a decorator that turns each argument with a `Setting`, and each field of a dataclass
+    argument, into an option. without: names of options to leave out. types: dataclasses built at
+    run time, by argument, which keep all their fields."""
 
     def declare(command: Command) -> Command:
         hints = get_type_hints(command, include_extras=True)
@@ -77,7 +73,7 @@ def declare_command(
 
 
 def derive_options(declared: "type[DataclassInstance]", without: Collection[str]) -> type:
-    """The dataclass with its options as cyclopts reads them."""
+    """Return a subclass whose annotations cyclopts understands."""
     hints = get_type_hints(declared, include_extras=True)
     annotations = {
         each.field: Annotated[
@@ -107,7 +103,7 @@ def build_parameter(option: Option) -> Parameter:
 
 
 def build_group(option: Option) -> Group:
-    """Of the help. An argument has no name that begins with --."""
+    """Return the option's group in the help. A positional argument's name has no --."""
     if not option.name.startswith("--"):
         return Group.create_default_arguments()
     name = option.group or "Run"
@@ -115,7 +111,7 @@ def build_group(option: Option) -> Group:
 
 
 def build_converter(option: Option, unit: Unit) -> Callable[[type, Sequence[Token]], object]:
-    """For a number within its bounds; it raises UserError."""
+    """Return a parser for a number within its bounds; it raises UserError."""
 
     def convert(_kind: type, tokens: Sequence[Token]) -> object:
         value = unit.parse(option.name, tokens[0].value)
@@ -133,8 +129,8 @@ def choose_run_scenarios(names: Sequence[str], quick: bool) -> tuple[Scenario, .
 
 
 def shorten_scenarios(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
-    """With fewer users and a shorter window. The delay stays: with a short one a blocked loop
-    serves more requests a second, and the difference between the styles is smaller."""
+    """Reduce users and window. The delay stays: with a short one a blocked loop serves more
+    requests per second, and the difference between the styles is smaller."""
     return tuple(
         replace(
             each,

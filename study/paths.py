@@ -1,9 +1,9 @@
-"""Paths as a user reaches them from where they stand."""
+"""Paths as a user types them."""
 
 from pathlib import Path
 
 
 def format_path(path: Path) -> str:
-    """Relative where it is below the current folder, absolute elsewhere."""
+    """Return a relative path below the current folder, an absolute one elsewhere."""
     here, whole = Path.cwd(), path.resolve()
     return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)

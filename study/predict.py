@@ -1,4 +1,4 @@
-"""`study predict`: what theory says, with no load at all."""
+"""`study predict`: predictions of the model, without load."""
 
 import json
 import sys
@@ -43,8 +43,8 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
-    """cpu_s: of one request; None has it measured here. cores: of each machine; None is ours.
-    lifo: wake the newest of a pool's waiters first, as anyio did before 3.7."""
+    """cpu_s: per request; None: measured here. cores: of each machine; None: this machine's. lifo:
+    the pool wakes its newest waiter first, as anyio did before 3.7."""
 
     users: tuple[int, ...] | None
     cpu_s: Second | None
@@ -56,7 +56,7 @@ class PredictionRequest:
 
 
 def predict_performance(scenarios: Sequence[Scenario], question: PredictionRequest) -> int:
-    """Raises UserError. INTERRUPTED while calibrating."""
+    """Raises UserError. Returns INTERRUPTED after a signal during the calibration."""
     check_plot(question.plot)
     cores = question.cores or psutil.cpu_count() or 1
     target, offered = question.target, detect_resources()
@@ -91,11 +91,11 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
 def check_plot(plot: Path | None) -> None:
     """Raises UserError."""
     if plot is not None and plot.suffix not in PICTURES:
-        raise UserError(f"--plot {plot}: end its name in {', '.join(PICTURES)}")
+        raise UserError(f"--plot {plot}: the name must end in {', '.join(PICTURES)}")
 
 
 def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:
-    """What is to be as large as the number of users is so for the most of them."""
+    """Set the users to their maximum, so that pools sized "as many as users" are large enough."""
     most = max(question.users or (scenario.load.users,))
     if question.target is not None:
         most = NEVER_BINDS
@@ -108,8 +108,8 @@ def build_systems(
     asking = [each.name for each in scenarios if each.database]
     if question.cpu_s is not None and asking:
         raise UserError(
-            f"--cpu: how long the database takes for {asking[0]} is not known without a "
-            "calibration; leave --cpu out"
+            f"--cpu: only a calibration can measure the database time of {asking[0]}; leave --cpu "
+            "out"
         )
     costs = {}
     if question.cpu_s is None:
@@ -127,7 +127,7 @@ def build_systems(
 
 
 def print_calibrations(costs: Mapping[str, Calibration]) -> None:
-    """Each once, with all scenarios that share it."""
+    """Print each calibration once, with all scenarios that share it."""
     shared: dict[Calibration, list[str]] = defaultdict(list)
     for name, cost in costs.items():
         shared[cost].append(name)
@@ -164,14 +164,14 @@ def print_sizings(target: LoadTarget, sizes: Sequence[tuple[str, Sizing | None]]
 
 
 def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
-    from analysis.report.drawing import style_chart  # altair takes a while to import
+    from analysis.report.drawing import style_chart  # slow: it imports altair
     from analysis.report.predicted_curves import PredictedCell, draw_predictions
 
     try:
         with show_activity(f"drawing {plot}"):
             chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
             if plot.suffix == ".html":
-                chart.save(str(plot), inline=True)  # no network needed to look at it
+                chart.save(str(plot), inline=True)  # needs no network
             else:
                 chart.save(str(plot), scale_factor=2)
     except OSError as error:
@@ -183,16 +183,16 @@ def reject_unseen_limits(systems: Sequence[tuple[Scenario, ServerModel]]) -> Non
     for scenario, model in systems:
         if model.answers_first:
             raise UserError(
-                f"--target: {scenario.name} answers before its work is done, so that no p99 tells "
-                "whether it keeps up; choose another scenario"
+                f"--target: {scenario.name} responds before its work is done, so that its p99 does "
+                "not show whether it keeps up; choose another scenario"
             )
         if model.times_out:
             raise UserError(
-                f"--target: each request of {scenario.name} fails: its client gives up after "
+                f"--target: each request of {scenario.name} fails: its client times out after "
                 f"{format_duration(model.held_s)}; give a longer --client-timeout"
             )
         if not keeps_order(model):
             raise UserError(
-                f"--target: {scenario.name} has requests of two styles, and a size is simulated "
-                "for one; choose another scenario"
+                f"--target: {scenario.name} has requests of two styles, and sizing simulates one; "
+                "choose another scenario"
             )

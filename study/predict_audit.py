@@ -1,4 +1,4 @@
-"""`study predict --from`: what an audited service does with more users."""
+"""`study predict --from`: an audited service with more users."""
 
 import json
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from study.final_output import print_table
 from study.messages import show_activity
 
 MOST_USERS = 5000
-"""That are simulated."""
+"""Limit of the simulation."""
 
 
 def predict_audit(directory: Path, users: Sequence[int] | None, json_output: bool) -> int:
-    """The exit code. Raises UserError."""
+    """Return the exit code. Raises UserError."""
     if users is None:
         raise UserError("--from: give --users too, such as --users 500")
     run = open_run(directory)
     if not is_audit(run):
-        raise UserError(f"--from {directory}: this run is no audit; name the folder of one")
+        raise UserError(f"--from {directory}: this run is not an audit; give an audit's directory")
     if max(users) > MOST_USERS:
-        raise UserError(f"--users {max(users)}: with --from at most {MOST_USERS} are simulated")
+        raise UserError(f"--users {max(users)}: give at most {MOST_USERS} with --from")
     with show_activity("reading the records"):
         evidence = load_audit_evidence(run)
     cores = count_cores(run)

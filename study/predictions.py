@@ -1,4 +1,4 @@
-"""What theory says of the scenarios of a run: calibrated and written down before any load."""
+"""Predictions for the scenarios of a run, calibrated and recorded before any load."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -21,17 +21,16 @@ from study.estimates import Alike, select_calibrated
 from study.messages import print_message
 
 SHARED_FOR_S = 600.0
-"""Scenarios that are alike share a calibration this long: a shared machine is not as fast now as it
-was an hour ago."""
+"""How long similar scenarios share a calibration: a shared machine's speed changes over hours."""
 
 
 GROWN_CPU = 1.5
 
 
 def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
-    """What a window must show to be explained: CPU per request that is more than half above what
-    one alone takes, or a throughput outside of what was predicted. Without a range only a full
-    interpreter is. None where nothing was predicted."""
+    """Return when a window needs an explanation: CPU per request more than 50 % above that of one
+    request alone, or throughput outside the predicted range. Without a range, only a saturated
+    interpreter does. None without a prediction."""
     found = prediction
     if found is None:
         return None
@@ -49,10 +48,10 @@ def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:
 
 @dataclass(slots=True)
 class Predictor:
-    """Calibrates each scenario right before its first trial, unless one that is alike has been
-    calibrated within SHARED_FOR_S. Where a `base` is given its calibration stands for all.
+    """Calibrates each scenario right before its first trial, unless a similar one was calibrated
+    within SHARED_FOR_S. The calibration of a `base` is used for all.
 
-    One of which nothing can be said has the reason instead, and `miss` is given it, once: an
+    A scenario that cannot be predicted gets the reason instead, which `miss` receives once: an
     endpoint that only fails is worth measuring too.
     """
 
@@ -64,12 +63,12 @@ class Predictor:
     predictions: dict[str, Prediction] = field(default_factory=dict)
     """Both by the scenario's name."""
     _missed: dict[str, str] = field(default_factory=dict)
-    """Why, by the name of the scenario that was to be calibrated."""
+    """The reasons, by the name of the calibrated scenario."""
     _shared: dict[Alike, tuple[Second, Calibration]] = field(default_factory=dict)
-    """With the moment when each was made."""
+    """With the time of each calibration."""
 
     def predict(self, scenario: Scenario) -> Prediction:
-        """Of a resolved scenario, on record. Raises CellInterruptedError."""
+        """Predict a resolved scenario once. Raises CellInterruptedError."""
         name = scenario.name
         if name not in self.predictions:
             self.predictions[name] = self.compute(scenario)
@@ -106,7 +105,7 @@ class Predictor:
         return found
 
     def export(self) -> dict[str, object]:
-        """For the manifest."""
+        """Return the manifest's part."""
         return {
             "calibrations": {name: asdict(each) for name, each in self.calibrations.items()},
             "predictions": {name: asdict(each) for name, each in self.predictions.items()},
@@ -116,8 +115,8 @@ class Predictor:
 def calibrate_scenarios(
     scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
 ) -> dict[str, Calibration]:
-    """By name; those that differ in load and delay only share one. Raises UserError where an
-    endpoint does not answer, CellInterruptedError."""
+    """Return the calibrations by name; scenarios that differ only in load and delay share one.
+    Raises UserError if an endpoint does not respond, CellInterruptedError."""
     known = dict[Alike, Calibration]()
     found = dict[str, Calibration]()
     for scenario in scenarios:

@@ -1,4 +1,4 @@
-"""What is shown while a command works: a live panel on a terminal, plain lines elsewhere."""
+"""The progress of a command: a live panel on a terminal, plain lines elsewhere."""
 
 from pathlib import Path
 from threading import Event, Thread
@@ -17,48 +17,48 @@ from study.live.follow import CellFollower
 from study.live.panel import fit_line, render_panel
 
 PLAIN_EVERY_S, SELDOM_S = 8.0, 60.0
-"""No display is silent for ten seconds; a log of what lasts for hours is not flooded."""
+"""A display prints at least every ten seconds, and less often in the log of a long run."""
 LONG_S = 300.0
 REFRESHES_PER_S = 2
 LINE = WIDTH - len(": 1000 s so far")
 ACTIVITIES = {
     "start": "starting upstream and server",
-    "alone": "measuring the CPU of one user alone, for comparison",
-    "save": "ending the server, saving what was measured",
+    "alone": "measuring the CPU per request of one user alone",
+    "save": "stopping the server, saving the records",
 }
-"""Phases of a cell whose length no plan says."""
+"""Phases of a cell without a planned length."""
 
 
 class ProgressDisplay(Protocol):
     def start_cell(self, number: int, of: int, folder: Path) -> None:
-        """The next cell begins, and will keep its raw files under `folder`."""
+        """Show that the next cell starts. folder: where it keeps its raw files."""
 
     def show_build(self, moment: BuildProgress) -> None:
-        """A server is compiled, which takes up to some minutes."""
+        """Show that a server is compiled, which can take minutes."""
 
     def show_activity(self, activity: str) -> None:
-        """What goes on from now on; shown with the seconds that it takes so far."""
+        """Show an activity with its seconds so far, until the next call."""
 
     def show_calibration(self, scenario: str) -> None: ...
 
     def show_phase(self, moment: PhaseProgress) -> None: ...
 
     def print_step(self, line: str) -> None:
-        """As an activity; the line stays."""
+        """Show an activity whose line stays."""
 
     def print_line(self, line: str) -> None:
-        """A row of the result."""
+        """Print a row of the result."""
 
     def close(self) -> None: ...
 
 
 def get_terminal_width() -> int | None:
-    """None elsewhere: there a row is one line, however long its name."""
+    """Return None without a terminal: a row is then one line of any length."""
     return WIDTH if Console().is_terminal else None
 
 
 def format_calibration(scenario: str) -> str:
-    return f"calibrating {scenario}: what one request costs"
+    return f"calibrating {scenario}: CPU per request"
 
 
 def format_phase(moment: PhaseProgress) -> str:
@@ -67,9 +67,9 @@ def format_phase(moment: PhaseProgress) -> str:
     if moment.phase in ACTIVITIES:
         return ACTIVITIES[moment.phase]
     if moment.phase == WAITING:
-        return f"{now.ready} have come"
+        return f"{now.ready} connected"
     if moment.engine != "locust":
-        return f"{moment.engine} makes the load, and reports at its end{deaths}"
+        return f"{moment.engine} generates the load and reports at its end{deaths}"
     return (
         f"{now.users} users, {now.completed} answered, {now.failed} failed, "
         f"{now.in_flight} waiting{deaths}"
@@ -95,8 +95,8 @@ class QuietDisplay:
 
 
 class PlainDisplay:
-    """For logs and pipes: a line for each step, and one now and then while it lasts. Rows go to
-    stdout, unless `rows` is False, the rest to stderr."""
+    """For logs and pipes: a line for each step, repeated while it lasts. Result rows go to stdout,
+    unless `rows` is False, everything else to stderr."""
 
     def __init__(self, *, rows: bool = True) -> None:
         self._rows = rows
@@ -155,7 +155,7 @@ class PlainDisplay:
 
 
 class ElapsedLine:
-    """A line with the seconds since it was made, rendered anew again and again."""
+    """A line with the seconds since its creation at each rendering."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -166,7 +166,7 @@ class ElapsedLine:
 
 
 class TerminalDisplay:
-    """A panel that changes, below the rows that stay. `rows`: whether they are shown here."""
+    """A changing panel below the permanent rows. rows: print them here."""
 
     def __init__(self, console: Console, *, rows: bool = True) -> None:
         self._console, self._rows = console, rows
@@ -221,7 +221,7 @@ class TerminalDisplay:
 
 
 def choose_display(quiet: bool, *, rows: bool = True) -> ProgressDisplay:
-    """Without `rows` all goes to stderr, and stdout is left to the caller."""
+    """Without `rows` everything goes to stderr; the caller uses stdout."""
     if quiet:
         return QuietDisplay()
     console = Console(stderr=not rows, highlight=False, markup=False)

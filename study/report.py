@@ -1,4 +1,4 @@
-"""`study report`: everything that a run said and wrote, once more, from its records."""
+"""`study report`: the output and reports of a run, again, from its records."""
 
 from pathlib import Path
 
@@ -18,18 +18,18 @@ from study.messages import print_message, show_activity
 
 
 def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:
-    """The exit code, as the run's own was. Raises UserError where there is nothing to judge."""
+    """Return the run's exit code. Raises UserError if there is nothing to report."""
     run = open_run(directory)
     if is_audit(run):
         return report_audit(run, gate, verbose=verbose)
     if verbose:
-        raise UserError("-v: for an audit; report.html of this run has everything")
+        raise UserError("-v is for an audit; report.html of this run has everything")
     if gate != NO_GATE:
-        raise UserError("--fail-on and --baseline: for an audit; this run has its own --expect")
+        raise UserError("--fail-on and --baseline are for an audit; a run has its --expect")
     with show_activity("reading the records"):
         summary = load_run_summary(run)
     if not summary.cells:
-        raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")
+        raise UserError(f"{directory}: this run saved no cell, so there is nothing to report")
     print_tables(summary)
     try:
         write_reports(run.path, summary)
@@ -40,5 +40,5 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
     print_final_output(summary)
     print_report_location(run, write_report_page(summary, run))
     for name in run.list_unsaved_cells():
-        print_message(f"{name} was begun and never saved; it is left out")
+        print_message(f"{name} was started and never saved; it is left out")
     return judge_expectations(summary)

@@ -1,4 +1,4 @@
-"""`study run`: each cell is run, summarised, saved and shown, then the next."""
+"""`study run`: checks, plans and runs the cells, then prints the results."""
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -47,12 +47,12 @@ from study.schedule import FixedPlan, Plan, schedule_trials
 from study.selection import Peers, select_possible
 
 SEEDS = 2**32
-EXPLAINING = "15 seconds more for each whose CPU is not as predicted"
+EXPLAINING = "15 seconds more for each whose CPU differs from the prediction"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What was asked for, apart from the scenarios themselves. `seed`: None has one drawn."""
+    """The options of a run, without its scenarios. seed: None to draw one."""
 
     name: str
     trials: int
@@ -66,42 +66,42 @@ class RunOptions:
     predict: bool = True
     distribution: Distribution | None = None
     live: bool = False
-    """Whether a page on loopback shows the run while it goes on."""
+    """A page on loopback shows the run."""
     report: bool = True
-    """Whether report.html is drawn at the end."""
+    """Draw report.html at the end."""
     profile: bool = False
-    """Whether py-spy draws a flame graph of each Python server."""
+    """py-spy draws a flame graph of each Python server."""
     explain: bool = False
-    """Whether a cell that is not as predicted is sampled for some seconds more, to say why."""
+    """Sample a cell that differs from its prediction for some seconds more, to explain it."""
     sweep: SweepSettings | None = None
-    """Which of the scenarios are steps of what."""
+    """The scenarios that are steps of a sweep."""
     closing: bool = True
-    """Whether what is to be said of the cells follows the table."""
+    """Print notes and the answer after the table."""
     calibrated: Scenario | None = None
-    """Whose calibration stands for all scenarios; None has each calibrated."""
+    """The scenario whose calibration is used for all; None to calibrate each."""
     peers: Peers = "all"
     workshop: Mapping[str, object] | None = None
-    """Of an exercise: its number, whether the app was edited, what was guessed."""
+    """The record of an exercise: number, edited or not, the user's prediction."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """`ended`: by somebody's wish, before its time."""
+    """ended: the signal that ended it early. page: report.html was drawn."""
 
     summary: RunSummary
     directory: RunDir
     ended: str | None
     page: bool
-    """Whether report.html could be drawn."""
 
 
 def run_study(scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None = None) -> int:
-    """The exit code. Raises UserError before anything is written when it can't be done here."""
+    """Return the exit code. Raises UserError before anything is written if this machine cannot run
+    it."""
     return finish_run(run_scenarios(scenarios, order, served), order)
 
 
 def finish_run(done: RunResult, order: RunOptions) -> int:
-    """Says where everything is. The exit code."""
+    """Print where the results are; return the exit code."""
     if done.summary.cells and not (order.json_output or order.quiet):
         print_report_location(done.directory, done.page)
     return choose_exit_code(done.summary, done.directory, done.ended)
@@ -110,10 +110,10 @@ def finish_run(done: RunResult, order: RunOptions) -> int:
 def run_scenarios(
     scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None = None
 ) -> RunResult:
-    """Runs, saves and shows the cells. Raises UserError."""
+    """Run, save and show the cells. Raises UserError."""
     offered = detect_resources()
     if order.profile and not any(each.server.is_python for each in scenarios):
-        raise UserError("--profile: py-spy sees Python servers only; none is chosen")
+        raise UserError("--profile: py-spy profiles only Python servers; none is chosen")
     if order.profile:
         check_extra("profile", "--profile")
     selection = select_possible(scenarios, order.peers)
@@ -133,11 +133,11 @@ def run_scenarios(
 def print_estimate(
     scenarios: Sequence[Scenario], order: RunOptions, unbuilt: Collection[str]
 ) -> None:
-    """How long the run takes, but for what must be built."""
+    """Print how long the run takes, without the builds."""
     duration = format_estimate(estimate_run_s(scenarios, order.trials, order.predict))
     trials = f" x {order.trials} trials" if order.trials > 1 else ""
     kinds = {each.server.kind for each in scenarios if each.name in unbuilt}
-    builds = f", and the time that it takes to build {' and '.join(sorted(kinds))}" if kinds else ""
+    builds = f", plus the time to build {' and '.join(sorted(kinds))}" if kinds else ""
     many = f"{len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}"
     more = f"; {EXPLAINING}" if order.explain and order.predict else ""
     print_message(f"{many}{trials}: about {duration}{builds}{more}")
@@ -151,8 +151,8 @@ def run_plan(
     make_plan: Callable[[Predictor | None], Plan],
     announce: Callable[[], None] = lambda: None,
 ) -> RunResult:
-    """Of resolved scenarios, in a run directory of their own. `announce`: called when nothing is
-    refused any more. Raises UserError."""
+    """Run resolved scenarios in a new run directory. announce: called after all checks passed.
+    Raises UserError."""
     with closing(choose_display(order.quiet, rows=False)) as progress:
         check_machine(scenarios, order, served, progress)
     directory = create_run(order.out, order.name)
@@ -178,7 +178,7 @@ def run_plan(
 
 
 def build_head(scenarios: Sequence[Scenario], order: RunOptions) -> dict[str, object]:
-    """What every run's manifest tells first."""
+    """Return the part of the manifest that every run has."""
     return {
         "command": order.command,
         "environment": collect_environment(),
@@ -190,7 +190,7 @@ def build_head(scenarios: Sequence[Scenario], order: RunOptions) -> dict[str, ob
 
 
 def build_manifest(plan: FixedPlan, order: RunOptions, seed: int) -> dict[str, object]:
-    """What is particular to a run of trials."""
+    """Return the part of the manifest that only a run of trials has."""
     return {
         "trials": order.trials,
         "seed": seed,
@@ -210,7 +210,7 @@ def print_results(summary: RunSummary, order: RunOptions) -> None:
         print_tables(summary)
         print_outcomes([each for each in summary.outcomes if not each.met], sys.stderr)
     elif summary.cells:
-        if select_repeated(summary.scenarios):  # the rows stand above
+        if select_repeated(summary.scenarios):  # the cells' rows are printed already
             print()
             print_trials(summary)
         if order.closing:
@@ -223,7 +223,7 @@ def check_machine(
     served: Stack | None,
     progress: ProgressDisplay,
 ) -> None:
-    """All that can be refused is refused before the first cell, not in the middle of the night."""
+    """Raises UserError for everything that can be checked before the first cell."""
     raise_descriptor_limit(max(count_needed_descriptors(each) for each in scenarios))
     if order.distribution:
         check_ports(order.distribution, order.port)

@@ -1,4 +1,4 @@
-"""The options of `study run` and `study sweep` that are about the run, not about a scenario."""
+"""The options of `study run` and `study sweep` for the run, not for a scenario."""
 
 import shlex
 import sys
@@ -20,33 +20,28 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunFlags:
     trials: Annotated[
-        int, Setting("Trials of each scenario, in shuffled rounds.", bounds=(1, 1000))
+        int, Setting("Number of trials of each scenario, in shuffled rounds.", bounds=(1, 1000))
     ] = 1
     seed: Annotated[
         int | None,
-        Setting("Random seed of the order of several trials.", bounds=(0, inf)),
+        Setting("Random seed for the order of the trials; drawn if not given.", bounds=(0, inf)),
     ] = None
-    predict: Annotated[bool, Setting("Calibrate each scenario first, and predict its result.")] = (
-        True
-    )
-    live: Annotated[bool, Setting("Show the run on a page of this machine while it goes on.")] = (
-        False
-    )
-    report: Annotated[bool, Setting("Draw report.html at the end.")] = True
+    predict: Annotated[bool, Setting("Calibration and prediction before each scenario.")] = True
+    live: Annotated[bool, Setting("Live page of the run on this machine.")] = False
+    report: Annotated[bool, Setting("Page report.html at the end.")] = True
     peers: Annotated[
-        bool,
-        Setting("Run the scenarios of Axum and gin, too, which are compiled once."),
+        bool, Setting("Scenarios of the Axum and gin servers too, which are compiled once.")
     ] = True
     port: Port = DEFAULT_PORT
     out: Out = DEFAULT_OUT
-    json: Annotated[bool, Setting("Print summary.json, nothing else.")] = False
-    quiet: Annotated[bool, Setting("Print the table at the end, nothing else.")] = False
+    json: Annotated[bool, Setting("Only summary.json on stdout.")] = False
+    quiet: Annotated[bool, Setting("Only the table at the end.")] = False
 
 
 def build_run_options(
     flags: RunFlags, names: Sequence[str], prefix: str = "", *, quick: bool = False
 ) -> "RunOptions":
-    """The run's directory is named after its scenarios. A quick one waits for no compiler."""
+    """Name the run directory after the scenarios. A quick run never waits for a compiler."""
     from study.run import RunOptions
 
     peers: Peers = ("built" if quick else "all") if flags.peers else "none"
@@ -61,7 +56,7 @@ def build_run_options(
 
 
 def record_command(argv: Sequence[str]) -> str:
-    """What was typed, for the record; without the database's address, which may hold a password."""
+    """Return the command line for the record, without the database's address and its password."""
     words = ["study", *argv]
     for at, word in enumerate(words):
         if word.startswith("--database-url="):

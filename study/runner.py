@@ -1,5 +1,4 @@
-"""Runs the cells that a plan chooses: each is predicted, run, summarised, saved and shown, then the
-next."""
+"""Runs the cells of a plan: predicts, runs, summarises, saves and shows each before the next."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -29,8 +28,8 @@ TRACEBACK_FILE = "error.log"
 
 @dataclass(slots=True)
 class Runner:
-    """Of one run directory. `manifest`: what was planned; the predictions join it as they are
-    made. `cells`: what was measured, in the order in which it ran."""
+    """Runs the cells of one run directory. manifest: the plan, to which predictions are added as
+    they are made. cells: the results in the order of the run."""
 
     directory: RunDir
     manifest: Mapping[str, object]
@@ -42,8 +41,8 @@ class Runner:
     _name: str = ""
 
     def run_plan(self, make_plan: Callable[[Predictor | None], Plan]) -> None:
-        """Until the plan has no more, or an interruption. A plan may ask what is predicted. Raises
-        UserError that names the scenario and what is kept."""
+        """Run until the plan or an interruption ends it. A plan may use predictions. Raises
+        UserError that names the scenario and the kept results."""
         self.progress.print_line(render_run_headings())
         try:
             plan = make_plan(self.predictor)
@@ -54,7 +53,7 @@ class Runner:
                 summary = self._run_trial(turn, plan.length)
                 if self.runtime.interruption.reason or summary.interrupted:
                     return
-        except CellInterruptedError as error:  # before its load had started: nothing to keep
+        except CellInterruptedError as error:  # before the load started: nothing to keep
             if self.runtime.interruption.reason is None:
                 raise self._build_error(str(error), BROKEN) from error
         except UserError as problem:
@@ -62,14 +61,14 @@ class Runner:
         except Exception as error:
             self._save_traceback()
             said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise self._build_error(f"broke in the middle ({said})", BROKEN) from error
+            raise self._build_error(f"internal error ({said})", BROKEN) from error
 
     def summarize(self) -> RunSummary:
         return summarize_run(self.cells, read_run_settings(self.manifest))
 
     def _build_server(self, server: ServerKind, plan: Plan) -> bool:
-        """False where it can't be built: its scenarios are left out, the others go on. Raises
-        UserError where there are none, CellInterruptedError."""
+        """Return False if the server cannot be built: its scenarios are left out. Raises UserError
+        if no others remain, CellInterruptedError."""
         watch = BuildWatch(self.progress.show_build, self.runtime.interruption)
         try:
             find_adapter(server).build_program(watch)
@@ -89,7 +88,7 @@ class Runner:
             self.directory.save_manifest({**self.manifest, **self.predictor.export()})
         explain_if = choose_condition(prediction) if self.explain else None
         run_cell(CellRun(turn.scenario, turn.trial, cell, explain_if=explain_if), self.runtime)
-        self.progress.show_activity(f"{turn.scenario.name}: computing its figures")
+        self.progress.show_activity(f"{turn.scenario.name}: computing the results")
         summary = load_cell_summary(cell, prediction)
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
@@ -97,10 +96,11 @@ class Runner:
         return summary
 
     def _build_error(self, message: str, exit_code: int) -> UserError:
-        kept = f"; {format_path(self.directory.path)} keeps the {len(self.cells)} before it"
+        kept = (
+            f"; the cells before it ({len(self.cells)}) are in {format_path(self.directory.path)}"
+        )
         return UserError(f"{self._name}{message}{kept if self.cells else ''}", exit_code)
 
     def _save_traceback(self) -> None:
-        """For whoever mends it."""
         with suppress(OSError):
             (self.directory.path / TRACEBACK_FILE).write_text(traceback.format_exc())

@@ -1,4 +1,4 @@
-"""Scenarios by their names: of the catalogue, and of files that users wrote."""
+"""Chooses scenarios by name: from the catalogue and from users' files."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ def is_scenario_file(name: str) -> bool:
 
 
 def choose_scenarios(names: Sequence[str], default: Sequence[str] = ()) -> tuple[Scenario, ...]:
-    """Those of the catalogue in its order, then those of the files. Raises UserError."""
+    """Return those of the catalogue in its order, then those of files. Raises UserError."""
     known = tuple(each for each in names if not is_scenario_file(each))
     files = [Path(each) for each in dict.fromkeys(names) if is_scenario_file(each)]
     chosen = select_scenarios(known or tuple(default)) if known or not files else ()
@@ -31,27 +31,27 @@ def choose_scenarios(names: Sequence[str], default: Sequence[str] = ()) -> tuple
     taken = {each.name for each in CATALOGUE} | set(GROUPS)
     for scenario, path in own:
         if scenario.name in taken:
-            raise UserError(f"{path}: {scenario.name!r} is the name of another; choose a new one")
+            raise UserError(f"{path}: the name {scenario.name!r} is taken; choose a new one")
         taken.add(scenario.name)
     return (*chosen, *(scenario for scenario, _ in own))
 
 
 def read_scenarios(path: Path) -> tuple[Scenario, ...]:
-    """What a file holds by itself, or in tuples and lists; without those that it took from the
+    """Return the file's scenarios, also those in tuples and lists, without those imported from the
     catalogue. Raises UserError."""
     module = import_file(path)
     found = tuple(
         dict.fromkeys(each for each in iterate_scenarios(module) if each not in CATALOGUE)
     )
     if not found:
-        raise UserError(f"{path}: there is no Scenario in it; see scenarios/catalogue/ for some")
+        raise UserError(f"{path}: it defines no Scenario; scenarios/catalogue/ has examples")
     for scenario in found:
         check_scenario(path, scenario)
     return tuple(place_app(each, path.resolve().parent) for each in found)
 
 
 def place_app(scenario: Scenario, folder: Path) -> Scenario:
-    """A module of the user's is found from the folder of their file. It may have no /ping."""
+    """Set the folder of a user's module to that of the scenario file. The app may have no /ping."""
     if not scenario.server.has_users_app:
         return scenario
     usual = scenario.bystander == BackgroundRequest()
@@ -68,7 +68,7 @@ def import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None or not path.is_file():
         raise UserError(f"{path}: there is no such file")
     module = module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses look for their module there
+    sys.modules[module.__name__] = module  # dataclasses look up their module there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -79,7 +79,7 @@ def import_file(path: Path) -> ModuleType:
         where = f"line {line}: " if line else ""
         words = " ".join(str(getattr(error, "msg", error)).split())
         raise UserError(
-            f"{path}: it can't be imported: {where}{type(error).__name__}: {words}"
+            f"{path}: cannot import it: {where}{type(error).__name__}: {words}"
         ) from error
     return module
 
@@ -92,20 +92,21 @@ def iterate_scenarios(module: ModuleType) -> Iterator[Scenario]:
 
 
 def check_scenario(path: Path, scenario: Scenario) -> None:
-    """What the catalogue's tests hold of its own. Raises UserError."""
+    """Check what tests check for the catalogue. Raises UserError."""
     if not NAME.fullmatch(scenario.name):
         raise UserError(
-            f"{path}: {scenario.name!r} is no name: give up to 40 letters, digits, '.', '_', '-'"
+            f"{path}: the name {scenario.name!r} is not valid: use up to 40 letters, digits, '.', "
+            "'_', '-'"
         )
     if not scenario.endpoint.path.startswith("/"):
-        raise UserError(f"{path}: {scenario.name}: a path begins with /")
+        raise UserError(f"{path}: {scenario.name}: the path must start with /")
     if scenario.server.has_users_app and not TARGET.fullmatch(scenario.server.app):
         raise UserError(f"{path}: {scenario.name}: give Server(app='module:attribute')")
     if scenario.server.has_users_app and (scenario.client or scenario.database):
-        raise UserError(f"{path}: {scenario.name}: client and database are of our own apps")
+        raise UserError(f"{path}: {scenario.name}: client and database are for the study's apps")
     ours = scenario.server.is_python or scenario.server.is_compiled
     if ours != (scenario.url is None):
-        raise UserError(f"{path}: {scenario.name}: url= and Server('given') belong together")
+        raise UserError(f"{path}: {scenario.name}: url= and Server('given') need each other")
     if scenario.url is not None:
         parts = urlsplit(scenario.url)
         if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):

@@ -1,4 +1,4 @@
-"""When each cell of a run has its turn."""
+"""The order of the cells of a run."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from scenarios.model import Scenario, ServerKind
 
 @dataclass(frozen=True, slots=True)
 class ScheduledTrial:
-    """`trial` counts from 1."""
+    """trial: counts from 1."""
 
     scenario: Scenario
     trial: int
 
 
 class Plan(Protocol):
-    """Which cell comes next."""
+    """A plan that chooses the next cell."""
 
     @property
     def length(self) -> int:
-        """Cells at the most."""
+        """Maximum number of cells."""
 
     def choose_next(self, results: Sequence[CellSummary]) -> ScheduledTrial | None:
-        """None ends the run. `results`: of this run so far, in the order in which they ran. Raises
-        UserError, CellInterruptedError."""
+        """Return the next cell; None ends the run. results: those so far, in the order of the run.
+        Raises UserError, CellInterruptedError."""
 
     def leave_out(
         self, server: ServerKind, results: Sequence[CellSummary], problem: UserError
     ) -> Sequence[str]:
-        """Drops what is still to come of a server that can't be built, and returns the names of
-        those scenarios. Raises `problem` where nothing was measured and nothing is left."""
+        """Drop the remaining cells of a server that cannot be built, and return the names of their
+        scenarios. Raises `problem` if nothing was measured and nothing remains."""
 
 
 @dataclass(slots=True)
 class FixedPlan:
-    """What comes when is settled before the first cell."""
+    """A plan with a fixed order."""
 
     turns: tuple[ScheduledTrial, ...]
 
@@ -63,18 +63,18 @@ class FixedPlan:
 def schedule_trials(
     scenarios: Sequence[Scenario], trials: int, seed: int, unbuilt: Collection[str] = ()
 ) -> tuple[ScheduledTrial, ...]:
-    """A round for each trial, which holds every scenario once, shuffled anew.
+    """Return one round per trial, each with every scenario once in a new random order.
 
-    Randomised blocks (Fisher, The Design of Experiments, 1935): what drifts, such as a machine
-    that grows warm, touches all scenarios alike, and none always runs in the wake of the same
-    other one. Another Python may shuffle otherwise from the same seed: the manifest has the order.
-    `unbuilt`: names of scenarios whose server must be built first. They end the first round: a user
-    does not wait some minutes for the first row.
+    Randomised blocks (Fisher, The Design of Experiments, 1935): a drift, such as a machine that
+    warms up, affects all scenarios alike, and none always runs after the same other one. Another
+    Python version may shuffle differently from the same seed: the manifest has the order.
+    unbuilt: names of scenarios whose server must be built first. They end the first round, so that
+    a user does not wait minutes for the first row.
     """
     generator = Random(seed)
     turns: list[ScheduledTrial] = []
     for trial in range(1, trials + 1):
-        # a single round is a demonstration, no experiment: its table reads as the catalogue
+        # a single round is a demonstration, not an experiment: its table follows the catalogue
         around = list(scenarios) if trials == 1 else generator.sample(scenarios, len(scenarios))
         if trial == 1:
             around.sort(key=lambda scenario: scenario.name in unbuilt)

@@ -1,4 +1,4 @@
-"""Which of the chosen scenarios can run here: the others are left out, with a reason."""
+"""Selects the scenarios that this machine can run; the others are left out with a reason."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ from stress.servers import find_adapter
 from study.messages import print_message
 
 Peers = Literal["all", "built", "none"]
-"""Which compiled servers take part: "built" are those that need no compiler any more."""
+"""The compiled servers that take part; "built": those that are compiled already."""
 NO_PEERS = "--no-peers leaves compiled servers out"
-NOT_BUILT = "not built yet, and --quick builds no server; a run without it does, in some minutes"
+NOT_BUILT = "not built yet; a run without --quick builds the server, which takes some minutes"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`unbuilt`: names of those scenarios whose server must be built first."""
+    """unbuilt: names of the scenarios whose server must be built first."""
 
     scenarios: tuple[Scenario, ...]
     unbuilt: frozenset[str] = field(default_factory=frozenset)
 
 
 def select_possible(scenarios: Sequence[Scenario], peers: Peers = "all") -> Selection:
-    """One line for each reason why some are left out. Raises UserError where nothing is left."""
+    """Print one line for each reason to leave scenarios out. Raises UserError if none is left."""
     missing = {each.name: reason for each in scenarios if (reason := find_obstacle(each, peers))}
     left = tuple(each for each in scenarios if each.name not in missing)
     unbuilt = frozenset(each.name for each in left if not is_ready(each.server.kind))
@@ -59,7 +59,7 @@ def find_obstacle(scenario: Scenario, peers: Peers) -> UserError | None:
 
 @cache
 def is_ready(server: ServerKind) -> bool:
-    """Whether it can start with nothing to build. Raises UserError where it can't start at all."""
+    """Return True if the server needs no build. Raises UserError if it cannot start at all."""
     return find_adapter(server).check_available()
 
 

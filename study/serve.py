@@ -1,4 +1,4 @@
-"""`study serve`: upstream and server run by hand, until Ctrl-C."""
+"""`study serve`: upstream and server until Ctrl-C."""
 
 import time
 from pathlib import Path
@@ -29,14 +29,14 @@ def get_server_file_path(out: Path) -> Path:
 
 
 def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
-    """Serves the classic stack, as overridden. The exit code. Raises UserError."""
+    """Serve the classic stack with overrides; return the exit code. Raises UserError."""
     scenario = resolve_scenario(
         apply_overrides(select_scenarios(("async-http",)), overrides)[0], detect_resources()
     )
     note = get_server_file_path(out)
     if held := attached_server.read_server_file(note):
         raise UserError(
-            f"a server already runs on port {held.port} (see {format_path(note)}); end it first"
+            f"a server already runs on port {held.port} (see {format_path(note)}); stop it first"
         )
     raise_descriptor_limit(count_needed_descriptors(scenario))
     with record_signals() as interruption:
@@ -68,16 +68,14 @@ def print_stack_address(stack: Stack, scenario: Scenario) -> None:
         f"worker timeout {server.worker_timeout_s:.0f} s"
     )
     print(
-        "Measure it from another terminal: study run async-http --served. Ctrl-C ends it.",
+        "Measure it from another terminal: study run async-http --served. Ctrl-C stops it.",
         flush=True,
     )
 
 
 def attach_served_stack(out: Path, scenarios: tuple[Scenario, ...]) -> Stack | None:
-    """The running stack if there is one and it fits the (resolved) scenarios, else None.
-
-    Raises UserError where it does not fit.
-    """
+    """Return the running stack, None if there is none. Raises UserError if it does not fit the
+    resolved scenarios."""
     held = attached_server.read_server_file(get_server_file_path(out))
     if held is None:
         return None
@@ -87,10 +85,10 @@ def attach_served_stack(out: Path, scenarios: tuple[Scenario, ...]) -> Stack | N
 
 
 def print_attached_stack(stack: Stack | None, out: Path) -> None:
-    """Which server is measured."""
+    """Print which server is measured."""
     if stack is None:
         note = format_path(get_server_file_path(out))
-        text = f"no server runs (there is no {note}): each scenario starts one of its own"
+        text = f"no server runs (there is no {note}): one starts for each scenario"
     else:
         text = f"measuring the server that already runs on port {stack.port}"
     print_message(text)

@@ -1,4 +1,4 @@
-"""The app that an exercise edits: a clone's own, or a copy where an installed wheel has it."""
+"""The app that an exercise edits: the clone's, or a copy of an installed wheel's."""
 
 import os
 import shlex
@@ -9,22 +9,22 @@ from study.paths import format_path
 
 
 def place_specimen(out: Path) -> None:
-    """Outside a clone: copies `app` to `out`, once, and has it measured instead of ours."""
+    """Outside a clone, copy `app` to `out` once and measure the copy."""
     if IS_CLONE:
         return
     folder = out.resolve() / "workshop"
     os.environ[SPECIMEN_VARIABLE] = str(folder)
-    if not (folder / "app").exists():  # whole or not at all: half a copy has another name
+    if not (folder / "app").exists():  # complete or not at all: a partial copy has another name
         half = folder / f"app.{os.getpid()}"
         for source in (*ROOT.glob("app/**/*.py"), *ROOT.glob("app/*.json")):
             target = half / source.relative_to(ROOT / "app")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())  # not its mode, which may be read-only
+            target.write_bytes(source.read_bytes())  # without its mode, which may be read-only
         half.rename(folder / "app")
 
 
 def build_restore_command() -> str:
-    """What takes all edits back, from the folder where the user stands."""
+    """Return the command that reverts all edits, for the current folder."""
     if not IS_CLONE:
         return shlex.join(("rm", "-r", name_file("app")))
     folder = () if Path.cwd() == ROOT else ("-C", str(ROOT))
@@ -32,5 +32,5 @@ def build_restore_command() -> str:
 
 
 def name_file(file: str) -> str:
-    """As it is reached from here."""
+    """Return the file's path from the current folder."""
     return format_path(find_specimen_folder() / file)

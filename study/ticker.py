@@ -1,7 +1,7 @@
-"""Counts seconds on stderr until its standard input ends; its argument says what takes them.
+"""Counts seconds on stderr until its standard input ends; its argument names the activity.
 
-A process of its own: what draws pictures keeps Python's interpreter lock for seconds, so that no
-thread of the same process can count. Imports nothing of the study: it starts in some milliseconds.
+It is a separate process because drawing holds Python's interpreter lock for seconds, so that no
+thread can count meanwhile. It imports nothing of the study and starts within milliseconds.
 """
 
 import select
@@ -14,7 +14,7 @@ ERASE = "\r\x1b[2K"
 
 
 def count_seconds(activity: str) -> None:
-    """A line that changes on a terminal, elsewhere a line now and then."""
+    """Update one line on a terminal; print a line every IN_A_LOG_S elsewhere."""
     out, begun_s = sys.stderr, monotonic()
     every_s = ON_A_TERMINAL_S if out.isatty() else IN_A_LOG_S
     while not select.select([sys.stdin], [], [], every_s)[0]:

@@ -1,4 +1,4 @@
-"""The options of an audit that are about trials."""
+"""The options of an audit for trials."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,23 +9,23 @@ from scenarios.options import Setting
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions:
-    """As typed."""
+    """The options as typed."""
 
     changes: Annotated[
         tuple[str, ...],
         Setting(
-            "A change to measure after the audit, without an edit: pool=100 (threads of anyio's "
+            "Change to measure after the audit, without an edit: pool=100 (threads of anyio's "
             "pool), executor=64 (threads of asyncio's default executor), workers=4, loop=uvloop, "
-            "offload=/ROUTE (an async endpoint in a thread), or auto (what cures the worst "
-            "findings). May be given several times.",
+            "offload=/ROUTE (an async endpoint in a thread), or auto (the cures of the worst "
+            "findings). Repeatable.",
             name="--try", metavar="CHANGE",
         ),
     ] = ()  # fmt: skip
     rounds: Annotated[
         int | None,
         Setting(
-            "Of --try: how often the service is started without and with each change, in turn. "
-            f"Left out: {LEAST_OF_EACH}.",
+            "Rounds without and with each --try change, in turn, each with a new start of the "
+            f"service; {LEAST_OF_EACH} if not given.",
             bounds=(LEAST_OF_EACH, 30),
         ),
     ] = None  # fmt: skip

@@ -1,4 +1,4 @@
-"""`study workshop`: an exercise: first your prediction, then the run, then both with theory."""
+"""`study workshop`: an exercise: your prediction, the run, and both compared with the model."""
 
 import sys
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ TEACHER = "workshop-teacher.md"
 
 @dataclass(frozen=True, slots=True)
 class WorkshopSession:
-    """`ask`: for a prediction, before anything runs."""
+    """One form of an exercise. ask: prompt for a prediction before the run."""
 
     exercise: Exercise
     edited: bool
@@ -96,7 +96,7 @@ class WorkshopSession:
         )
 
     def print_outcome(self, done: RunResult, guess: float | None) -> None:
-        """The figures first: drawing the pictures takes some seconds."""
+        """Print the figures first: drawing the charts takes seconds."""
         which, cell = self.exercise, done.summary.cells[0]
         found = compare_exercise(which, cell, guess)
         print("\n" + "\n".join(render_exercise_table(found)))
@@ -111,19 +111,19 @@ class WorkshopSession:
         print_report_location(done.directory, page, ("workshop.png", *OTHERS))
         if self.edited:
             print("\n" + wrap_paragraph(f"What should have happened: {which.then}"))
-            print(f"\nTake the edit back: {build_restore_command()}")
+            print(f"\nRevert the edit: {build_restore_command()}")
         else:
             print("\n" + wrap_paragraph(f"Why: {which.why}"))
             print("\n" + wrap_paragraph(f"Look at: {which.look}"))
-            print("\nNow take out the lines with -, and put in those with +.")
+            print("\nNow remove the lines with - and add those with +.")
             print(f"\n{render_edit(which)}\n")
             print(wrap_paragraph(f"Predict again: {which.edited_question}"))
             print(f"\nThen: study workshop {which.number} --edited")
 
 
 def draw_pictures(done: RunResult, found: Sequence[ExerciseMetric]) -> bool:
-    """Whether report.html could be drawn, too."""
-    from analysis.report.summary_charts import render_bars_chart  # altair imports slowly
+    """Draw the charts; return True if report.html was drawn too."""
+    from analysis.report.summary_charts import render_bars_chart  # slow: it imports altair
 
     bars = {each.words: each.bars for each in found}
     save_pictures(done.directory.path, [render_bars_chart("workshop", bars, ORDER)])
@@ -131,7 +131,7 @@ def draw_pictures(done: RunResult, found: Sequence[ExerciseMetric]) -> bool:
 
 
 def try_app(scenario: Scenario) -> str | None:
-    """What Python says of it. Raises UserError on Ctrl-C."""
+    """Return the app's Python error, None without one. Raises UserError on Ctrl-C."""
     resolved = resolve_scenario(scenario, detect_resources())
     try:
         with record_signals() as interruption:
@@ -141,40 +141,40 @@ def try_app(scenario: Scenario) -> str | None:
 
 
 def ask_prediction(which: Exercise) -> float:
-    """The prediction, from standard input. Raises UserError where none comes."""
+    """Read the prediction from standard input. Raises UserError if none comes."""
     for _ in range(ATTEMPTS):
         print(f"\nYour prediction, {which.asked_words}: ", end="", flush=True)
         line = sys.stdin.readline()
         if not line:
-            raise UserError("no prediction came on standard input; --no-prompt runs without one")
+            raise UserError("standard input has no prediction; --no-prompt runs without one")
         try:
             value = float(line.strip().replace(",", ""))
         except ValueError:
-            print(f"{line.strip()!r} is no number; a plain one such as 250")
+            print(f"{line.strip()!r} is not a number; give one such as 250")
             continue
         if 0 <= value < float("inf"):
             return value
-        print("a number from 0 on")
+        print("give a number of at least 0")
     raise UserError(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
 
 
 def write_workshop_page(paths: Sequence[Path], out: Path, kept: Path | None) -> int:
-    """Outside a clone to `out`. NOT_AS_EXPECTED where the records do not bear out an answer: then
-    nothing is written. Raises UserError."""
+    """Write the page, outside a clone to `out`. Returns NOT_AS_EXPECTED, and writes nothing, if the
+    records contradict an answer. Raises UserError."""
     page = PAGE if IS_CLONE else out / PAGE.name
     records = Records()
     for run in find_runs(paths):
         held = run.load_manifest().get("workshop")
         if not isinstance(held, dict):
-            raise UserError(f"{run.path}: no run of `study workshop`")
+            raise UserError(f"{run.path}: this is not a run of `study workshop`")
         records.add_run(name_exercise_run(held.get("exercise"), bool(held.get("edited"))), run)
     diffs = {each.number: build_diff(each) for each in load_exercises()}
     text, teacher, relations = build_workshop_texts(records, diffs)
     for number, found in enumerate(relations, start=1):
         if found.ratio is None:
             raise UserError(
-                f"exercise {number} was not recorded in both forms: `study workshop {number} "
-                f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
+                f"exercise {number} was not recorded in both forms: run `study workshop {number} "
+                f"--no-prompt`, and after the edit with --edited; then give --page all runs"
             )
     texts = {page: text, page.with_name(TEACHER): teacher}
     return publish_texts(texts, relations, records, kept)
@@ -185,6 +185,7 @@ def print_exercises() -> int:
         print(f"{each.number}  {each.title} ({each.minutes} minutes)")
         print(wrap_paragraph(each.question, "   "))
     print(
-        f"\nstudy workshop 1 begins; {format_path(PAGE)} has all of it, and a page for the teacher"
+        f"\nStart with study workshop 1. {format_path(PAGE)} has all exercises, and links the\n"
+        "teacher's page."
     )
     return 0

@@ -1,6 +1,6 @@
-"""The app that RIVAL_TARGET names with the detector that RIVAL names attached, as its documentation
-says; what it reports goes to the file RIVAL_LOG as JSON lines. Runs in an interpreter that has the
-detectors and nothing of this project."""
+"""The app RIVAL_TARGET with the detector RIVAL, attached as its documentation says. The reports go
+to the file RIVAL_LOG as JSON lines. The interpreter has the detectors and nothing of this project.
+"""
 
 import importlib
 import json
@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 THRESHOLD_S = 0.05
-"""Of every detector that takes one: half of the shortest work of the corpus and more."""
+"""For every detector that takes one: at least half of the shortest work of the corpus."""
 APPS = Path(os.environ["RIVAL_APPS"])
 LOG = Path(os.environ["RIVAL_LOG"])
 ENTRIES: SimpleQueue[dict[str, object]] = SimpleQueue()
@@ -32,7 +32,7 @@ Frame = tuple[str, int, str]
 
 
 class SlowTask(Protocol):
-    """What is read of aiocop's event."""
+    """The attributes of aiocop's event that are used."""
 
     elapsed_ms: float
     exceeded_threshold: bool
@@ -42,7 +42,7 @@ class SlowTask(Protocol):
 
 
 def report(seconds: float | None, frames: Iterable[Frame] = (), path: str | None = None) -> None:
-    """frames: outermost first; the innermost of the app's own is the place."""
+    """frames: outermost first; the place is the innermost frame of the app."""
     own = [each for each in frames if Path(each[0]).parent == APPS]
     file, line, function = own[-1] if own else (None, None, None)
     entry = {"at_s": monotonic(), "seconds": seconds, "path": path, "file": file, "line": line}
@@ -50,7 +50,7 @@ def report(seconds: float | None, frames: Iterable[Frame] = (), path: str | None
 
 
 def write_entries() -> None:
-    """In a thread of its own: a detector would raise at, or report, a file that the loop writes."""
+    """Write in a separate thread: a detector would report a file that the loop writes."""
     with LOG.open("a") as output:
         while True:
             output.write(json.dumps(ENTRIES.get()) + "\n")
@@ -70,7 +70,7 @@ def remember_path(app: App) -> App:
 
 
 def run_first(app: App, action: Callable[[], None]) -> App:
-    """Once, on the loop, before the app sees anything."""
+    """Run an action once on the loop, before the app gets its first message."""
     actions = [action]
 
     async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
@@ -82,7 +82,7 @@ def run_first(app: App, action: Callable[[], None]) -> App:
 
 
 def attach_loopguard(app: App) -> App:
-    """Its middleware does not pass on the callback that its monitor takes."""
+    """Patch the monitor, because the middleware does not pass on its callback."""
     from fastapi_loopguard import LoopGuardConfig, middleware
 
     def record(lag_ms: float, path: str | None, _: str | None) -> None:
@@ -115,7 +115,7 @@ def attach_aiocop(app: App) -> App:
 
 
 def read_trace(text: str) -> list[Frame]:
-    """`file:line:function <- file:line:function`, the innermost first."""
+    """Parse `file:line:function <- file:line:function`, innermost first."""
     found = re.findall(r"([^\s:<>\"']+\.py):(\d+)(?::(\w+|<\w+>))?", text)
     return [(file, int(line), name) for file, line, name in reversed(found)]
 
@@ -125,7 +125,7 @@ def has_own(frames: Iterable[Frame]) -> bool:
 
 
 def attach_blockbuster(app: App) -> App:
-    """It raises at a blocking call; the server and the loop log that with its traceback."""
+    """Report the tracebacks that server and loop log: blockbuster raises at a blocking call."""
     from blockbuster import BlockBuster, BlockingError
 
     class Recorder(logging.Handler):
@@ -158,7 +158,7 @@ def attach_pyleak(app: App) -> App:
 
 
 def attach_loopsentry(app: App) -> App:
-    """A block's length is in its `block_resolved` event, its stack in the one before."""
+    """Combine two events: `block_resolved` has the duration, the event before it the stack."""
     from loopsentry import LoopSentry
 
     stacks: list[list[Frame]] = [[]]
@@ -180,13 +180,13 @@ def attach_loopsentry(app: App) -> App:
 
 
 def read_stack_lines(lines: Iterable[str]) -> list[Frame]:
-    """As traceback.format_stack writes them."""
+    """Parse the output of traceback.format_stack."""
     found = (re.search(r'File "(.+)", line (\d+), in (\S+)', line) for line in lines)
     return [(each[1], int(each[2]), each[3]) for each in found if each]
 
 
 def attach_debug_mode(app: App) -> App:
-    """With PYTHONASYNCIODEBUG=1: `Executing <... running at FILE:LINE> took 0.1 seconds`."""
+    """Parse the log of PYTHONASYNCIODEBUG=1: `Executing <... at FILE:LINE> took 0.1 seconds`."""
     import asyncio
 
     class Recorder(logging.Handler):

@@ -1,1 +1,1 @@
-"""The commands of `study`, by what they are about. Each only turns options into values."""
+"""The commands of `study`, by topic. Each only turns options into values."""

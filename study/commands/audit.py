@@ -18,43 +18,44 @@ if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
 
 SECRET = ("--header", "--before", "--request")
-"""Options whose values stay out of every record."""
+"""Options whose values no record holds."""
 
 
 # fmt: off
 @o.declare_command()
 def audit(
     *command: Annotated[str, Setting(
-        "An ASGI app, or, after --, the command that starts the service.",
+        "ASGI app, or, after --, the command that starts the service.",
         name="MODULE:ATTR|-- COMMAND",
     )],
     url: Annotated[str | None, Setting(
-        "A server that runs already: load and latency only.", metavar="URL",
+        "Running server to measure instead: load and latency only.", metavar="URL",
     )] = None,
     asks: RequestOptions = RequestOptions(),
     users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
     duration: Annotated[Second, Setting(
-        "Length of the part in which all routes are asked together.", unit=DURATION,
+        "Length of the phase with concurrent requests to all routes.", unit=DURATION,
         bounds=(1.0, 3600.0),
     )] = 10.0,
     timeout: Annotated[Second, Setting(
-        "How long a user waits for an answer.", unit=DURATION, bounds=(0.1, 600.0),
+        "Time that a user waits for a response.", unit=DURATION, bounds=(0.1, 600.0),
     )] = 30.0,
     python: Annotated[Path | None, Setting(
-        "The interpreter that has the service's packages, for MODULE:ATTR.", metavar="FILE",
+        "Interpreter with the service's packages, for MODULE:ATTR; the study's own if not given.",
+        metavar="FILE",
     )] = None,
     port: Annotated[int, Setting(
-        "Port of MODULE:ATTR, 0 picks a free one; of a command that listens on several ports, the "
-        "one to ask.", bounds=(0, 65535),
+        "Port of MODULE:ATTR; 0 picks a free one. For a command that listens on several ports: "
+        "the one to send requests to.", bounds=(0, 65535),
     )] = 0,
     trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,
     gate: GateOptions = GateOptions(),
-    plan: Annotated[bool, Setting("Print what would be asked, and send nothing.")] = False,
-    json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
-    verbose: Annotated[bool, Setting("Print stacks, too.", alias="-v")] = False,
+    plan: Annotated[bool, Setting("List of the planned requests; none is sent.")] = False,
+    json: Annotated[bool, Setting("Only findings.json on stdout.")] = False,
+    verbose: Annotated[bool, Setting("Stacks in the output too.", alias="-v")] = False,
 ) -> int:
-    """Start your service unchanged, ask its routes, and name what blocks its event loop.
+    """Start your service unchanged, call its routes, and name what blocks its event loop.
 
     For example:
         study audit -- uvicorn main:app
@@ -93,26 +94,28 @@ def reject_contradictions(
     if (url is None) == (not command):
         raise UserError(
             "give the command that starts your service, such as study audit -- uvicorn main:app, "
-            "or --url of a server that runs"
+            "or --url of a running server"
         )
     if drive == "none" and (url is not None or plan):
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
-        raise UserError("--port: not with --url, which names the port itself")
+        raise UserError("--port: --url names the port already; leave --port out")
     if (gate.fail_on or gate.baseline) and (url is not None or plan):
-        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
+        raise UserError(
+            "--fail-on, --baseline: an audit with --url or --plan has no findings; leave them out"
+        )
 
 
 def choose_service(
     command: Sequence[str], app_dir: Path, interpreter: Path | None, port: int
 ) -> "AuditedCommand | None":
-    """None where a running server is asked. Raises UserError."""
+    """Return None for a running server. Raises UserError."""
     from stress.audit.command import AuditedCommand, build_target_command, reject_command
 
     if is_target(command):
         return build_target_command(command[0], app_dir, interpreter or Path(sys.executable), port)
     if interpreter is not None:
-        raise UserError("--python: for MODULE:ATTR; a command chooses its interpreter itself")
+        raise UserError("--python is for MODULE:ATTR; a command names its own interpreter")
     if not command:
         return None
     audited = AuditedCommand(tuple(command), app_dir)
@@ -121,13 +124,13 @@ def choose_service(
 
 
 def is_target(command: Sequence[str]) -> bool:
-    """One word that names an app; a program's path may have a colon, too."""
+    """Return True for one word that names an app; a program's path may have a colon too."""
     return len(command) == 1 and ":" in command[0] and "/" not in command[0]
 
 
 def record_typed(argv: Sequence[str]) -> str:
-    """What was typed, for the record, without what may be secret: what an option that takes a
-    request or a header was given, what variables of the command are set to."""
+    """Return the command line for the record, without possible secrets: the values of SECRET
+    options, and of variables that the command sets."""
     from stress.audit.command import hide_values
 
     after = ("", *argv)

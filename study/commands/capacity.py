@@ -1,4 +1,4 @@
-"""How much an endpoint can serve: `study capacity`."""
+"""`study capacity`: the highest rate that an endpoint sustains."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -20,21 +20,21 @@ OF_A_CLOSED_LOOP = (
 # fmt: off
 @o.declare_command(OF_A_CLOSED_LOOP)
 def capacity(
-    name: Annotated[str, Setting("One; `study list` shows them.", name="SCENARIO|FILE")],
+    name: Annotated[str, Setting("One scenario; see `study list`.", name="SCENARIO|FILE")],
     /,
     *,
     duration: Annotated[Second, Setting(
         "Window of each step, such as 15s.", unit=DURATION, bounds=(0.5, 3600),
     )] = 15.0,
     first_rate: Annotated[float | None, Setting(
-        "First rate to try, such as 300/s; without it the predicted ceiling.", unit=RATE,
+        "First arrival rate, such as 300/s; the predicted ceiling if not given.", unit=RATE,
     )] = None,
-    steps: Annotated[int, Setting("Most steps of the search.", bounds=(1, 20))] = 8,
+    steps: Annotated[int, Setting("Maximum steps of the search.", bounds=(1, 20))] = 8,
     overrides: Overrides = Overrides(),
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """Find the highest rate that is sustained, and the latency at 50, 70 and 90 % of it.
+    """Find the highest sustained rate, and the latency at 50, 70 and 90 % of it.
 
     For example:
         study capacity async-http-shared --delay 100ms
@@ -47,7 +47,7 @@ def capacity(
         raise UserError(f"--first-rate {first_rate:g}/s: give {lowest:g}/s to {highest:g}/s")
     chosen = choose_scenarios((name,))
     if len(chosen) > 1:
-        raise UserError(f"{name} is a group of {len(chosen)}: give one scenario")
+        raise UserError(f"{name} is a group of {len(chosen)} scenarios: give one of them")
     given = replace(
         overrides,
         duration_s=duration,

@@ -1,4 +1,4 @@
-"""The guidance: written from recorded runs, or measured again."""
+"""`study guide` and `study advise`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,29 +13,29 @@ from study import options as o
 @o.declare_command()
 def guide(
     *directories: Annotated[Path, Setting(
-        "Run directories, or folders of them; docs/evidence/guidance if none is given.",
+        "Run directories or folders of them; docs/evidence/guidance if none is given.",
         name="DIR",
     )],
     out: Annotated[Path | None, Setting(
-        "The page as Markdown; in a clone docs/guidance.md if neither this nor --html is given.",
+        "Page as Markdown; in a clone docs/guidance.md if neither --out nor --html is given.",
         metavar="FILE",
     )] = None,
     html: Annotated[Path | None, Setting(
-        "The page as HTML that prints well, such as guidance.html.", metavar="FILE",
+        "Page as HTML for printing, such as guidance.html; none if not given.", metavar="FILE",
     )] = None,
     keep: Annotated[Path | None, Setting(
-        "Copy there what the page needs of these runs.", metavar="FOLDER",
+        "Folder for copies of the page's records; none if not given.", metavar="FOLDER",
     )] = None,
-    check: Annotated[bool, Setting("Measure again, and say which sentences fail here.")] = False,
+    check: Annotated[bool, Setting("Check of the rules by runs on this machine.")] = False,
     rule: Annotated[tuple[str, ...], Setting(
-        "With --check: only this rule. May be given several times.", metavar="RULE",
+        "Rule for --check; all rules if none is given. Repeatable.", metavar="RULE",
     )] = (),
     port: o.Port = 0,
     list_: Annotated[bool, Setting(
-        "Show the commands whose runs the guidance is made from.", name="--list",
+        "List of the commands whose runs the guidance uses.", name="--list",
     )] = False,
 ) -> int:
-    """Write the guidance from recorded runs, or measure its sentences again.
+    """Write the guidance from recorded runs, or check its rules on this machine.
 
     For example:
         study guide --html guidance.html
@@ -49,10 +49,10 @@ def guide(
         return guiding.show_commands()
     if check:
         if directories:
-            raise UserError("--check measures anew: leave the directories out")
+            raise UserError("--check makes new measurements: leave the directories out")
         return guiding.GuidanceCheck(guiding.select_rules(rule), port).run()
     if rule:
-        raise UserError("--rule chooses what --check measures: give --check too")
+        raise UserError("--rule chooses a rule for --check: give --check too")
     return guiding.write_guidance(directories or [guiding.KEPT], out, keep, html)
 
 
@@ -62,10 +62,10 @@ def advise(
     options: AdviceOptions = AdviceOptions(),
     html: Annotated[
         Path | None,
-        Setting("Write the same as a form, for a browser without a network.", metavar="FILE"),
+        Setting("HTML form that gives the same advice offline; none if not given.", metavar="FILE"),
     ] = None,
 ) -> int:
-    """Should an endpoint be def or async def: the rule, predicted figures, the row of the table.
+    """Recommend def or async def for a load: the rule, predictions, similar measurements.
 
     For example:
         study advise
@@ -75,6 +75,6 @@ def advise(
 
     if html is not None:
         if list_given_options(options):
-            raise UserError("--html writes a form that asks itself: leave the other options out")
+            raise UserError("--html writes a form with the questions: leave other options out")
         return advising.write_form(html)
     return advising.give_advice(options)

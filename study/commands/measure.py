@@ -1,4 +1,4 @@
-"""Measuring: `study run`, and `study serve` for a server to be driven by hand."""
+"""`study run`, and `study serve` for a server that another terminal measures."""
 
 import os
 import re
@@ -38,34 +38,34 @@ def run(
     quick: o.Quick = False,
     overrides: Overrides = Overrides(),
     targets: Annotated[tuple[str, ...], Setting(
-        "A running server, such as a=http://127.0.0.1:8000/api; the others are compared with the "
-        "first. For the group contrast; may be given several times.",
+        "Running server, such as a=http://127.0.0.1:8000/api; the first one is the base. For the "
+        "group contrast. Repeatable.",
         name="--target", metavar="NAME=URL", group="Contrast",
     )] = (),
     endpoints: Annotated[tuple[str, ...], Setting(
-        "A request instead of the eight, such as 'POST /echo {\"a\": 1}'. For the group contrast; "
-        "may be given several times.", name="--endpoint", metavar="'METHOD PATH [JSON]'",
+        "Request instead of the default eight, such as 'POST /echo {\"a\": 1}'. For the group "
+        "contrast. Repeatable.", name="--endpoint", metavar="'METHOD PATH [JSON]'",
         group="Contrast",
     )] = (),
     database_url: Annotated[str | None, Setting(
-        "Your own PostgreSQL server instead of the embedded one: "
-        "postgresql://user:password@host:port/name. A database is created there, and dropped. "
-        "Or in STUDY_DATABASE_URL.", group="Database", metavar="URL",
+        "Your PostgreSQL server, such as postgresql://user:password@host:port/name; the embedded "
+        "one if neither this nor STUDY_DATABASE_URL is given. The study creates a database there "
+        "and drops it.", group="Database", metavar="URL",
     )] = None,
     expect: Annotated[tuple[str, ...], Setting(
-        "A threshold, such as 'async-http-shared: failures == 0, p99_ms < 1200', or a .toml file "
-        "of them; exit code 1 where one fails. May be given several times.", metavar="TEXT|FILE",
+        "Threshold, such as 'async-http-shared: failures == 0, p99_ms < 1200', or a .toml file of "
+        "thresholds; exit code 1 if one is not met. Repeatable.", metavar="TEXT|FILE",
     )] = (),
     distribution: DistributionOptions = DistributionOptions(),
     flags: RunFlags = RunFlags(),
     profile: Annotated[bool, Setting(
-        "Flame graph of each Python server by py-spy, which costs some speed.",
+        "Flame graph of each Python server by py-spy, which slows it down a little.",
     )] = False,
     served: Annotated[bool, Setting(
-        "Measure the server that `study serve` runs; if none runs, start one for each scenario.",
+        "Measurement of the server that `study serve` runs; one per scenario if none runs.",
     )] = False,
 ) -> int:
-    """Run scenarios: a fresh server for each, a row as each ends, the answer at the end.
+    """Run scenarios, each on a fresh server: a table row for each, then the answer.
 
     For example:
         study run --quick
@@ -93,7 +93,7 @@ def run(
 
 
 def find_served_stack(scenarios: Sequence[Scenario], flags: RunFlags) -> "Stack | None":
-    """None where none runs: says so. Raises UserError where it does not fit."""
+    """Return None, with a message, if no server runs. Raises UserError if it does not fit."""
     from study.machine_facts import detect_resources
     from study.serve import attach_served_stack, print_attached_stack
 
@@ -106,7 +106,7 @@ def find_served_stack(scenarios: Sequence[Scenario], flags: RunFlags) -> "Stack 
 
 
 def parse_expectations(given: Sequence[str]) -> "tuple[Threshold, ...]":
-    """Each is a path if it ends like one, and the text itself otherwise. Raises UserError."""
+    """Read each path to a .toml file and parse every other text. Raises UserError."""
     from analysis.summary.thresholds import parse_thresholds, read_thresholds
 
     found = (
@@ -123,13 +123,13 @@ def choose_measured_scenarios(
         return o.choose_run_scenarios(names, quick)
     if list(names) != [contrast.GROUP]:
         given = "--target" if targets else "--endpoint"
-        raise UserError(f"{given} is for the group contrast alone: study run contrast {given} ...")
+        raise UserError(f"{given} is only for the group contrast: study run contrast {given} ...")
     chosen = contrast.choose_contrast_scenarios(targets, endpoints)
     return o.shorten_scenarios(chosen) if quick else chosen
 
 
 def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> None:
-    """What only this machine's own load can do."""
+    """Raises UserError for options that only work with this machine's load."""
     another = overrides.engine not in (None, "locust")
     local = {"--engine": another, "--requests": overrides.requests, "--target": targets}
     for option, given in local.items():
@@ -138,7 +138,7 @@ def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> N
 
 
 def set_database_url(url: str | None) -> None:
-    """Leaves the user's own server where a stack looks for it, in no argument and no record."""
+    """Put the address into the environment for the stack: no argument and no record holds it."""
     from stress.databases import URL_VARIABLE
 
     url = os.environ.get(URL_VARIABLE) if url is None else url
@@ -150,10 +150,10 @@ def set_database_url(url: str | None) -> None:
         fits = fits and not parts.query and not parts.fragment and not BAD_PERCENT.search(url)
     except ValueError:
         fits = False
-    if not fits:  # never with the address: it may hold a password
+    if not fits:  # the message never shows the address: it may hold a password
         raise UserError(
-            "--database-url: give postgresql://user:password@host:port/name, nothing after it, "
-            "with special characters of the password percent-encoded"
+            "--database-url: give postgresql://user:password@host:port/name with nothing after "
+            "it, and percent-encode special characters of the password"
         )
     os.environ[URL_VARIABLE] = url.replace("postgres://", "postgresql://", 1)
 
@@ -162,7 +162,7 @@ def set_database_url(url: str | None) -> None:
 def serve(
     *, overrides: Overrides = Overrides(), port: o.Port = o.DEFAULT_PORT, out: o.Out = o.DEFAULT_OUT
 ) -> int:
-    """Run the classic upstream and server until Ctrl-C, to be measured from another terminal.
+    """Run the classic upstream and server until Ctrl-C, for measurements from another terminal.
 
     For example:
         study serve --delay 500ms --pool 10

@@ -1,4 +1,4 @@
-"""Single pieces by hand: the upstream, a load process for elsewhere."""
+"""`study upstream` and `study load-worker`: single processes of a study."""
 
 import os
 from typing import Annotated
@@ -10,7 +10,9 @@ from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
 
-Kind = Annotated[UpstreamKind, Setting("auto, python or go.", name="--upstream")]
+Kind = Annotated[UpstreamKind, Setting(
+    "Program: auto (go if Go is installed), python or go.", name="--upstream",
+)]  # fmt: skip
 
 
 @o.declare_command()
@@ -18,7 +20,7 @@ def upstream(
     *arguments: Annotated[str, Parameter(name="OPTION", allow_leading_hyphen=True)],
     kind: Kind = "auto",
 ) -> int:
-    """Run the slow upstream by hand; other options are its own (--port, --distribution ...).
+    """Run the slow upstream alone; all other options are its own (--port, --distribution ...).
 
     For example:
         study upstream --port 5000 --default-ms 200
@@ -38,10 +40,11 @@ def upstream(
 def load_worker(
     *,
     master: Annotated[str, Setting(
-        "Address where `study run --distributed` listens.", metavar="HOST[:PORT]",
+        "Address of `study run --distributed`; port 5557 if none is given.",
+        metavar="HOST[:PORT]",
     )],
     idle: Annotated[Second, Setting(
-        "End when no master has answered for this long.", unit=DURATION,
+        "Time without a reply from a master after which this command ends.", unit=DURATION,
     )] = 600.0,
 ) -> int:
     """Send load for a study on another machine, scenario after scenario, until Ctrl-C.

@@ -1,4 +1,4 @@
-"""Looking: at the catalogue, at this machine, at runs that were recorded."""
+"""Commands that show the catalogue, this machine and recorded runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,12 @@ from study.scenario_files import choose_scenarios
 
 @o.declare_command()
 def list(
-    *names: Annotated[str, Setting("A group, a scenario or a file.", name="GROUP|SCENARIO|FILE")],
+    *names: Annotated[
+        str, Setting("What to list; the groups if not given.", name="GROUP|SCENARIO|FILE")
+    ],
     all_: Annotated[bool, Setting("Every scenario of every group.", name="--all")] = False,
 ) -> int:
-    """List the groups of scenarios, or the scenarios of a group, and the question of each.
+    """List the groups of scenarios, or the scenarios of a group, with their questions.
 
     For example:
         study list
@@ -34,7 +36,7 @@ def list(
 
 @o.declare_command()
 def show(name: o.Name, /, *more: o.Name) -> int:
-    """Show a scenario: its settings, what to expect and why, and how long it takes.
+    """Show a scenario: settings, what to expect and why, and how long it takes.
 
     For example:
         study show sync-http-shared
@@ -48,15 +50,15 @@ def show(name: o.Name, /, *more: o.Name) -> int:
 # fmt: off
 @o.declare_command()
 def report(
-    directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")],
+    directory: Annotated[Path, Setting("Run directory.", name="DIRECTORY")],
     /,
     *,
     gate: GateOptions = GateOptions(),
     verbose: Annotated[bool, Setting(
-        "Of an audit: all findings and notices with their sentences, and stacks.", alias="-v",
+        "All findings, notices and stacks of an audit.", alias="-v",
     )] = False,
 ) -> int:
-    """Print the results of a recorded run, and make its reports again from its records.
+    """Print the results of a recorded run, and write its reports again from its records.
 
     For example:
         study report results/20261122T064600Z-classic
@@ -70,18 +72,20 @@ def report(
 
 @o.declare_command()
 def compare(
-    a: Annotated[Path, Setting("The run directory to compare with.", name="A")],
-    b: Annotated[Path, Setting("The run directory that may have changed.", name="B")],
+    a: Annotated[Path, Setting("Run directory of the base.", name="A")],
+    b: Annotated[Path, Setting("Run directory to compare with the base.", name="B")],
     /,
     *,
-    anyway: Annotated[bool, Setting("Compare runs that differ in settings, too.")] = False,
+    anyway: Annotated[bool, Setting(
+        "Comparison even if the settings differ, which is otherwise an error.",
+    )] = False,
     html: Annotated[
         Path | None,
-        Setting("Page with pictures, such as compared.html.", metavar="FILE"),
+        Setting("Page with charts, such as compared.html; none if not given.", metavar="FILE"),
     ] = None,
     json: o.Json = False,
 ) -> int:
-    """Compare two runs, figure by figure: is B different from A, or is it chance?
+    """Compare two runs metric by metric: does B differ from A, or is it chance?
 
     For example:
         study compare results/A results/B --html compared.html

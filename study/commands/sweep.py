@@ -1,4 +1,4 @@
-"""One setting at several values: `study sweep`."""
+"""`study sweep`: one setting at several values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass, replace
@@ -18,7 +18,7 @@ VALUES = Unit("VALUES", lambda option, text: parse_values(option.removeprefix("-
 
 @dataclass(frozen=True)
 class SweepValues:
-    """Has a field for each setting that can be swept, see `SWEPT`."""
+    """The base of `SWEPT`, which has a field for each setting that can be swept."""
 
     def list_given(self) -> dict[str, tuple[float, ...]]:
         given = list_given_options(self)
@@ -52,7 +52,7 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    """Run scenarios with one setting at several values, and say where more stops paying.
+    """Run scenarios with one setting at several values, and find where more of it stops helping.
 
     For example:
         study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms
@@ -65,8 +65,8 @@ def sweep(
     rate = settled.arrival_rate
     if rate is not None and swept.setting != "delay":
         raise UserError(
-            f"--{swept.setting}: of an open loop (--arrival-rate) only the delay can be swept: it "
-            "decides how many requests are in flight"
+            f"--{swept.setting}: with --arrival-rate sweep --delay only, which decides how many "
+            "requests are in flight"
         )
     chosen = o.choose_run_scenarios((first, *more), quick)
     scenarios, steps = build_sweep_steps(chosen, swept, settled)
@@ -78,7 +78,7 @@ def sweep(
 
 
 def describe_user_sized_values(chosen: Sequence[Scenario], overrides: Overrides) -> str:
-    """What is as large as the number of users, in words."""
+    """Name the limits that are as large as the number of users."""
     pool = overrides.pool is None and any(each.server.pool == AS_USERS for each in chosen)
     connections = overrides.client_connections is None and any(
         each.client is not None and each.client.connections == AS_USERS for each in chosen

@@ -1,4 +1,4 @@
-"""What theory says: `study predict`."""
+"""`study predict`: options and their contradictions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -22,20 +22,20 @@ UNKNOWN_TO_FORMULAS = {
     "--lifo": "the order of a queue changes no mean",
     "--duration": "a steady state has no end",
     "--requests": "a steady state has no end",
-    "--worker-timeout": "killed workers have no formula",
-    "--client-timeout": "failures have no formula",
+    "--worker-timeout": "the formulas have no killed workers",
+    "--client-timeout": "the formulas have no failures",
 }
-"""Of a range of users, which is told by formulas alone."""
+"""Options without effect on a range of users, which formulas predict."""
 UNKNOWN_TO_A_SIZE = {
-    "--users": "a target is a rate, whoever sends it",
-    "--think-time": "a target has no users who could think",
-    "--think-spread": "a target has no users who could think",
+    "--users": "a target is a rate, not a number of users",
+    "--think-time": "a target has no users who pause",
+    "--think-spread": "a target has no users who pause",
     "--arrival-rate": "the target is the rate",
-    "--arrivals": "a target's always come at random",
-    "--duration": "it takes as long as a p99 needs",
-    "--requests": "it takes as many as a p99 needs",
-    "--workers": "how many is the answer",
-    "--lifo": "a size is simulated first come, first served",
+    "--arrivals": "a target's arrivals are always random",
+    "--duration": "the simulation lasts as long as a p99 needs",
+    "--requests": "the simulation has as many as a p99 needs",
+    "--workers": "the number of workers is the answer",
+    "--lifo": "sizing simulates first come, first served",
 }
 UNKNOWN_TO_THEORY = (
     "--spawn-rate", "--user-class", "--load-processes", "--server", "--loop", "--http",
@@ -49,39 +49,40 @@ UNKNOWN_TO_THEORY = (
 def predict(
     *names: o.Names,
     users: Annotated[str | None, Setting(
-        "Concurrent users, or a range such as 100..100000.", group="Load", metavar="N|A..B",
+        "Concurrent users, or a range such as 100..100000; the scenario's own if not given.",
+        group="Load", metavar="N|A..B",
     )] = None,
     requests: Annotated[int | None, Setting(
-        "Length of an overloaded open loop's test, in requests.", group="Load",
-        bounds=(1, 1_000_000_000),
+        "Requests of an overloaded open loop's test; its length is --duration if not given.",
+        group="Load", bounds=(1, 1_000_000_000),
     )] = None,
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
     cpu: Annotated[Second | None, Setting(
-        "CPU of one request, such as 0.5ms; without it a calibration measures it.", unit=DURATION,
+        "CPU time per request, such as 0.5ms; calibrated if not given.", unit=DURATION,
     )] = None,
     cores: Annotated[int | None, Setting(
-        "Cores of each machine; without it those of this machine.", bounds=(1, 4096),
+        "Cores of each machine; this machine's if not given.", bounds=(1, 4096),
     )] = None,
     lifo: Annotated[bool, Setting(
-        "A pool that wakes its newest waiter first (anyio < 3.7).",
+        "Pool that wakes its newest waiter first (anyio < 3.7); otherwise the oldest.",
     )] = False,
     target: Annotated[float | None, Setting(
-        "Rate to be served, with --p99: how many workers and machines does it take?", unit=RATE,
+        "Target rate, such as 20000/s; with --p99 the answer is workers and machines.", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
-        "Time within which 99 % are to be answered.", unit=DURATION,
+        "Maximum p99 latency at --target, such as 2s.", unit=DURATION,
     )] = None,
     audit: Annotated[Path | None, Setting(
-        "Run directory of a `study audit`: predict that service with so many --users.",
+        "Run directory of a `study audit`, to predict that service with --users.",
         name="--from", metavar="DIRECTORY",
     )] = None,
     plot: Annotated[Path | None, Setting(
-        "Picture of the range of users: a .svg, .png or .html file.", metavar="FILE",
+        "Chart of a range of --users: a .svg, .png or .html file.", metavar="FILE",
     )] = None,
     json: o.Json = False,
 ) -> int:
-    """Predict rates, latencies and limits by queueing theory and simulation, without any load.
+    """Predict throughput, latency and limits by queueing theory and simulation, without load.
 
     For example:
         study predict sync-http --pool 100
@@ -106,12 +107,12 @@ def predict(
         reject_with_audit([*given, *(name for name, value in named.items() if value)])
         return predict_audit(audit, range_of_users, json)
     if range_of_users is not None and len(range_of_users) == 1:
-        # checked as any run's users are, and then as many as asked for: nothing is started here
+        # a prediction starts nothing, so that it may have more users than a run
         overrides = replace(overrides, users=min(range_of_users[0], MOST_RUN_USERS))
     goal = None if target is None or p99 is None else LoadTarget(target, p99)
     question = PredictionRequest(range_of_users, cpu, cores, lifo, goal, plot, json)
     if (target is None) != (p99 is None):
-        raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
+        raise UserError("--target and --p99 need each other, such as --target 20000/s --p99 2s")
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)
@@ -119,36 +120,36 @@ def predict(
 
 
 def set_test_length(scenarios: Sequence[Scenario], length: int | None) -> Sequence[Scenario]:
-    """Raises UserError without an open loop among them."""
+    """Raises UserError if no scenario is an open loop."""
     if length is None:
         return scenarios
     if not any(each.load.is_open for each in scenarios):
-        raise UserError("--requests: how long an open loop's test is; give --arrival-rate too")
+        raise UserError("--requests is the length of an open loop: give --arrival-rate too")
     return [replace(each, load=replace(each.load, requests=length)) for each in scenarios]
 
 
 def reject_useless_options(question: "PredictionRequest", given: Collection[str]) -> None:
     several = question.users is not None and len(question.users) > 1
     if question.plot is not None and not several:
-        raise UserError("--plot draws a range of users: give --users 100..100000 too")
+        raise UserError("--plot draws a range of users: give one, such as --users 100..100000")
     if question.target is not None:
         reject_options(given, UNKNOWN_TO_A_SIZE, "--target")
     elif several:
         reject_options(given, UNKNOWN_TO_FORMULAS, "a range of --users")
     elif "--requests" in given:
-        reject_options(given, {"--duration": "so many requests are its length"}, "--requests")
+        reject_options(given, {"--duration": "the requests are the length"}, "--requests")
 
 
 def reject_with_audit(given: Sequence[str]) -> None:
     """Raises UserError."""
     if given:
         raise UserError(
-            f"{given[0]}: of no use with --from: the audit has measured its service; leave it out"
+            f"{given[0]} has no effect with --from: the audit measured its service; leave it out"
         )
 
 
 def reject_options(given: Collection[str], unknown: Mapping[str, str], asked: str) -> None:
-    """Rather than ignore it. Raises UserError."""
+    """Raises UserError for an option that would have no effect."""
     for option, why in unknown.items():
         if option in given:
-            raise UserError(f"{option}: of no use with {asked}: {why}; leave it out")
+            raise UserError(f"{option} has no effect with {asked}: {why}; leave it out")

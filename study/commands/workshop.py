@@ -1,4 +1,4 @@
-"""The workshop, exercise by exercise."""
+"""`study workshop`: the exercises."""
 
 import sys
 from pathlib import Path
@@ -14,23 +14,23 @@ from study.run_flags import record_command
 @o.declare_command()
 def workshop(
     number: Annotated[int | None, Setting(
-        "1 to 6; all are listed without.", name="EXERCISE",
+        "Number from 1 to 6; a list of all exercises if not given.", name="EXERCISE",
     )] = None,
     /,
     *,
-    edited: Annotated[bool, Setting("After the edit that the exercise asks for.")] = False,
-    prompt: Annotated[bool, Setting("Ask for your prediction first.")] = True,
+    edited: Annotated[bool, Setting("The exercise after your edit of the app.")] = False,
+    prompt: Annotated[bool, Setting("Prompt for your prediction before the run.")] = True,
     page: Annotated[tuple[Path, ...], Setting(
-        "Write docs/workshop.md (outside a clone: in --out) from these runs (of both forms of each "
-        "exercise); may be a folder of them.", metavar="DIR",
+        "Runs of both forms of each exercise, or folders of them, from which to write "
+        "docs/workshop.md (outside a clone: in --out). Repeatable.", metavar="DIR",
     )] = (),
     keep: Annotated[Path | None, Setting(
-        "With --page: copy there what the page needs of the runs.", metavar="FOLDER",
+        "Folder for copies of the records that --page needs; none if not given.", metavar="FOLDER",
     )] = None,
     port: o.Port = 0,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """Do an exercise: your prediction, then the run, then both compared with theory.
+    """Do an exercise: your prediction, the run, and both compared with the model.
 
     For example:
         study workshop 1
@@ -46,7 +46,7 @@ def workshop(
         return sessions.write_workshop_page(page or [sessions.KEPT], out, keep)
     if number is None:
         if edited:
-            raise UserError("--edited: of which exercise? study workshop 1 --edited")
+            raise UserError("--edited: give an exercise, such as study workshop 1 --edited")
         return sessions.print_exercises()
     return sessions.WorkshopSession(
         find_exercise(number), edited, prompt, port, out, record_command(sys.argv[1:])

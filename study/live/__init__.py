@@ -1,1 +1,1 @@
-"""What a cell looks like while it runs: read from its files, with no request to the server."""
+"""The live view of a running cell, read from its files without a request to the server."""

@@ -1,9 +1,9 @@
 """The page of a running study, on loopback: `python -m study.live RUN_DIRECTORY PORT`.
 
-Two addresses: the page, and the stream of server-sent events that moves it.
+Two paths: the page, and the stream of server-sent events that updates it.
 
-A process of its own, so that neither runner nor server shares its interpreter. It reads the run's
-files and asks nobody anything; the runner watches its CPU like that of all others.
+It is a separate process, so that runner and server do not share its interpreter. It only reads the
+run's files, and the runner records its CPU.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def main(directory: str, port: str) -> None:
         host=HOST,
         port=int(port),
         log_level="warning",
-        timeout_graceful_shutdown=CLOSES_WITHIN_S,  # a browser never ends its stream by itself
+        timeout_graceful_shutdown=CLOSES_WITHIN_S,  # a browser never closes the stream by itself
     )
 
 

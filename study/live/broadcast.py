@@ -1,4 +1,4 @@
-"""What the live page shows, twice a second: where the run is, its counters, its lanes."""
+"""The data of the live page, twice per second: the state of the run, counters, the timeline."""
 
 import asyncio
 import json
@@ -19,16 +19,16 @@ from study.live.state import read_state
 
 EVERY_S = 0.5
 SHOWN_S = 5.0
-"""Of the lanes."""
+"""Length of the timeline."""
 MOST_REQUESTS = 2_000
-"""Looked at for the lanes: a page for people must not cost a core."""
+"""In the timeline: the page must not use a whole core."""
 BEHIND_S = 0.3
-"""Journals are flushed every quarter of a second: of the newest moments not all is known."""
+"""Journals are flushed every 0.25 s, so that the newest moments are incomplete."""
 
 
 @dataclass(slots=True)
 class LiveBroadcast:
-    """Of the run in `directory`; the same message for each page."""
+    """Broadcasts the state of the run in `directory`, the same message to every page."""
 
     directory: Path
     _cell: str = ""
@@ -37,18 +37,18 @@ class LiveBroadcast:
     _listeners: set[asyncio.Event] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Looks for ever. Reading is quick, and done here: nobody waits for this loop."""
+        """Update the message for ever. The short reads may block: nothing waits for this loop."""
         while True:
             try:
                 self._message = json.dumps(self.build_message(), allow_nan=False)
-            except UNREADABLE as error:  # the next look may see it whole; the log says so
+            except UNREADABLE as error:  # the next update may succeed; the log has the error
                 print(f"live: {error!r}", file=sys.stderr, flush=True)
             for listener in self._listeners:
                 listener.set()
             await asyncio.sleep(EVERY_S)
 
     async def stream_messages(self) -> AsyncIterator[str]:
-        """The newest, then each that follows; one that was missed is not made up for."""
+        """Yield the newest message, then each new one; a missed message is not repeated."""
         changed = asyncio.Event()
         changed.set()
         self._listeners.add(changed)
@@ -74,7 +74,7 @@ class LiveBroadcast:
 
 
 def build_lanes(follower: CellFollower, now_s: Second, blocks: bool) -> dict[str, object] | None:
-    """Of the last seconds; times count from now, and are negative."""
+    """Build the timeline of the last seconds; times are negative seconds before now."""
     handlers, probe = follower.handlers.rows, follower.probe.rows
     if handlers is None or probe is None:
         return None

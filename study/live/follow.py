@@ -1,4 +1,4 @@
-"""Follows the cell that runs now, by the journals that its processes append to."""
+"""Follows the running cell through the journals that its processes append to."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,26 +15,25 @@ from stress.load.protocol import LoadProgress, read_progress
 from stress.resource_monitor import is_alive
 
 RATE_OVER_S = 2.0
-"""Long enough that a rate is no noise, short enough to see a stall."""
+"""Long enough to smooth out noise, short enough to show a stall."""
 FLUSHED_WITHIN_S = 0.5
-"""The probe writes every quarter of a second."""
+"""The probe writes every 0.25 s."""
 KINDS = ("loop", "anyio_worker", "executor", "other")
 VISITED = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
 MOST_ROWS = 20_000
 ENDLESS_S = 120.0
-"""A request without an end for longer was given up by its sender."""
+"""After so long without an end, the client has given up the request."""
 REMEMBERED_S = 6.0
-"""Of handlers and samples, for the lanes."""
+"""Age of the handlers and samples kept for the timeline."""
 Sample = Mapping[str, object]
 """The newest row of a probe's samples, by column."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSample:
-    """One look at a running cell. Rates are of the last RATE_OVER_S, requests a second; `failures`
-    counts each kind of error since the cell began; threads by kind and pool are of the last
-    sample of every worker that still writes, None before the first one; threads_peak: the most
-    that were seen at a look."""
+    """One sample of a running cell. Rates: requests per second over the last RATE_OVER_S. failures:
+    the count of each error since the cell began. threads by kind and pool: from the last sample of
+    every live worker, None before the first one. threads_peak: the maximum over all samples."""
 
     at_s: Second
     progress: LoadProgress
@@ -51,13 +50,13 @@ class LiveSample:
 
 
 UNREADABLE = (OSError, ValueError, JournalError, pl.exceptions.PolarsError)
-"""What a look may meet in files that others are writing, or have taken away."""
+"""Errors of files that another process is writing or has removed."""
 
 
 @dataclass(slots=True)
 class RecentRows:
-    """Rows of the last seconds, and those without an end for longer; of rows with the same keys
-    the one that knows the most."""
+    """Rows of the last seconds, and longer if they have no end; of rows with equal keys the most
+    complete one."""
 
     keys: tuple[str, ...]
     times: tuple[str, ...]
@@ -78,9 +77,9 @@ class RecentRows:
 
 @dataclass(slots=True)
 class CellFollower:
-    """Of one cell's folder with raw files. keeps_rows: in `handlers` and `probe`, as in the parquet
-    files, with absolute times. `alive` tells whether a process is there: one whose journal is
-    silent may be blocked, and is shown."""
+    """Follows the raw files of one cell. keeps_rows: keep rows in `handlers` and `probe`, as in the
+    parquet files, with absolute times. alive: checks whether a process exists; a live one without
+    new samples may be blocked and is shown."""
 
     raw: Path
     keeps_rows: bool = False
@@ -94,7 +93,7 @@ class CellFollower:
     _samples: dict[int, Sample] = field(default_factory=dict)
 
     def try_sample(self) -> LiveSample | None:
-        """A look, or None where the files can't be read just now."""
+        """Return a sample, or None if the files cannot be read now."""
         try:
             return self.take_sample()
         except UNREADABLE:
@@ -129,7 +128,7 @@ class CellFollower:
         for pattern, take in (("load-*", self._take_load), ("probe-*", self._take_probe)):
             for path in self.raw.glob(f"**/{pattern}.journal"):
                 tail = self._tails.setdefault(path, JournalTail(path))
-                with suppress(OSError, JournalError):  # gone, or half begun: the next look sees it
+                with suppress(OSError, JournalError):  # gone or incomplete: the next sample has it
                     for letter, rows in tail.read_new_rows().items():
                         take(tail, letter, rows, now_s)
         while self._ended and self._ended[0][0] < now_s - RATE_OVER_S:
@@ -154,8 +153,8 @@ class CellFollower:
 
 
 def compute_age_ms(sample: Sample, now_s: Second) -> float:
-    """As the probe saw it, and what went by since, where its journal itself is late: then
-    something holds the whole process."""
+    """Return the age that the probe recorded, plus the delay of its journal: a late journal means
+    that the whole process is stuck."""
     late_s = max(0.0, now_s - get_number(sample, "at_s") - FLUSHED_WITHIN_S)
     return 1000 * (get_number(sample, "heartbeat_age_s") + late_s)
 

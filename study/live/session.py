@@ -1,4 +1,4 @@
-"""`--live`: a page on loopback during the run, and what the run writes down for it."""
+"""`--live`: a page on loopback during the run, and the state that the run writes for it."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ from study.live.state import LiveState, write_state
 from study.progress import ACTIVITIES, ProgressDisplay
 
 LIVE = "live"
-"""The role under which the page's CPU is recorded."""
+"""The role of the page's process in the CPU records."""
 
 
 class PublishedProgress:
-    """A progress display whose every step is also written down for the live page."""
+    """A progress display that also writes every step to a file for the live page."""
 
     def __init__(
         self, progress: ProgressDisplay, folder: Path, command: str, scenarios: Sequence[Scenario]
@@ -80,7 +80,7 @@ class PublishedProgress:
 
 @dataclass(frozen=True, slots=True)
 class RunDisplay:
-    """How a run is shown. `others`: processes that show it, which are watched like all others."""
+    """How a run is shown. others: the processes of the display, whose CPU is recorded too."""
 
     progress: ProgressDisplay
     others: Families
@@ -90,7 +90,7 @@ class RunDisplay:
 def open_display(
     live: bool, progress: ProgressDisplay, folder: Path, command: str, scenarios: Sequence[Scenario]
 ) -> Iterator[RunDisplay]:
-    """Closes the progress at the end, and ends the page. Raises UserError if it can't begin."""
+    """Close progress and page at the end. Raises UserError if the page cannot start."""
     if not live:
         with closing(progress):
             yield RunDisplay(progress, {})

@@ -1,4 +1,4 @@
-"""Where a run is: the runner writes it, the live page reads it."""
+"""The state of a run, written by the runner and read by the live page."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,8 +13,8 @@ FILE = "live.json"
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """number, of: which cell of how many. cell: the name of its folder. blocks: whether the
-    endpoint's code holds the loop. t0_s: a moment to count from, time.monotonic() of this host."""
+    """number, of: the cell's number and the number of cells. cell: the name of its folder. blocks:
+    the endpoint's code blocks the loop."""
 
     command: str = ""
     number: int = 0
@@ -26,7 +26,7 @@ class LiveState:
     deaths: int = 0
     blocks: bool = False
     rows: tuple[str, ...] = ()
-    """Of the table, of the cells that are done."""
+    """Table rows of the completed cells."""
     done: bool = False
 
 
@@ -37,7 +37,7 @@ def write_state(folder: Path, state: LiveState) -> None:
 
 
 def read_state(folder: Path) -> LiveState:
-    """An empty one before the first was written. Raises ValueError for what is none."""
+    """Return an empty state before the first write. Raises ValueError for invalid content."""
     try:
         return TypeAdapter(LiveState).validate_json((folder / FILE).read_bytes())
     except FileNotFoundError:

@@ -49,7 +49,7 @@ async def leave() -> None:
 LINE = SERVICE.splitlines().index(next(each for each in SERVICE.splitlines() if "# blocks" in each))
 PROGRESS = tuple(
     f"study: {each}"
-    for each in ("starting", "a server that runs", "warning", "1 request is sent", "GET /")
+    for each in ("starting", "a running server", "warning", "1 request is sent", "GET /")
 )
 QUICK = ("--users", "4", "--duration", "2s")
 
@@ -234,7 +234,7 @@ def test_a_running_server_is_asked_and_not_seen_into(folder: Path) -> None:
     finally:
         server.terminate()
         server.wait()
-    assert "no probe inside" in done.stderr
+    assert "has no probe" in done.stderr
     assert "GET /free" in done.stdout
     assert read_findings(out) == []
 

@@ -136,7 +136,7 @@ def test_a_service_that_fails_with_the_change_makes_its_trial_invalid(
     done = run_here(("audit", *QUICK, "--try", "pool=20", "--out", str(out), *serve()), folder)
     assert done.returncode == 0, done.stderr
     (trial,) = find_all(load_evidence(out)).trials
-    assert trial.reason == "the service could not be started or asked with pool=20"
+    assert trial.reason == "the service could not be started or called with pool=20"
     assert trial.routes == ()
     assert "RuntimeError" in done.stderr
     for path in only_run(out).rglob("*"):

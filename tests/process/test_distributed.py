@@ -141,7 +141,7 @@ def test_load_workers_serve_cell_after_cell_and_one_too_many_gets_no_users(tmp_p
         done = study("run", "async-sleep", "sync-sleep", *SHORT, *distributed(port, 2, out))
         assert done.returncode == 0, done.stderr
         wait_for(lambda: said(workers, ": 10 users") == 4, "two workers' word of each cell")
-        wait_for(lambda: said(workers, "a cell went by") == 2, "the third one's")
+        wait_for(lambda: said(workers, "a cell ended that had enough") == 2, "the third one's")
         wait_for(lambda: all(has_locust(each) for each in workers), "their next load processes")
         assert [worker.end() for worker in workers] == [130, 130, 130]
         assert said(workers, "the load process ended") == 0
@@ -259,7 +259,7 @@ def test_a_load_worker_that_hears_of_nobody_ends(tmp_path: Path) -> None:
         tmp_path / "log", "--master", f"127.0.0.1:{free_port()}", "--idle", "2s"
     ) as worker:
         assert worker.process.wait(PATIENCE_S) == 0
-    assert worker.text().splitlines()[-1] == "load-worker: no study was heard of for 2 s; ended"
+    assert worker.text().splitlines()[-1] == "load-worker: no study replied for 2 s; ended"
 
 
 AHEAD_S = 5000.0

@@ -45,7 +45,7 @@ def test_the_page_moves_with_the_run_and_ends_with_it(browser: Browser, tmp_path
         expect(page.locator("#lanes")).to_have_attribute(
             "data-bars", re.compile(r"[1-9]"), timeout=SEEN_WITHIN_MS
         )
-        expect(page.locator("#phase")).to_contain_text("The run is over", timeout=SEEN_WITHIN_MS)
+        expect(page.locator("#phase")).to_contain_text("The run has ended", timeout=SEEN_WITHIN_MS)
         assert run.process.wait(60) == 0, run.text()
         assert complaints == []
         assert [each for each in asked if not each.startswith((address, "data:"))] == []

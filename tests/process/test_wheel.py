@@ -167,7 +167,7 @@ def use_everything(command: Path, where: Path) -> None:
     )
     assert "my-own" in study("list", "./mine.py")
     assert "workshop.png" in study("workshop", "1", "--no-prompt")
-    assert "bear out all" in study("guide", "--out", "guidance.md")
+    assert "confirm all" in study("guide", "--out", "guidance.md")
 
 
 def test_what_lacks_an_extra_names_the_command_that_brings_it(tool: Path, elsewhere: Path) -> None:

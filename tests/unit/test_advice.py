@@ -204,7 +204,7 @@ def test_the_answer_has_rule_figures_and_row(capsys: pytest.CaptureFixture[str])
         (["--waits", "disk"], "--delay 300ms --rate 200/s --workers 1"),
         (["--waits", "nothing"], "such as --rate 200/s --workers 1"),
         ([*ASKED[:-2]], "such as --workers 1"),
-        (["--waits", "nothing", "--delay", "1s"], "--delay: of no use"),
+        (["--waits", "nothing", "--delay", "1s"], "--delay has no effect"),
         ([*ASKED[:-1], "0"], "--workers 0: give 1 to 4096"),
         ([*ASKED[:2], "--delay", "0ms"], "--delay 0: give 1e-05 to 3600 s"),
         (["--rate", "200"], "--rate '200': give a plain number with its unit"),

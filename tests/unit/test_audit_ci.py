@@ -274,7 +274,7 @@ def test_a_threshold_that_cannot_be_judged_is_refused_before_anything_starts(
     out = tmp_path / "out"
     assert main(["audit", *option, "--out", str(out), *other]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "--fail-on and --baseline: with --url or --plan an audit has no findings" in line
+    assert "--fail-on, --baseline: an audit with --url or --plan has no findings" in line
     assert not out.exists()
 
 
@@ -289,12 +289,12 @@ def test_a_threshold_that_is_none_is_refused_before_anything_starts(
 
 def test_a_run_that_is_no_audit_has_no_findings_to_fail(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_report(SAMPLE, "--fail-on", "error") == 2
-    assert "--fail-on and --baseline: for an audit" in capsys.readouterr().err
+    assert "--fail-on and --baseline are for an audit" in capsys.readouterr().err
 
 
 def test_a_baseline_that_may_never_end_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="it is no file"):
+    with pytest.raises(UserError, match="it is not a regular file"):
         read_baseline([tmp_path / "pipe"])
 
 

@@ -145,7 +145,7 @@ def test_recorded_audits_are_compared_as_text_and_as_json(
     assert (gone["code"], gone["name"], gone["after"]) == ("LOOP_BLOCKED", "export", None)
     assert gone["before"]["longest_ms"] == pytest.approx(200.0)  # in floats
     assert main(["compare", *paths, "--html", str(tmp_path / "x.html")]) == 2
-    assert "--html: not for audits" in capsys.readouterr().err
+    assert "--html does not support audits" in capsys.readouterr().err
 
 
 def test_what_is_unlike_besides_the_code_is_named(

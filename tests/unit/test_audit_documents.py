@@ -147,7 +147,7 @@ class TestWrongWords:
 
     def test_a_body_that_may_never_end(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(UserError, match="it is no file"):
+        with pytest.raises(UserError, match="it is not a regular file"):
             parse_request("POST /x @pipe", "--request", tmp_path)
 
     def test_nothing_listens(self) -> None:

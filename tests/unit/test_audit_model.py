@@ -183,9 +183,9 @@ def test_the_command_names_the_first_finding(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--users", "5", "--cpu", "1ms"), "--cpu: of no use with --from"),
-        (("sync-http", "--users", "5"), "a scenario: of no use with --from"),
-        (("--users", "5", "--pool", "4"), "--pool: of no use with --from"),
+        (("--users", "5", "--cpu", "1ms"), "--cpu has no effect with --from"),
+        (("sync-http", "--users", "5"), "a scenario has no effect with --from"),
+        (("--users", "5", "--pool", "4"), "--pool has no effect with --from"),
         (("--users", "6000"), "at most 5000"),
         ((), "give --users too"),
     ],

@@ -289,9 +289,9 @@ def test_a_wait_gets_the_trial_of_its_own_queue(queue: str, trial: str | None) -
 @pytest.mark.parametrize(
     ("server", "typed", "chosen", "said"),
     [
-        ("uvicorn", ("auto",), ["workers=2", "pool=20", "offload=/a"], "name others with --try"),
+        ("uvicorn", ("auto",), ["workers=2", "pool=20", "offload=/a"], "give --try for others"),
         ("uvicorn", ("auto", "pool=20", "pool=9"), ["pool=20", "pool=9", "workers=2", "offload=/a"],
-         "name others with --try: executor=64"),
+         "give --try for others: executor=64"),
         ("fastapi", ("auto",), ["workers=2", "pool=20", "offload=/a"], "name others"),
         ("python", ("auto",), ["pool=20", "offload=/a", "executor=64"], "leaves out workers=2"),
         ("uvicorn", ("pool=9",), ["pool=9"], ""),

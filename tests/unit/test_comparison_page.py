@@ -52,5 +52,5 @@ def test_the_same_two_runs_make_the_same_page(slower: Path, tmp_path: Path) -> N
 def test_a_page_of_another_kind_is_refused_before_anything_is_read(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(UserError, match=r"end its name in \.html"):
+    with pytest.raises(UserError, match=r"the name must end in \.html"):
         compare_directories(tmp_path, tmp_path, anyway=False, html=tmp_path / "ab.pdf")

@@ -37,19 +37,19 @@ def test_loopback_unless_told_otherwise() -> None:
     [
         (
             DistributionOptions(False, expect_workers=2),
-            "--expect-workers is for a load from other machines",
+            "--expect-workers is for load from other machines",
         ),
         (
             DistributionOptions(False, listen="10.0.0.7"),
-            "--listen is for a load from other machines",
+            "--listen is for load from other machines",
         ),
         (
             DistributionOptions(False, master_port=1),
-            "--master-port is for a load from other machines",
+            "--master-port is for load from other machines",
         ),
         (
             DistributionOptions(False, wait_s=1.0),
-            "--wait-workers is for a load from other machines",
+            "--wait-workers is for load from other machines",
         ),
         (DistributionOptions(True), "give --expect-workers N too"),
         (DistributionOptions(True, 0), "--expect-workers 0: give 1 to 64"),

@@ -205,5 +205,5 @@ def test_an_audit_is_reported_again_with_everything(
 
 
 def test_a_run_that_is_no_audit_has_no_verbose_report() -> None:
-    with pytest.raises(UserError, match="-v: for an audit"):
+    with pytest.raises(UserError, match="-v is for an audit"):
         rebuild_reports(ROOT / "docs" / "sample-run", verbose=True)

@@ -210,7 +210,7 @@ def test_of_the_rules_some_can_be_chosen() -> None:
     assert [rule.name for rule in select_rules(["health"])] == ["health"]
     with pytest.raises(UserError) as caught:
         select_rules(["wealth"])
-    assert "no rule has that name" in str(caught.value)
+    assert "there is no such rule" in str(caught.value)
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_a_run_of_something_else_is_refused(copies: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"command": "study run ping"}))
     with pytest.raises(UserError) as caught:
         load_records([copies])
-    assert "no use for a run of 'study run ping'" in str(caught.value)
+    assert "does not use a run of 'study run ping'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_run_of_something_else_is_refused(copies: Path) -> None:
     [
         (["--check", "docs"], "leave the directories out"),
         (["--rule", "health"], "give --check too"),
-        (["--check", "--rule", "x"], "no rule has that name"),
+        (["--check", "--rule", "x"], "there is no such rule"),
         (["tests"], "no run directory, and none in it"),
     ],
 )

@@ -256,11 +256,11 @@ def test_values_are_put_in_order_and_taken_once() -> None:
 @pytest.mark.parametrize(
     ("setting", "text", "said"),
     [
-        ("pool", "10,x", "'x' is no whole number"),
-        ("users", "", "'' is no whole number"),
-        ("users", "1.5", "'1.5' is no whole number"),
+        ("pool", "10,x", "'x' is not a whole number"),
+        ("users", "", "'' is not a whole number"),
+        ("users", "1.5", "'1.5' is not a whole number"),
         ("delay", "10", "give a plain number with its unit"),
-        ("pool", ",".join(map(str, range(1, 22))), "give 20 values at the most"),
+        ("pool", ",".join(map(str, range(1, 22))), "give at most 20 values"),
     ],
 )
 def test_values_that_are_none_are_refused(setting: str, text: str, said: str) -> None:

@@ -111,10 +111,10 @@ def test_a_cell_of_oha_asks_nobody_who_cannot_know() -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (Overrides(engine="oha", arrival_rate=10.0), "--arrival-rate: only Locust can"),
-        (Overrides(engine="oha", think_s=1.0), "--think-time: only Locust can"),
-        (Overrides(engine="oha", requests=5), "--requests: only Locust can"),
-        (Overrides(engine="oha", users=1, load_processes=2), "oha needs as many --users"),
+        (Overrides(engine="oha", arrival_rate=10.0), "--arrival-rate: only Locust supports it"),
+        (Overrides(engine="oha", think_s=1.0), "--think-time: only Locust supports it"),
+        (Overrides(engine="oha", requests=5), "--requests: only Locust supports it"),
+        (Overrides(engine="oha", users=1, load_processes=2), "oha needs at least as many --users"),
     ],
 )
 def test_what_an_engine_cannot_do_is_refused(overrides: Overrides, said: str) -> None:

@@ -125,12 +125,12 @@ def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
 @pytest.mark.parametrize(
     ("names", "overrides", "said"),
     [
-        (("ping",), Overrides(loop="asyncio"), "--loop: the scenarios of 'GET /ping' differ in it"),
-        (("ping",), Overrides(http="h11"), "--http: the scenarios of 'GET /ping' differ in it"),
+        (("ping",), Overrides(loop="asyncio"), "--loop: the scenarios of 'GET /ping' are named"),
+        (("ping",), Overrides(http="h11"), "--http: the scenarios of 'GET /ping' are named"),
         (("ping",), Overrides(access_log="off"), "--access-log: the scenarios of 'GET /ping'"),
         (("ping",), Overrides(server="gunicorn"), "--server: the scenarios of 'GET /ping'"),
-        (("users-overload",), Overrides(engine="oha"), "an open loop is Locust's alone"),
-        (("disk-large",), Overrides(engine="oha"), "a pause between requests is Locust's alone"),
+        (("users-overload",), Overrides(engine="oha"), "only Locust supports an open loop"),
+        (("disk-large",), Overrides(engine="oha"), "only Locust supports a pause"),
         (
             ("users-overload",),
             Overrides(users=5),
@@ -202,11 +202,11 @@ def test_every_override_arrives() -> None:
         ((), Overrides(worker_timeout_s=-1.0), "--worker-timeout -1"),
         ((), Overrides(worker_timeout_s=0.4), "--worker-timeout 0.4: gunicorn takes whole seconds"),
         ((), Overrides(client_timeout_s=0.0), "--client-timeout 0"),
-        ((), Overrides(client="aiohttp"), "a client with a blocking form, and aiohttp has none"),
+        ((), Overrides(client="aiohttp"), "needs a client library with a blocking form"),
         (("disk",), Overrides(client="httpx2"), "--client: none of the chosen scenarios has"),
         (("control",), Overrides(upstream="go"), "--upstream: none of the chosen scenarios has"),
         (("disk",), Overrides(delay_s=1.0), "--delay: none of the chosen scenarios waits"),
-        ((), Overrides(server="uvicorn", worker_timeout_s=5.0), "--worker-timeout is gunicorn's"),
+        ((), Overrides(server="uvicorn", worker_timeout_s=5.0), "--worker-timeout is for gunicorn"),
     ],
 )
 def test_nonsense_is_named(names: tuple[str, ...], overrides: Overrides, message: str) -> None:
@@ -243,6 +243,6 @@ def test_another_engine_sends_no_rare_requests_and_is_refused() -> None:
 
 @pytest.mark.parametrize("given", [Overrides(client="httpx"), Overrides(client_life="shared")])
 def test_clients_that_are_compared_are_not_made_the_same(given: Overrides) -> None:
-    with pytest.raises(UserError, match="differ in it"):
+    with pytest.raises(UserError, match="are named after this setting"):
         apply_overrides(select_scenarios(("clients",)), given)
     assert apply_overrides(select_scenarios(("call-async-httpx2",)), given)

@@ -111,4 +111,4 @@ def test_how_many_workers_it_needs_is_not_told_by_its_answers(
 ) -> None:
     asked = ["predict", "background-sync", "--target", "500/s", "--p99", "1s", "--cpu", "1ms"]
     assert main(asked) == 2
-    assert "answers before its work is done" in capsys.readouterr().err
+    assert "responds before its work is done" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_what_lasts_is_said_again_until_it_is_over(
 
     def is_said_twice() -> bool:
         said.append(capsys.readouterr().err)
-        return "".join(said).count("calibrating sync-http: what one request costs: 0 s so far") > 1
+        return "".join(said).count("calibrating sync-http: CPU per request: 0 s so far") > 1
 
     before = set(threading.enumerate())
     display = PlainDisplay()
@@ -126,8 +126,8 @@ def test_a_terminal_counts_the_seconds_and_keeps_the_rows() -> None:
     console = Console(file=text, force_terminal=True, width=80, highlight=False)
     display = TerminalDisplay(console)
     display.start_cell(1, 2, Path())
-    display.show_activity("sync-http: computing its figures")
+    display.show_activity("sync-http: computing the results")
     display.print_line("a row")
     display.close()
-    assert "1/2 sync-http: computing its figures: 0 s" in text.getvalue()
+    assert "1/2 sync-http: computing the results: 0 s" in text.getvalue()
     assert "a row\n" in text.getvalue()

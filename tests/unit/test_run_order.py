@@ -189,7 +189,7 @@ def test_a_load_that_breaks_down_wins_over_a_threshold(
 
 
 @pytest.mark.usefixtures("ran")
-@pytest.mark.parametrize(("after", "kept"), [(1, "kept: "), (0, "nothing had been measured yet")])
+@pytest.mark.parametrize(("after", "kept"), [(1, "kept: "), (0, "nothing was measured yet")])
 def test_an_interruption_wins_over_a_threshold(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -216,7 +216,7 @@ def test_a_cell_that_cannot_begin_names_itself_and_what_is_kept(
         run_cells(tmp_path)
     (directory,) = tmp_path.iterdir()
     assert str(refused.value) == (
-        f"async-sleep: port 1 is taken; {directory} keeps the 1 before it"
+        f"async-sleep: port 1 is taken; the cells before it (1) are in {directory}"
     )
     assert refused.value.exit_code == 3
     assert (directory / "summary.json").is_file()
@@ -226,8 +226,8 @@ def test_a_cell_that_cannot_begin_names_itself_and_what_is_kept(
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (KeyError("x"), "async-sleep: broke in the middle (KeyError: 'x')"),
-        (OSError(28, "No space left"), "async-sleep: broke in the middle (OSError: [Errno 28] "),
+        (KeyError("x"), "async-sleep: internal error (KeyError: 'x')"),
+        (OSError(28, "No space left"), "async-sleep: internal error (OSError: [Errno 28] "),
         (CellInterruptedError("the upstream ended"), "async-sleep: the upstream ended; "),
     ],
 )
@@ -245,7 +245,7 @@ def test_what_breaks_of_ours_is_one_line_and_keeps_the_cells_before_it(
     (directory,) = tmp_path.iterdir()
     assert broken.value.exit_code == BROKEN == 4
     assert str(broken.value).startswith(said)
-    assert str(broken.value).endswith(f"; {directory} keeps the 1 before it")
+    assert str(broken.value).endswith(f"; the cells before it (1) are in {directory}")
     assert len(str(broken.value).splitlines()) == 1
     assert (directory / "summary.json").is_file()
     expected = not isinstance(error, CellInterruptedError)

@@ -73,13 +73,13 @@ def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]
         (HEAD + "Scenario(\n", "line 2: SyntaxError"),
         (HEAD + "\n1 / 0\n", "line 3: ZeroDivisionError: division by zero"),
         ("raise SystemExit('no')\n", "SystemExit: no"),
-        (HEAD, "there is no Scenario in it"),
-        (MINE + "AGAIN = make('second', server=Server())\n", "'second' is the name of another"),
-        (MINE + "AGAIN = make('sync-http', server=Server())\n", "'sync-http' is the name of"),
-        (MINE + "AGAIN = make('fair', server=Server())\n", "'fair' is the name of another"),
-        (MINE + "AGAIN = make('../x', server=Server())\n", "'../x' is no name"),
-        (MINE + "A = make('a', server=Server(), url='http://127.0.0.1:9')\n", "belong together"),
-        (MINE + "A = make('a', server=Server('given'))\n", "belong together"),
+        (HEAD, "it defines no Scenario"),
+        (MINE + "AGAIN = make('second', server=Server())\n", "the name 'second' is taken"),
+        (MINE + "AGAIN = make('sync-http', server=Server())\n", "the name 'sync-http' is taken"),
+        (MINE + "AGAIN = make('fair', server=Server())\n", "the name 'fair' is taken"),
+        (MINE + "AGAIN = make('../x', server=Server())\n", "'../x' is not valid"),
+        (MINE + "A = make('a', server=Server(), url='http://127.0.0.1:9')\n", "need each other"),
+        (MINE + "A = make('a', server=Server('given'))\n", "need each other"),
         (MINE + "A = make('a', server=Server('given'), url='ftp://x')\n", "http://host:port"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_file_that_will_not_do_is_one_line(
 def test_two_files_may_not_share_a_name(mine: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.py"
     other.write_text(MINE)
-    with pytest.raises(UserError, match="'first' is the name of another"):
+    with pytest.raises(UserError, match="the name 'first' is taken"):
         choose_scenarios([str(mine), str(other)])
 
 

@@ -108,7 +108,7 @@ def options(trials: int, *, predict: bool = True) -> RunOptions:
             1,
             True,
             ("axum-http-shared",),
-            "1 scenario: about 60 seconds, and the time that it takes to build axum",
+            "1 scenario: about 60 seconds, plus the time to build axum",
         ),
     ],
 )

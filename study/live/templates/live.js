@@ -1,4 +1,4 @@
-// Shows what the stream says. It asks this page's own server only, which reads the run's files.
+// Shows the messages of the stream. It connects only to this page's server.
 "use strict";
 (() => {
   const by = (id) => document.getElementById(id);
@@ -24,7 +24,7 @@
     const age = look.heartbeat_age_ms;
     say("beat", age === null ? "–" : whole.format(Math.round(age)), age > SILENT_MS);
     say("deaths", whole.format(deaths), deaths > 0);
-    say("held", look.blocked_by && age > SILENT_MS ? `the loop is held by ${look.blocked_by}` : "");
+    say("held", look.blocked_by && age > SILENT_MS ? `The event loop is blocked by ${look.blocked_by}.` : "");
     by("failures").replaceChildren(...look.failures.map(([error, count]) => {
       const item = document.createElement("li");
       item.textContent = `${whole.format(count)} × ${error}`;
@@ -54,7 +54,7 @@
     if (state.command) by("command").textContent = state.command;
     if (state.rows.length) by("rows").textContent = state.rows.join("\n");
     if (state.done) {
-      say("phase", "The run is over: see report.html in its folder.");
+      say("phase", "The run has ended: open report.html in its folder.");
       source.close();
       return;
     }
@@ -69,5 +69,5 @@
 
   const source = new EventSource("/events");
   source.onmessage = (event) => show(JSON.parse(event.data));
-  source.onerror = () => say("phase", "The stream has ended; the run may be over.");
+  source.onerror = () => say("phase", "The connection is closed; the run may have ended.");
 })();
