@@ -27,7 +27,7 @@ ORDERS = Scenario(
         ("run --server apache", 'Invalid value "apache" for --server'),
         ("run sync-http --client aiohttp", "a client with a blocking form, and aiohttp has none"),
         ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
-        ("report /no/such/run", "no run directory"),
+        ("report /no/such/run", "not a run directory"),
         ("probe main", "give module:attribute"),
         ("probe main:app --app-dir /no/such", "--app-dir /no/such: no such folder"),
         ("sweep sync-sleep", "varies one thing: none of the settings has several values"),
