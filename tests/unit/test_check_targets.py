@@ -94,7 +94,7 @@ def test_a_scenario_of_the_users_is_not_sent_to_an_option_of_the_contrast(url: s
 def test_a_target_that_does_not_answer_is_refused() -> None:
     with serve() as gone:
         pass
-    with pytest.raises(UserError, match="nobody answers"):
+    with pytest.raises(UserError, match="nothing is listening"):
         check_targets(choose_contrast_scenarios([f"a={gone}"], ["GET /"]))
 
 
