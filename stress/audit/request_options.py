@@ -1,4 +1,4 @@
-"""The options of an audit that say what it asks of a service."""
+"""The options of an audit for its requests to the service."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,21 +11,21 @@ Drive = Literal["requests", "openapi", "locustfile", "none"]
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """As typed. Its repr shows no secret."""
+    """The options as typed. Its repr shows no secret."""
 
     requests: Annotated[
         tuple[str, ...],
         Setting(
-            "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a message "
-            "to a websocket: 'WS /chat hello'. May be given several times. Without it: the GETs of "
-            "the app's OpenAPI document.",
+            "Request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a websocket "
+            "message: 'WS /chat hello'. Repeatable. Default: the GETs of the app's OpenAPI "
+            "document.",
             name="--request", metavar="'METHOD PATH [BODY]'",
         ),
     ] = field(default=(), repr=False)  # fmt: skip
     methods: Annotated[
         str,
         Setting(
-            "Methods that are taken from the OpenAPI document, --har and --requests-file, such as "
+            "Methods to send from the OpenAPI document, --har and --requests-file, such as "
             "GET,POST,WS.",
             metavar="NAMES",
         ),
@@ -33,60 +33,58 @@ class RequestOptions:
     headers: Annotated[
         tuple[str, ...],
         Setting(
-            "A header of each request, such as 'Authorization: Bearer ...'. May be given several "
-            "times. No record holds it.",
+            "Header of every request, such as 'Authorization: Bearer ...'. Repeatable. It is never "
+            "recorded.",
             name="--header", metavar="'NAME: VALUE'",
         ),
     ] = field(default=(), repr=False)  # fmt: skip
     har: Annotated[
         Path | None,
         Setting(
-            "An HTTP archive whose requests are sent, as a browser's network panel saves it. No "
-            "record holds its cookies and bodies.",
+            "HTTP archive with the requests to send, as saved by a browser's network panel. Its "
+            "cookies and bodies are never recorded.",
             metavar="FILE",
         ),
     ] = None
     requests_file: Annotated[
         Path | None,
-        Setting(
-            "A file of requests: .http, as editors run it, or targets of vegeta's.", metavar="FILE"
-        ),
+        Setting("File of requests: an editor's .http file, or vegeta targets.", metavar="FILE"),
     ] = None
     from_host: Annotated[
         str | None,
         Setting(
-            "Of --har and --requests-file: the host whose requests are sent. Left out: that of the "
-            "first one.",
+            "Host in --har and --requests-file whose requests are sent. Default: the host of the "
+            "first request.",
             metavar="HOST",
         ),
     ] = None
     before: Annotated[
         tuple[str, ...],
         Setting(
-            "A request that each user sends once, first, such as 'POST /login @login.json'; the "
-            "user keeps the cookies. May be given several times.",
+            "Request that each user sends once before the load, such as 'POST /login "
+            "@login.json'; the user keeps the cookies. Repeatable.",
             metavar="'METHOD PATH [BODY]'",
         ),
     ] = field(default=(), repr=False)
     drive: Annotated[
         Drive | None,
         Setting(
-            "What is sent: requests (those of --request), openapi (with those), locustfile (your "
-            "own), or none: the service waits for your own traffic until Ctrl-C. Left out: "
-            "requests where there are some, otherwise openapi."
+            "Source of the load: requests (--request, --har, --requests-file), openapi (these and "
+            "the OpenAPI document), locustfile (yours), or none (you send the traffic until "
+            "Ctrl-C). Default: requests if any are given, otherwise openapi."
         ),
     ] = None
     locustfile: Annotated[
         Path | None,
         Setting(
-            "Of --drive locustfile. Left out: locustfile.py in the service's folder.",
+            "Locustfile of --drive locustfile. Default: locustfile.py in the service's folder.",
             metavar="FILE",
         ),
     ] = None
     app_dir: Annotated[
         Path,
         Setting(
-            "The service's folder; its command starts there, and files are looked for in it.",
+            "Working folder of the service's command, and base of relative file names.",
             metavar="FOLDER",
         ),
     ] = Path()
