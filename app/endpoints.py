@@ -2,7 +2,7 @@
 
 FastAPI runs a `def` endpoint on a thread of anyio's pool and an `async def` endpoint on the event
 loop. While an `async def` endpoint awaits, the loop serves other requests. While it blocks, the
-loop serves nobody. An `offload` endpoint moves the same blocking call to a thread.
+loop serves no request. An `offload` endpoint moves the same blocking call to a thread.
 """
 
 import json
@@ -55,7 +55,7 @@ def add_json_endpoints(add: RouteAdder) -> None:
 
 
 def add_file_endpoints(add: RouteAdder, path: Path) -> None:
-    """The endpoints only read the file and parse nothing; a read this large releases the GIL."""
+    """Add endpoints that read a file and parse nothing. A read releases the GIL."""
 
     @add("/sync/file")
     def sync_file() -> Response:

@@ -33,7 +33,7 @@ def add_health_endpoints(add: RouteAdder) -> None:
 
 
 def add_guarded_endpoints(add: RouteAdder) -> None:
-    """The endpoints are equal; only the dependency differs. A `def` dependency needs a thread."""
+    """Add equal endpoints with different dependencies. A `def` dependency needs a thread."""
 
     async def who_asks() -> str:
         return "a user"
@@ -51,7 +51,7 @@ def add_guarded_endpoints(add: RouteAdder) -> None:
 
 
 def add_executor_endpoints(add: RouteAdder, delay_s: float) -> None:
-    """Both endpoints use asyncio's default executor: not anyio's pool, and usually smaller."""
+    """Add endpoints that use asyncio's default executor: not anyio's pool, and usually smaller."""
 
     @add("/async/sleep/to-thread")
     async def async_sleep_to_thread() -> Response:
@@ -65,7 +65,7 @@ def add_executor_endpoints(add: RouteAdder, delay_s: float) -> None:
 
 
 def add_background_endpoints(add: RouteAdder, delay_s: float) -> None:
-    """The endpoints respond at once; the work runs after the response."""
+    """Add endpoints that respond at once and work after the response."""
 
     @add("/background/sync")
     async def background_sync() -> Response:
@@ -84,7 +84,7 @@ def add_background_endpoints(add: RouteAdder, delay_s: float) -> None:
 
 
 def add_stream_endpoints(add: RouteAdder) -> None:
-    """Both send the same CHUNKS pieces. A `def` generator needs one thread call per piece."""
+    """Add endpoints that stream CHUNKS pieces. A `def` generator costs a thread call per piece."""
 
     @add("/stream/async")
     async def stream_async() -> Response:

@@ -58,7 +58,7 @@ def decode_journal(content: bytes, name: str = "journal") -> Journal:
 
 
 class JournalDecoder:
-    """Decodes a journal piece by piece; keeps an incomplete frame for the next piece."""
+    """A decoder of a journal in pieces. It keeps an incomplete frame for the next piece."""
 
     def __init__(self, name: str) -> None:
         self.about: Mapping[str, int] = {}
@@ -102,7 +102,7 @@ class JournalDecoder:
 
 
 class JournalTail(JournalDecoder):
-    """Follows a journal while its process still writes it, at no cost to that process."""
+    """A reader of a journal that its process still writes, at no cost to that process."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
@@ -137,7 +137,7 @@ def decode_table(
 
 
 class JournalWriter:
-    """Packs rows into frames and passes the bytes to a sink: a file or a message to the master."""
+    """A writer that packs rows into frames for a sink: a file, or a message to the master."""
 
     def __init__(
         self,

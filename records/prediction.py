@@ -74,10 +74,10 @@ class Prediction:
     bystander_ms: float | None = None
     """Median latency of the background request; only runs have one, `study predict` does not."""
     transient: bool | None = None
-    """True if the queue still changes during the run. Mean and quantiles are then no property of
-    the service and contradict Little's law. None if not checked."""
+    """True if the queue still changes during the run. Mean and quantiles then depend on the
+    length of the test and contradict Little's law. None if not checked."""
     reason: str | None = None
-    """Why figures are missing, or why they are no property of the service."""
+    """Why figures are missing, or why they do not describe the service itself."""
 
     def __post_init__(self) -> None:
         if self.cpu_loaded_ms is None:
@@ -87,7 +87,7 @@ class Prediction:
 @dataclass(frozen=True, slots=True)
 class OverloadLatencies:
     """Latencies of an open loop that offers more than the service can serve. Each request waits for
-    all earlier ones, so they grow with the test's length and are no property of the service."""
+    all earlier ones, so they grow with the test's length and do not describe the service."""
 
     requests: int
     p10_ms: float

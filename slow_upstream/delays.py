@@ -37,7 +37,7 @@ class PlannedResponse:
 
 
 class ResponsePlanner:
-    """Plans the wait and the failure of each request in order of arrival."""
+    """The plan of each request's wait and failure, drawn in order of arrival."""
 
     def __init__(self, distribution: str, seed: int, error_rate: float) -> None:
         self._factor = DISTRIBUTIONS[distribution]

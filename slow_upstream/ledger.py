@@ -73,7 +73,7 @@ class RequestLog:
 
 
 class UpstreamCounters:
-    """Counts requests from arrival to end. Not thread-safe: only for the event loop's thread."""
+    """Counters of requests from arrival to end. Not thread-safe: only the event loop uses it."""
 
     def __init__(
         self, log: RequestLog | None = None, now_s: Callable[[], float] = time.monotonic

@@ -24,8 +24,8 @@ class BackgroundPing:
 
 
 class BackgroundRequester:
-    """Sends background requests from its own thread, so that the runner's work never delays them.
-    Any response of an external server counts, since that server may not know the path."""
+    """A sender of background requests in its own thread, so that the runner never delays them. Any
+    response of an external server counts, since that server may not know the path."""
 
     def __init__(self, cell: CellRun, host: str, port: int) -> None:
         self._address = host, port

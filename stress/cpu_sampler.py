@@ -43,7 +43,7 @@ Sampled = tuple[SampledPhase, Stacks]
 
 
 class StackSampler(Process):
-    """Samples a server and its workers until it is stopped."""
+    """A py-spy process that samples a server and its workers until it is stopped."""
 
     def __init__(self, folder: Path, servers: Sequence[psutil.Process]) -> None:
         super().__init__("profiler", folder / "stack-sampler.log")

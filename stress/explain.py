@@ -81,7 +81,7 @@ def is_explainable(cell: CellRun) -> bool:
 
 
 class LoadExplainer:
-    """Decides whether a cell's window needs an explanation, and samples after it."""
+    """The decision whether a cell's window needs an explanation, and the sampling after it."""
 
     def __init__(self, cell: CellRun, stack: Stack) -> None:
         self.cell, self.stack = cell, stack

@@ -18,7 +18,7 @@ POLL_S = 0.05
 
 
 class CellInterruptedError(Exception):
-    """Ends a cell's phases; the measurements so far are kept."""
+    """An interruption that ends a cell's phases; the measurements so far are kept."""
 
 
 @dataclass(slots=True)

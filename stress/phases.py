@@ -47,7 +47,7 @@ class PhaseTimes:
 
 @dataclass(slots=True)
 class PhaseRunner:
-    """Leads a started stack and load through the phases."""
+    """The phases of a cell, run on a started stack and load."""
 
     cell: CellRun
     runtime: Runtime

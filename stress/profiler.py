@@ -21,8 +21,8 @@ ATTACH_HINT = "(on Linux it may need root, or kernel.yama.ptrace_scope=0)"
 
 
 class Profiler(Process):
-    """Profiles the server, if there is one. folder: the cell's. py-spy pauses the server for a few
-    tenths of a millisecond per sample, so a profiled cell measures a slower server.
+    """A profiler of the server, if there is one. folder: the cell's. py-spy pauses the server for a
+    few tenths of a millisecond per sample, so a profiled cell measures a slower server.
     """
 
     def __init__(self, folder: Path, servers: Sequence[psutil.Process]) -> None:

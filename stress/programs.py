@@ -53,7 +53,7 @@ def format_build(moment: BuildProgress) -> str:
 
 @dataclass(slots=True)
 class BuildPrinter:
-    """Prints a line to stderr when a build starts, at intervals, and when it ends."""
+    """A printer of a line to stderr when a build starts, at intervals, and when it ends."""
 
     _printed_s: Second = -inf
 

@@ -22,7 +22,7 @@ MachineRow = tuple[float, str, int, float, int, int, int]
 
 
 class ResourceMonitor:
-    """Samples every process of each role on its own thread."""
+    """A thread that samples every process of each role."""
 
     def __init__(self, families: Families) -> None:
         self._families = families
@@ -81,7 +81,8 @@ def sample_machine(sweep_s: float, cpu_stats: tuple[Path, ...] = ()) -> list[Mac
 
 
 class WorkerMonitor:
-    """Tracks workers of any server by their journals; ignores deaths before its first check."""
+    """The workers of any server, known by their journals. Deaths before the first check do not
+    count."""
 
     def __init__(self, journals: Path) -> None:
         self._journals = journals

@@ -13,7 +13,7 @@ class SettingsError(Exception):
 
 
 def read_number(env: Mapping[str, str], key: str, default: int, lowest: int, highest: int) -> int:
-    """Raises SettingsError."""
+    """Read a whole number within the bounds. Raises SettingsError."""
     value = env.get(key, str(default))
     if not value.isdecimal() or not lowest <= int(value) <= highest:
         raise SettingsError(f"{key}={value!r}: give a whole number from {lowest} to {highest}")

@@ -8,8 +8,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class RequestIdMiddleware:
-    """Stores the id in a context variable. anyio copies the context into its worker threads, so a
-    `def` endpoint sees the same value."""
+    """Middleware that stores the id in a context variable. anyio copies the context into its worker
+    threads, so a `def` endpoint sees the same value."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -17,7 +17,7 @@ log = structlog.get_logger("app")
 
 
 class RouteAdder(Protocol):
-    """Adds a route for an endpoint. FastAPI calls the dependencies `needs` before each request."""
+    """A decorator factory for routes. FastAPI calls the dependencies `needs` for each request."""
 
     def __call__(self, path: str, *needs: Dependency) -> Callable[[Endpoint], Endpoint]: ...
 

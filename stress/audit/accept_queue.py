@@ -79,8 +79,8 @@ def count_overflows() -> int:
 
 @dataclass(slots=True)
 class QueueWatch:
-    """Finds the periods in which the queue never shrank: its first connection waited that long.
-    Counts the connections dropped while it was full."""
+    """The periods in which the queue never shrank: its first connection waited that long. Also the
+    number of connections dropped while it was full."""
 
     port: int
     stretches: list[QueueStretch] = field(default_factory=list)

@@ -21,8 +21,8 @@ class ReadLimits:
 
 @dataclass(slots=True)
 class Answer:
-    """Times are time.monotonic(). ended_s: None while unfinished. error: a word without any address
-    or value."""
+    """A response. Times are time.monotonic(). ended_s: None while unfinished. error: a word without
+    any address or value."""
 
     request_id: int
     started_s: float = 0.0

@@ -38,7 +38,7 @@ class ApiDocument:
 
 
 class DocumentFinder:
-    """Requests one address after another, each once."""
+    """A search that requests one address after another, each once."""
 
     def __init__(self, session: aiohttp.ClientSession, headers: Headers) -> None:
         others = (each for each in headers if each[0].lower() != PLAIN[0])

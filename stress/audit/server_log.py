@@ -21,7 +21,7 @@ class LoggedEnd:
 
 @dataclass(slots=True)
 class ServerLog:
-    """Reads on from the last position. A missing file counts as empty."""
+    """A log that is read on from the last position. A missing file counts as empty."""
 
     path: Path
     read_to: int = field(default=0)

@@ -24,7 +24,7 @@ LOOK_EVERY_S = 0.05
 
 @dataclass(slots=True)
 class ServerWatch:
-    """Samples from its own thread, inside a `with`. t0_s: the audit's, by time.monotonic()."""
+    """A monitor that samples in its own thread, inside a `with`. t0_s: by time.monotonic()."""
 
     app: AuditedApp
     t0_s: float

@@ -29,8 +29,8 @@ WHATEVER_HAPPENS = 1_000_000_000
 
 
 class FixedUsersDispatcher(UsersDispatcher):
-    """Distributes the users once. Locust's own dispatcher moves users when a worker joins or is
-    lost, which would change the load in the middle of a cell."""
+    """A dispatcher that distributes the users once. Locust's own moves users when a worker joins or
+    is lost, which would change the load in the middle of a cell."""
 
     def add_worker(self, worker_node: runners.WorkerNode) -> None: ...
 

@@ -53,7 +53,7 @@ def describe_failure(status: int, body: bytes, response: object) -> str | None:
 
 
 class RequestMixin:
-    """Sends a request and records when it was due, when it left and when its last byte arrived."""
+    """A request with a record of when it was due, when it left and when its last byte arrived."""
 
     timeout: dict[str, float]
 
@@ -86,7 +86,7 @@ class FastUser(RequestMixin, FastHttpUser):
 
 
 class ClosedLoopMixin(RequestMixin):
-    """Sends a request, waits for the response, pauses for the think time, and repeats."""
+    """A user who sends a request, waits for the response, waits for the think time, and repeats."""
 
     wait_time = constant(0)
 
@@ -125,7 +125,7 @@ class ClosedLoopRequestsUser(ClosedLoopMixin, HttpUser):
 
 
 class OpenLoopUser(FastUser):
-    """Sends each request when it is due, whether or not earlier ones were answered.
+    """A sender of each request when it is due, whether or not earlier ones were answered.
 
     Each load process has one. Its requests overlap without limit; a limit would close the loop.
     """

@@ -17,8 +17,8 @@ GetAsync = Callable[[str, dict[str, str]], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """timeout_s applies separately to the wait for a free connection, to connecting and to the
-    wait for the response. connections: the maximum that a client has open."""
+    """Limits of a client. timeout_s: applies separately to the wait for a free connection, to
+    connecting, and to the wait for the response. connections: the maximum open at once."""
 
     timeout_s: float
     connections: int
@@ -26,8 +26,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """How to open a library's blocking and awaiting clients (None: it has no such client), and
-    what its errors mean. A client lives as long as its context."""
+    """A library's functions that open a blocking or an awaiting client (None: it has no such
+    client), and the meaning of its errors. A client lives as long as its context."""
 
     errors: tuple[type[Exception], ...]
     """All errors that it raises when the upstream fails or times out."""
