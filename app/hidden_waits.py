@@ -18,7 +18,7 @@ CHUNKS = 100
 def add_health_endpoints(add: RouteAdder) -> None:
     @add("/health")
     async def health() -> Response:
-        """Report the thread pool. It needs no thread, so it answers even when the pool is full."""
+        """Report the thread pool. It needs no thread, so it responds even when the pool is full."""
         pool = current_default_thread_limiter().statistics()
         figures = {
             "total": pool.total_tokens,
@@ -51,7 +51,7 @@ def add_guarded_endpoints(add: RouteAdder) -> None:
 
 
 def add_executor_endpoints(add: RouteAdder, delay_s: float) -> None:
-    """Add endpoints that use asyncio's default executor: not anyio's pool, and usually smaller."""
+    """Add endpoints on asyncio's default executor: at most 32 threads, apart from anyio's pool."""
 
     @add("/async/sleep/to-thread")
     async def async_sleep_to_thread() -> Response:

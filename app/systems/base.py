@@ -16,9 +16,9 @@ def create_base_app(title: str, pool: int, opened: Callable[[], AsyncContext[Non
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = pool
         async with opened():
-            # Objects alive now never die. Without the freeze, every full collection walks them and
-            # stops all threads for about 100 ms every few seconds. The users that queue up in a
-            # pause then stay synchronized.
+            # Objects that exist now live as long as the app. Without the freeze, every full
+            # collection walks them, which stops all threads for about 100 ms every few seconds. The
+            # users that queue up in a pause then stay synchronized.
             gc.collect()
             gc.freeze()
             yield

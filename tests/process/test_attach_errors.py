@@ -95,7 +95,7 @@ def test_an_app_that_needs_a_variable(served: str, folder: Path) -> None:
         ("-m uvicorn wsgi:app", "wsgi.app is a WSGI app", WRONG_USE),
         ("-m hypercorn wsgi:app", "wsgi.app is a WSGI app", WRONG_USE),
         ("-m gunicorn -k asgi factories:create", "factories.create takes no argument", WRONG_USE),
-        ("-m uvicorn factories:number", "is no ASGI app, but a builtins.int", WRONG_USE),
+        ("-m uvicorn factories:number", "names a builtins.int, which is not", WRONG_USE),
         ("-m uvicorn plain:app --uds {folder}/socket", "listens on no TCP port", CANNOT),
         ("-m granian plain:app --port {port}", "start it with --interface asgi", WRONG_USE),
         ("reloads.py {port}", "restarts the app while it is measured", WRONG_USE),
