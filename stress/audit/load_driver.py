@@ -114,7 +114,7 @@ class LoadDriver:
                 )
 
     async def _send_first(self) -> None:
-        """Send each request once, alone, to find those to drive. Raises UserError without any."""
+        """Send each request once, alone, to find those to drive. Raises UserError if all fail."""
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()

@@ -115,7 +115,8 @@ class FilePlan:
 def plan_file(
     requests: Sequence[FileRequest], name: str, methods: frozenset[str], host: str | None
 ) -> RequestPlan:
-    """Plan a file's requests. host: None takes the first one's. Raises UserError without any."""
+    """Plan a file's requests. host: None takes the first request's. Raises UserError if no request
+    is left."""
     plan = FilePlan(name, methods, host and host.lower())
     for each in requests:
         plan.add(each)
