@@ -68,7 +68,7 @@ def save_results(seen: CellObservations) -> None:
     stack, directory, times = seen.phases.stack, seen.phases.cell.directory, seen.phases.times
     if stack.folder != directory.raw:
         wait_for_flush(stack, seen.end_s)
-        shutil.copytree(stack.journals, directory.raw / "journals")  # its own keep growing
+        shutil.copytree(stack.journals, directory.raw / "journals")  # the originals still grow
         for path in (*stack.folder.glob("*.log"), stack.upstream_log):
             if path.exists():
                 shutil.copy(path, directory.raw)
