@@ -1,6 +1,6 @@
 #!/bin/sh
-# The upstream, and gunicorn with one uvicorn worker on 127.0.0.1:4242, until Ctrl-C.
-# Options are those of `study serve`: --port, --workers, --pool, --loop, --delay 500ms, ...
+# Runs the upstream, and gunicorn with one uvicorn worker on 127.0.0.1:4242, until Ctrl-C.
+# Takes the options of `study serve`: --port, --workers, --pool, --loop, --delay 500ms, ...
 set -eu
 root=$(dirname "$(readlink -f "$0")")
 sh "$root/setup.sh"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes .venv from pyproject.toml and the pins of constraints.txt. Does nothing when it is up to date.
-#   sh setup.sh         what the study needs
-#   sh setup.sh --dev   and what its checks and tests need
-# Used by every other script here; PYTHON=python3.13 sh setup.sh takes another interpreter.
+# Creates .venv from pyproject.toml and the versions in constraints.txt, unless it is up to date.
+#   sh setup.sh         the packages that the study needs
+#   sh setup.sh --dev   also those that the checks and tests need
+# Every other script here calls it. PYTHON=python3.13 sh setup.sh uses another interpreter.
 set -eu
 cd "$(dirname "$(readlink -f "$0")")"
 
@@ -11,10 +11,10 @@ fail() { printf 'setup: %s\n' "$1" >&2; exit 3; }
 case ${1-} in
     '') extras='all niquests' loads='200 MB' takes='650 MB' ;;
     --dev) extras='all niquests dev' loads='310 MB' takes='1.1 GB' ;;
-    *) printf 'setup: %s: nothing, or --dev\n' "$1" >&2; exit 2 ;;
+    *) printf 'setup: %s: unknown option; give --dev or nothing\n' "$1" >&2; exit 2 ;;
 esac
 
-# What .venv was made from, and which extras it has: those of --dev are more.
+# Records what .venv was created from and its extras; a --dev setup includes the smaller one.
 stamp=.venv/.made-from
 wanted=$( (pwd -P; cat pyproject.toml constraints.txt setup.sh) | cksum)
 is_made() {
@@ -24,13 +24,13 @@ is_made() {
 }
 ! is_made || exit 0
 
-[ -w . ] || fail "$(pwd) can't be written to; clone it to a folder of yours"
+[ -w . ] || fail "cannot write to $(pwd); clone the repository to a writable folder"
 python=${PYTHON:-python3}
-command -v "$python" >/dev/null 2>&1 || fail "no $python here; install Python 3.11 or newer, or name one: PYTHON=... sh setup.sh"
+command -v "$python" >/dev/null 2>&1 || fail "$python not found; install Python 3.11 or newer, or name one: PYTHON=... sh setup.sh"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "$("$python" --version) is too old; Python 3.11 or newer is needed: PYTHON=... sh setup.sh"
+    fail "$("$python" --version) is too old; use Python 3.11 or newer: PYTHON=... sh setup.sh"
 
-# One set-up at a time: this shell holds the lock for as long as it lives.
+# One setup at a time: this shell holds the lock until it exits.
 exec 9<pyproject.toml
 "$python" - <<'PY'
 import fcntl
@@ -41,19 +41,19 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
     fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError:
-    print("setup: waiting for another set-up of this folder ...", file=sys.stderr)
+    print("setup: waiting for another setup in this folder ...", file=sys.stderr)
     fcntl.flock(9, fcntl.LOCK_EX)
 PY
 ! is_made || exit 0
 
-# What an interrupted set-up has left can't be told from what is whole.
+# An interrupted setup may have left damaged files: start again.
 unfinished=.venv/.unfinished
 [ ! -e "$unfinished" ] || rm -rf .venv
 mkdir -p .venv/.temporary
 : >"$unfinished"
 export TMPDIR="$PWD/.venv/.temporary"
-printf 'setup: making .venv (once, some minutes): loads about %s, takes %s of disk ...\n' "$loads" "$takes" >&2
-# Nothing else speaks while packages load. It holds no lock, and ends with this shell, however that ends.
+printf 'setup: creating .venv (once; a few minutes): downloads about %s, uses %s of disk ...\n' "$loads" "$takes" >&2
+# The only output while packages download. It holds no lock, and ends when this shell ends.
 count_seconds() {
     seconds=0
     while sleep 8 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
@@ -90,23 +90,23 @@ packages = [each for extra in sys.argv[1].split() for each in list_packages(extr
 print(*project["dependencies"], *packages, sep="\n")
 print("--no-binary urllib3-future")
 PY
-# niquests stands on urllib3-future, whose wheel would take urllib3's place for all the others
+# niquests needs urllib3-future, whose wheel would replace urllib3 for every other package.
 export URLLIB3_NO_OVERRIDE=1
 
 if command -v uv >/dev/null 2>&1; then
     { uv venv --quiet --allow-existing --python "$python" .venv &&
         uv pip install --quiet --python .venv/bin/python -c constraints.txt -r .venv/.wanted; } >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
-        fail "uv could not install the packages (its last words are above): is there a network?"
+        fail "uv could not install the packages (see its output above); check the network"
     }
 else
     "$python" -m venv .venv >"$log" 2>&1 || {
         tail -n 3 "$log" >&2
-        fail "$python could not make .venv (see above); on Debian or Ubuntu: apt-get install python3-venv"
+        fail "$python could not create .venv (see above); on Debian or Ubuntu: apt-get install python3-venv"
     }
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r .venv/.wanted >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
-        fail "pip could not install the packages (its last words are above): is there a network?"
+        fail "pip could not install the packages (see its output above); check the network"
     }
 fi
 

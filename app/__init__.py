@@ -1,1 +1,1 @@
-"""The specimen: a small FastAPI app whose endpoints differ in one word each."""
+"""The specimen: a small FastAPI app whose endpoints differ in only a few words."""

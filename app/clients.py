@@ -1,8 +1,8 @@
-"""How the endpoints ask the upstream: `fetch` blocks its thread, `fetch_async` awaits.
+"""How the endpoints call the upstream: `fetch` blocks its thread, `fetch_async` awaits.
 
-How each library is asked is a page of its own in `app/systems/clients/`. Whichever it is, an
-upstream that answers wrongly or too late is an UpstreamError with the status that the app's own
-caller gets: 502 or 504.
+`app/systems/clients/` has one module per HTTP library. With every library, a failed response or a
+timeout raises UpstreamError. Its status goes to the app's caller: 502 for a failure, 504 for a
+timeout.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ from app.systems.upstream_errors import UpstreamError, check_body, translate_err
 
 
 class UpstreamClient:
-    """The upstream, through a client made anew for each request, or one that all share."""
+    """Requests to the upstream, with a new client per request or one client for all requests."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -38,7 +38,7 @@ class UpstreamClient:
 
     @asynccontextmanager
     async def open_clients(self) -> AsyncIterator[None]:
-        """Keeps the shared clients open while the app lives, if they are to be shared."""
+        """Keep the shared clients open while the app runs, if the settings ask for shared ones."""
         async with AsyncExitStack() as stack:
             if self.settings.client_life == "shared" and self.library.open_awaiting:
                 get_async = await stack.enter_async_context(self.open_awaiting())
@@ -50,10 +50,10 @@ class UpstreamClient:
 
     def open_blocking(self) -> Context[Get]:
         if self.library.open_blocking is None:
-            raise UpstreamError(501, f"{self.settings.client} has no blocking form")
+            raise UpstreamError(501, f"{self.settings.client} has no blocking client")
         return self.library.open_blocking(self.limits)
 
     def open_awaiting(self) -> AsyncContext[GetAsync]:
         if self.library.open_awaiting is None:
-            raise UpstreamError(501, f"{self.settings.client} has no form that awaits")
+            raise UpstreamError(501, f"{self.settings.client} has no async client")
         return self.library.open_awaiting(self.limits)

@@ -1,7 +1,8 @@
-"""The endpoints, side by side: read down a group, and only one word changes.
+"""The endpoints, side by side: within a group, they differ in only a few words.
 
-`def` runs on a thread of anyio's pool. `async def` runs on the event loop; if it awaits, the
-loop goes on meanwhile; if it blocks, everybody waits. `offload` is the repair of the last.
+FastAPI runs a `def` endpoint on a thread of anyio's pool and an `async def` endpoint on the event
+loop. While an `async def` endpoint awaits, the loop serves other requests. While it blocks, the
+loop serves no request. An `offload` endpoint moves the same blocking call to a thread.
 """
 
 import json
@@ -54,7 +55,7 @@ def add_json_endpoints(add: RouteAdder) -> None:
 
 
 def add_file_endpoints(add: RouteAdder, path: Path) -> None:
-    """Nothing is parsed: all the work is the read, and a read of so much lets go of the GIL."""
+    """Add endpoints that read a file and parse nothing. A read releases the GIL."""
 
     @add("/sync/file")
     def sync_file() -> Response:

@@ -1,5 +1,5 @@
-"""Endpoints that wait where their signature does not say so: for a thread of a pool that others
-have filled, for asyncio's own executor, or for what goes on after the answer."""
+"""Endpoints whose signature hides a wait: for a thread when other requests hold them all, for
+asyncio's default executor, or for work that runs after the response."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ CHUNKS = 100
 def add_health_endpoints(add: RouteAdder) -> None:
     @add("/health")
     async def health() -> Response:
-        """Awaits nothing and asks no thread: it answers while the pool is full."""
+        """Report the thread pool. It needs no thread, so it responds even when the pool is full."""
         pool = current_default_thread_limiter().statistics()
         figures = {
             "total": pool.total_tokens,
@@ -33,7 +33,7 @@ def add_health_endpoints(add: RouteAdder) -> None:
 
 
 def add_guarded_endpoints(add: RouteAdder) -> None:
-    """The endpoint is the same; what it depends on is `async def`, or `def` and needs a thread."""
+    """Add equal endpoints with different dependencies. A `def` dependency needs a thread."""
 
     async def who_asks() -> str:
         return "a user"
@@ -51,7 +51,7 @@ def add_guarded_endpoints(add: RouteAdder) -> None:
 
 
 def add_executor_endpoints(add: RouteAdder, delay_s: float) -> None:
-    """asyncio's default executor is another pool than anyio's, and a smaller one."""
+    """Add endpoints on asyncio's default executor: at most 32 threads, apart from anyio's pool."""
 
     @add("/async/sleep/to-thread")
     async def async_sleep_to_thread() -> Response:
@@ -65,7 +65,7 @@ def add_executor_endpoints(add: RouteAdder, delay_s: float) -> None:
 
 
 def add_background_endpoints(add: RouteAdder, delay_s: float) -> None:
-    """Answered at once; the work comes after the answer."""
+    """Add endpoints that respond at once and work after the response."""
 
     @add("/background/sync")
     async def background_sync() -> Response:
@@ -84,7 +84,7 @@ def add_background_endpoints(add: RouteAdder, delay_s: float) -> None:
 
 
 def add_stream_endpoints(add: RouteAdder) -> None:
-    """The same bytes in CHUNKS pieces; each piece of a `def` generator is fetched by a thread."""
+    """Add endpoints that stream CHUNKS pieces. A `def` generator costs a thread call per piece."""
 
     @add("/stream/async")
     async def stream_async() -> Response:

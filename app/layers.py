@@ -1,4 +1,4 @@
-"""The same small answer below LAYERS middlewares that do nothing, written in two ways."""
+"""One small endpoint behind LAYERS middlewares that do nothing, written in two ways."""
 
 from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint

@@ -1,4 +1,4 @@
-"""The app: `uvicorn app.main:app`, or `sh serve.sh`."""
+"""The app. Start it with `uvicorn app.main:app` or `sh serve.sh`."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""Settings of the specimen, from the environment, checked once at start."""
+"""Settings of the specimen: environment variables, checked once at startup."""
 
 import os
 from collections.abc import Mapping
@@ -25,17 +25,17 @@ class Settings:
     client_connections: int
     pool: int
     file: Path
-    """What the /file endpoints read."""
+    """The file that the /file endpoints read."""
     thread_lines: bool
 
 
 def read_thread_limit(env: Mapping[str, str] = os.environ) -> int:
-    """Of anyio's pool. Raises SettingsError."""
+    """Read the size of anyio's thread pool. Raises SettingsError."""
     return read_number(env, "APP_POOL", 40, 1, 10_000)
 
 
 def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads the `APP_...` variables; the first choice is the default. Raises SettingsError."""
+    """Read the `APP_...` variables; the first choice is the default. Raises SettingsError."""
     return Settings(
         upstream_url=env.get("APP_UPSTREAM_URL", "http://127.0.0.1:8090"),
         delay_ms=read_number(env, "APP_DELAY_MS", 1000, 0, 60_000),

@@ -1,1 +1,1 @@
-"""What was seen: row schemas, the journals' decoder, run directories. The ground floor."""
+"""Measured data: row schemas, the journal decoder, and run directories."""

@@ -1,4 +1,4 @@
-"""What an audit writes down of a service: how it was attached, what was asked, and when."""
+"""The record of an audit: how it attached to the service, and the load it sent."""
 
 from dataclasses import dataclass, field
 
@@ -10,34 +10,34 @@ from records.trial import TrialRecord
 from scenarios.units import Second
 
 KIND = "audit"
-"""Of a run directory, in its manifest; and the name of its one cell."""
+"""The kind of run directory in its manifest, and the name of its one cell."""
 AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
 SARIF_FILE = "findings.sarif"
 SUMMARY_FILE = "summary.md"
 GIL_OPTION = "-X gil=1 or PYTHON_GIL=1"
-"""What turned the GIL on, in the place of a module's name."""
+"""Stands for a module's name if an option turned the GIL on."""
 
 ASKED: Schema = {
     "phase": pl.String(),
     "user": pl.UInt16(),
     "request_id": pl.UInt64(),
     "method": pl.String(),
-    "route": pl.String(),  # the template where one is known, otherwise the path without its query
+    "route": pl.String(),  # the route template if known, otherwise the path without its query
     "started_s": pl.Float64(),
-    "ended_s": pl.Float64(),  # null: not answered within the timeout
-    "status": pl.UInt16(),  # null: no answer
+    "ended_s": pl.Float64(),  # null: unanswered within the timeout
+    "status": pl.UInt16(),  # null: no response
     "error": pl.String(),
     "bytes": pl.UInt64(),
 }
-"""One row a request, by its client. Times are seconds since the audit's t0."""
+"""One row per request, written by the client. Times are seconds since the audit's t0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A part of the load. Times are seconds since the audit's t0.
 
-    routes: "GET /items/{id}" each; empty where the traffic is the user's own.
+    routes: such as "GET /items/{id}"; empty if the user's own load driver sent the requests.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class AttachedProcess:
-    """A process of the service that has the probe inside, as it reports itself.
+    """A process of the service that runs the probe, as the probe reports it.
 
-    hook: where the app was found, such as uvicorn's Config.load.
-    gil: whether its interpreter runs with one. free_threaded: whether it is built to run without.
-    gil_enabled_by: the module that turned it on, or GIL_OPTION; None where Python did not say.
-    versions: of the packages that serve. stopped: where the probe broke; None where it did not.
+    hook: where the probe found the app, such as uvicorn's Config.load.
+    gil: True if the GIL is on. free_threaded: True for a free-threaded build of Python.
+    gil_enabled_by: the module that turned the GIL on, or GIL_OPTION; None if unknown.
+    versions: of the server's packages. stopped: where the probe failed; None if it did not.
     """
 
     pid: int
@@ -73,7 +73,7 @@ class AttachedProcess:
 
 @dataclass(frozen=True, slots=True)
 class UnaskedRoute:
-    """A route that no request was sent to, why, and what to type so that one is."""
+    """A route that got no request: the reason, and the command that sends one."""
 
     method: str
     route: str
@@ -83,14 +83,14 @@ class UnaskedRoute:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """t0_s: by time.monotonic() of the host. folder: the user's, which file names are relative to.
+    """t0_s: time.monotonic() of the host. folder: the user's folder; file names are relative to it.
 
-    command: its program and words, without the values of variables. interrupted: why the audit was
-    cut short; None where it was not. server: empty where the audit started none, or is older.
-    trials: of --try. folder_in_repository: where the user's folder is in its git repository, "" for
-    its root; None where it is in none, or the audit is older.
-    hop_ms: what it takes, alone on this machine, to hand a call to a thread and
-    to await its result; None where it was not measured.
+    command: program and arguments, without the values of variables. interrupted: why the audit
+    stopped early; None if it did not. server: empty if the audit started no server, or in older
+    audits. trials: of --try. folder_in_repository: the folder's path in its git repository, "" for
+    the root; None outside a repository, or in older audits.
+    hop_ms: time to move a call to a thread and await its result on this idle machine; None if not
+    measured.
     """
 
     started_utc: str

@@ -1,4 +1,4 @@
-"""The tables of what the probe has seen, from the journals of a cell's processes."""
+"""Builds the probe's tables from the journals of a cell's processes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from records.rows import (
 
 
 def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
-    """One row a request that reached a worker before the load had left: the last snapshot that
-    its journal holds. (A blocked worker goes on serving users who are gone.)"""
+    """Build one row per request that reached a worker before the load ended: its last snapshot
+    in the journal. (A blocked worker keeps serving requests of users who are gone.)"""
     parts = [
         journal.tables["h"]
         .sort("sent_s", nulls_last=False, maintain_order=True)
@@ -50,11 +50,11 @@ def build_probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) ->
 
 
 def build_blocks_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
-    """One row a stretch that began before end_s and ended after t0_s. A route that was not yet
-    known when the row was written is the one that its request took in the end."""
+    """Build one row per block that overlaps t0_s to end_s. If the route was unknown when the probe
+    wrote the row, take it from the request."""
     parts = []
     for journal in journals:
-        if "b" not in journal.tables:  # an older probe's
+        if "b" not in journal.tables:  # written by an older probe
             continue
         taken = journal.tables["h"].select("visit", taken="route")
         rows = (
@@ -94,10 +94,9 @@ def build_block_stacks_table(
 
 @dataclass(frozen=True, slots=True)
 class JournalTable:
-    """How rows of one letter of the journals become a table. moment: the column that says when a
-    row belongs to the cell. key: rows with the same are one, and the last one counts. visit: the
-    column that gives the route, if the rows do not name it. unknown: columns whose 0 says nothing.
-    flags: columns that say yes or no."""
+    """How the journal rows of one letter become a table. moment: the time column that decides
+    whether a row belongs to the cell. key: of rows with the same key, the last one counts.
+    unknown: columns in which 0 means unknown. flags: boolean columns."""
 
     letter: str
     schema: Schema
@@ -107,7 +106,7 @@ class JournalTable:
     flags: tuple[str, ...] = ()
 
     def build(self, journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
-        """Journals of an older probe may lack the table."""
+        """Build the table. Journals of an older probe may lack it."""
         parts = [self.build_part(each) for each in journals if self.letter in each.tables]
         rows = join_parts(parts, self.schema).filter(pl.col(self.moment).is_between(t0_s, end_s))
         return shift_times(rows.sort(self.moment), t0_s)
@@ -151,10 +150,10 @@ PROBE_TABLES: Mapping[str, BuildTable] = {
     "made": MADE_TABLE.build,
     "layers": LAYERS_TABLE.build,
 }
-"""By the table's name: from journals, the moment t0, and the end."""
+"""Maps a table's name to its builder, which takes the journals, t0 and the end."""
 PATH_COLUMNS: Mapping[str, Sequence[tuple[str, str]]] = {
     "handlers": (("endpoint", ""),),
     "blocks": (("holder_stack", '"'),),
     "block_stacks": (("stack", '"'),),
 }
-"""Columns with file names, and what stands in front of one."""
+"""Maps a table to its columns with file names, each with the character before the name."""

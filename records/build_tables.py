@@ -1,4 +1,4 @@
-"""Turns what the processes left behind into the cell's tables."""
+"""Builds a cell's tables from the files that its processes wrote."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_t
 
 
 def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
-    """The journals, and the names of those that could not be read: their process was killed
-    before its first write."""
+    """Return the journals, and the names of the unreadable ones, whose process was killed before
+    its first write."""
     journals, lost = [], []
     for path in paths:
         try:
@@ -23,7 +23,7 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
 
 
 def convert_clock(journal: Journal, table: str, clocks: Mapping[int, ClockModel]) -> pl.DataFrame:
-    """The table of a load process, with its number, and its times by this host's clock."""
+    """Return a load process's table with its process number, in this host's time."""
     process = journal.about.get("process", 0)
     rows = journal.tables[table].with_columns(process=pl.lit(process))
     clock = clocks.get(process)
@@ -44,9 +44,9 @@ def build_requests_table(
     t0_s: float,
     clocks: Mapping[int, ClockModel] | None = None,
 ) -> pl.DataFrame:
-    """One row a request. One that was written unfinished and finished keeps the latter.
+    """Build one row per request. A finished row replaces the unfinished row of the same request.
 
-    `clocks` are those of load processes on other machines.
+    clocks: of load processes on other machines.
     """
     parts = [convert_clock(journal, "r", clocks or {}) for journal in journals]
     rows = (
@@ -62,7 +62,7 @@ def build_requests_table(
 def build_usage_table(
     journals: Sequence[Journal], t0_s: float, clocks: Mapping[int, ClockModel]
 ) -> pl.DataFrame:
-    """What load processes say of themselves, as rows of the machine table; pid: their number."""
+    """Build machine table rows from the load processes' reports; pid is the process number."""
     parts = [convert_clock(journal, "u", clocks) for journal in journals]
     rows = join_parts(parts, {**MACHINE, "process": pl.UInt32()})
     rows = rows.with_columns(role=pl.lit("load"), pid=pl.col("process"))
@@ -72,17 +72,17 @@ def build_usage_table(
 def build_observed_table(
     rows: Sequence[tuple[object, ...]], schema: Schema, t0_s: float
 ) -> pl.DataFrame:
-    """Of what the runner itself has seen: resources, and its background requests."""
+    """Build a table from the runner's own samples: resources, or background requests."""
     return shift_times(pl.DataFrame(rows, schema=schema, orient="row"), t0_s)
 
 
 def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
-    """The upstream's CSV. A half last line, which SIGKILL leaves, is dropped."""
+    """Read the upstream's CSV. Drop a torn last line, which SIGKILL leaves."""
     whole, _, _ = (log.read_bytes() if log.exists() else b"").rpartition(b"\n")
     if not whole:
         return join_parts((), UPSTREAM)
     text = {name: pl.String() for name in UPSTREAM}
-    # the Go upstream knows the clock on Linux only; elsewhere the ids alone tell the cells apart
+    # The Go upstream can read the clock only on Linux; elsewhere only the ids separate the cells.
     in_cell = pl.col("at_s").is_null() | pl.col("at_s").is_between(t0_s, end_s)
     rows = pl.read_csv(whole + b"\n", schema=text).with_columns(
         pl.col("request_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False),
@@ -92,7 +92,7 @@ def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
 
 
 def join_parts(parts: Sequence[pl.DataFrame], schema: Schema) -> pl.DataFrame:
-    """One below the other; the schema's empty table where there are none."""
+    """Concatenate the parts. Return an empty table with the schema if there are none."""
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
@@ -101,5 +101,5 @@ def shift_times(frame: pl.DataFrame, t0_s: float) -> pl.DataFrame:
 
 
 def replace_unknown(column: str) -> pl.Expr:
-    """0 stands for unknown in packed rows; here it is null."""
+    """Replace 0, which means unknown in packed rows, with null."""
     return pl.when(pl.col(column) != 0).then(pl.col(column)).alias(column)

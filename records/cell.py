@@ -1,4 +1,4 @@
-"""What is known of a cell apart from its tables: scenario, phases, deaths, conditions."""
+"""The record of a cell next to its tables: scenario, phases, worker deaths, conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from scenarios.units import Second
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Moments since t0; None where the cell did not come so far.
+    """Times since t0; None if the cell stopped earlier.
 
-    steady: every user completed a request sent after the ramp before the warm-up's limit.
+    steady: within the warm-up's limit, every user completed a request sent after the ramp.
     """
 
     ramp_end_s: Second | None = None
@@ -23,12 +23,12 @@ class Phases:
     drain_end_s: Second | None = None
     steady: bool = True
     profile_end_s: Second | None = None
-    """Until then the users went on after the window's end, for the server to be sampled; None where
-    they did not. The drain follows."""
+    """The load continued until then, after the window, to profile the server; None without a
+    profile. The drain follows."""
 
 
 BY_SERVER = "killed by"
-"""A cause that begins so: the server took the worker for dead, whose event loop did not respond."""
+"""Start of a cause: the server killed the worker because its event loop was unresponsive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class WorkerDeath:
 
 
 ROUND_S = 2.0
-"""gunicorn looks at its workers once a second: those it kills within this long die together."""
+"""gunicorn checks its workers once per second: workers killed within this time died together."""
 
 
 def find_death_rounds(deaths: Sequence[WorkerDeath]) -> list[Second]:
-    """When each round of deaths was over: of several workers all may die at once."""
+    """Return the end of each round of deaths: several workers may die at once."""
     rounds: list[Second] = []
     for at_s in sorted(death.at_s for death in deaths):
         if rounds and at_s - rounds[-1] < ROUND_S:
@@ -55,7 +55,7 @@ def find_death_rounds(deaths: Sequence[WorkerDeath]) -> list[Second]:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSummary:
-    """What the upstream said of itself at the end of the cell."""
+    """The upstream's own statistics at the end of the cell."""
 
     implementation: str
     received: int
@@ -70,16 +70,16 @@ class UpstreamSummary:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """That the server was profiled: its `profile.svg` is here too, or why there is none."""
+    """The server was profiled. fault: why there is no `profile.svg`; None if there is one."""
 
     fault: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class CellRecord:
-    """interrupted: why the cell did not run to its end, else None.
+    """interrupted: why the cell stopped early; None if it did not.
 
-    t0_s is time.monotonic() of the host; everything else counts from it.
+    t0_s is time.monotonic() of the host; all other times are relative to it.
     """
 
     name: str
@@ -99,28 +99,28 @@ class CellRecord:
     load_timeout_s: Second
     commands: dict[str, list[str]]
     processes: tuple[AttachedProcess, ...] = ()
-    """Of the server, as they report themselves; a compiled server's do not."""
+    """The server's processes, as the probe reports them; empty for a compiled server."""
     overhead_s: Second = 0.0
-    """Starting and ending everything; the cell's whole time without ramp to drain."""
+    """Time to start and stop everything: the whole cell without ramp, warm-up, window and drain."""
     turn_s: Second | None = None
-    """Where the plan leaves the warm-up out: how long it takes at least, after the ramp, until each
-    user is served once, which is longer than any warm-up."""
+    """If the plan skips the warm-up: the least time after the ramp until every user is served once,
+    which is longer than any warm-up."""
     threads_left: int = 0
-    """Threads of pool and executor that a held-up server still had from earlier runs."""
+    """Pool and executor threads that earlier runs left in the same server (`study serve`)."""
     journals_lost: tuple[str, ...] = ()
     upstream: UpstreamSummary | None = None
     profile: Profile | None = None
     cpu_profile: CpuProfile | None = None
-    """None where nothing was to be explained."""
+    """None if the run did not ask for an explanation."""
     cores: int | None = None
     faults: dict[str, int] = field(default_factory=dict)
-    """Requests of the window without an answer that are no rows, by the load's own words."""
+    """Counts of unanswered requests in the window that have no row, by the load tool's message."""
     database: str | None = None
-    """Its version, and whether it was embedded or given."""
+    """The database's version, and whether it was embedded or external."""
     clocks: tuple[ClockModel, ...] = ()
-    """Of load processes on other machines; their times are in the tables by this host's clock."""
+    """Clocks of load processes on other machines; the tables use this host's time."""
     load_processes_lost: int = 0
-    """Load processes that fell silent before the end, as their master saw it."""
+    """Number of load processes that stopped responding to their master before the end."""
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())
-    """Lines of the server's or the upstream's log that tell of a lack of file descriptors."""
+    """Lines in the server's or the upstream's log about missing file descriptors."""

@@ -1,8 +1,8 @@
-"""Clocks of other machines: how far each is from ours, and how well that is known.
+"""Clocks of other machines: the offset of each from this host's clock, and its uncertainty.
 
-A message goes there and back; the other side's clock was read somewhere in between. Its offset is
-taken from the middle, and half the round trip is what that may be wrong (Cristian, Distributed
-Computing 3, 1989). The quickest round trip tells the most.
+The other machine reads its clock at some moment of a message's round trip. The offset assumes the
+middle, so its error is at most half the round trip (Cristian, Distributed Computing 3, 1989). The
+fastest round trip gives the best estimate.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from itertools import groupby
 from scenarios.units import Second
 
 ENDS = 3
-"""The quickest trips of the first and of the last third are kept: in between, a clock that runs
-fast or slow is followed on the line that joins them."""
+"""Keeps the fastest trip of the first and of the last third. The line through both follows a clock
+that runs fast or slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSample:
-    """One round trip to a load process, by our clock: sent_s, back_s; theirs_s by its own."""
+    """One round trip to a load process: sent_s and back_s in our time, theirs_s in its own."""
 
     process: int
     sent_s: Second
@@ -36,7 +36,7 @@ class ClockSample:
 
 @dataclass(frozen=True, slots=True)
 class ClockModel:
-    """What to take off a process's times to have ours, at two moments of its own clock."""
+    """Offsets to subtract from a process's times, at two moments of that process's clock."""
 
     process: int
     first_at_s: Second
@@ -44,21 +44,21 @@ class ClockModel:
     last_at_s: Second
     last_offset_s: Second
     uncertainty_s: Second
-    """What the offset may be wrong, either way, at any moment from the first trip to the last."""
+    """Maximum error of the offset, in either direction, from the first trip to the last."""
     samples: int
 
     def compute_drift(self) -> float:
-        """Seconds that its clock gains on ours in each second of its own."""
+        """Return the seconds that its clock gains on ours per second of its own."""
         lasting_s = self.last_at_s - self.first_at_s
         return (self.last_offset_s - self.first_offset_s) / lasting_s if lasting_s > 0 else 0.0
 
     def compute_offset_s(self, at_s: Second) -> Second:
-        """At a moment of its own clock."""
+        """Return the offset at a moment of its own clock."""
         return self.first_offset_s + (at_s - self.first_at_s) * self.compute_drift()
 
 
 def estimate_clocks(samples: Sequence[ClockSample]) -> tuple[ClockModel, ...]:
-    """One for each process, in the order of their numbers."""
+    """Return one model per process, ordered by process number."""
     ordered = sorted(samples, key=lambda sample: (sample.process, sample.sent_s))
     return tuple(
         estimate_clock(process, list(own))
@@ -67,7 +67,7 @@ def estimate_clocks(samples: Sequence[ClockSample]) -> tuple[ClockModel, ...]:
 
 
 def estimate_clock(process: int, samples: Sequence[ClockSample]) -> ClockModel:
-    """`samples` in the order of time, at least one."""
+    """Return the model of one process. samples: ordered by time, at least one."""
     third = -(-len(samples) // ENDS)
     first = min(samples[:third], key=lambda sample: sample.round_trip_s)
     last = min(reversed(samples[-third:]), key=lambda sample: sample.round_trip_s)
@@ -85,10 +85,10 @@ def estimate_clock(process: int, samples: Sequence[ClockSample]) -> ClockModel:
 
 
 def measure_extrapolation(clock: ClockModel, samples: Sequence[ClockSample]) -> float:
-    """How far the line is drawn on beyond the two trips that hold it, in lengths between them.
+    """Return how far the line extends beyond its two trips, in multiples of their distance.
 
-    Both ends of a line may be wrong by as much and in opposite ways; for each of its lengths
-    beyond an end it is then wrong by twice as much more.
+    Both trips may be wrong by the same amount in opposite directions. Each multiple beyond a trip
+    then adds twice that error.
     """
     lasting_s = clock.last_at_s - clock.first_at_s
     if lasting_s <= 0:
@@ -99,8 +99,8 @@ def measure_extrapolation(clock: ClockModel, samples: Sequence[ClockSample]) -> 
 
 
 def measure_contradiction_s(clock: ClockModel, samples: Sequence[ClockSample]) -> Second:
-    """By how much the line misses what some trip leaves possible: a clock whose rate changes in
-    between follows no line."""
+    """Return the most by which the line leaves the range that a trip allows. It exceeds 0 for a
+    clock whose rate changes, which follows no line."""
     return max(
         abs(clock.compute_offset_s(sample.theirs_s) - sample.offset_s) - sample.round_trip_s / 2
         for sample in samples

@@ -1,5 +1,4 @@
-"""Which Python code of a server ran, by stacks that were sampled from outside: alone, and under
-load."""
+"""The Python code that a server ran, from stacks sampled outside it, alone and under load."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,23 +7,23 @@ from typing import Literal
 from scenarios.units import Second
 
 FULL_INTERPRETER = 0.95
-"""Of a core, used by each worker: the rest is what the kernel does for others in between."""
+"""Cores used per worker; the kernel gives the remainder to other programs."""
 Level = Literal["alone", "load"]
 Stack = tuple[str, ...]
-"""Frames from the outermost to the innermost, each `function (file)`. Files of an installed package
-begin with `site-packages/`, those of Python's own library with `lib/python`; all others are
-relative to the app's folder."""
+"""Frames, outermost first, each `function (file)`. Files of an installed package start with
+`site-packages/`, files of the standard library with `lib/python`; all others are relative to the
+app's folder."""
 Stacks = Mapping[Stack, int]
-"""How often each held the GIL when the sampler looked."""
+"""Maps each stack to the number of samples in which it held the GIL."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampledPhase:
-    """What the server did while it was sampled.
+    """The server's work while it was sampled.
 
-    cpu_s: CPU seconds of all its processes, with and without the GIL; requests: answered meanwhile,
-    good or bad; samples_per_s: how often the sampler looked; idle_cores: what it used before
-    anybody asked, where that was measured.
+    cpu_s: CPU seconds of all its processes, with and without the GIL. requests: responses in that
+    time, successful or not. samples_per_s: sampling rate. idle_cores: cores used before the first
+    request, if measured.
     """
 
     lasting_s: Second
@@ -36,7 +35,7 @@ class SampledPhase:
 
 @dataclass(frozen=True, slots=True)
 class CpuProfile:
-    """Of a cell that was to be explained. fault: why it has no stacks, else None. Its stacks are in
+    """The profile of a cell to explain. fault: why it has no stacks, else None. The stacks are in
     `profile-alone.txt` and `profile-load.txt`."""
 
     fault: str | None = None
@@ -49,14 +48,14 @@ def name_stacks_file(level: Level) -> str:
 
 
 def format_stacks(stacks: Stacks) -> str:
-    """Collapsed, as flame graph programs read them: a line a stack, the most frequent first."""
+    """Return collapsed stacks for flame graph tools: one line per stack, most frequent first."""
     ordered = sorted(stacks.items(), key=lambda each: (-each[1], each[0]))
     return "".join(f"{';'.join(stack)} {count}\n" for stack, count in ordered)
 
 
 def parse_stacks(text: str) -> Stacks:
-    """A frame may have a line's end in its name: a stack goes on until its count. Raises
-    ValueError."""
+    """Parse collapsed stacks. A frame's name may contain a newline, so a stack ends at its count.
+    Raises ValueError."""
     found, begin = dict[Stack, int](), ""
     for line in text.splitlines():
         frames, _, count = f"{begin}{line}".rpartition(" ")

@@ -1,7 +1,7 @@
-"""Request ids: 16 hexadecimal digits, which say whose request it was.
+"""Request ids: 16 hexadecimal digits that identify the sender.
 
-From the top: 16 bits of a number drawn for the cell (so that stray requests of an earlier one
-are distinguished), 8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
+From the top: 16 bits of the cell's random number (stray requests of an earlier cell have another),
+8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
 """
 
 CELL_UNIT = 1 << 48
@@ -9,7 +9,7 @@ PROCESS_UNIT = 1 << 40
 BYSTANDER_PROCESS = 255
 MOST_USERS = 1 << 20
 MOST_REQUESTS = 1 << 20
-"""Of one user; beyond it the count goes round."""
+"""Maximum per user; after that the count wraps."""
 
 
 def make_first_id(cell_number: int, process: int, user: int) -> int:

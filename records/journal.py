@@ -1,8 +1,8 @@
-"""Reads the journals that the probe and the load users append to, and writes the latter.
+"""Reads the journals of the probe and of the load users, and writes those of the load users.
 
-Format (probe/asgi_probe/journal.py has it too): frames of one letter, a little-endian u32 length
-and a payload. `{` is JSON: the header with every table's columns, then additions to the string
-table. Other letters are packed rows. A torn end is dropped: it is what SIGKILL leaves.
+Format (as in probe/asgi_probe/journal.py): each frame is one letter, a little-endian u32 length and
+a payload. `{` is JSON: the header with every table's columns, then additions to the string table.
+Other letters are packed rows. The reader drops a torn end, which SIGKILL leaves.
 """
 
 import json
@@ -23,19 +23,19 @@ Columns = tuple[tuple[str, str], ...]
 
 
 class JournalError(Exception):
-    """A file that is no journal, or of another version."""
+    """A file that is not a journal, or has another version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """about: what the header says apart from the columns; tables: by their letter."""
+    """about: the header without the columns. tables: by letter."""
 
     about: Mapping[str, int]
     tables: Mapping[str, pl.DataFrame]
 
 
 def iterate_frames(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Whole frames only."""
+    """Yield complete frames only."""
     at = 0
     while at + FRAME.size <= len(content):
         letter, length = FRAME.unpack_from(content, at)
@@ -47,7 +47,8 @@ def iterate_frames(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def decode_journal(content: bytes, name: str = "journal") -> Journal:
-    """A process's journal as tables; NaN becomes null, texts are looked up. Raises JournalError."""
+    """Decode a journal into tables. NaN becomes null, and string ids become texts.
+    Raises JournalError."""
     decoder = JournalDecoder(name)
     found = decoder.decode(content)
     if not decoder.columns:
@@ -57,7 +58,7 @@ def decode_journal(content: bytes, name: str = "journal") -> Journal:
 
 
 class JournalDecoder:
-    """The bytes of a journal, piece by piece. Half a frame waits for its other half."""
+    """A decoder of a journal in pieces. It keeps an incomplete frame for the next piece."""
 
     def __init__(self, name: str) -> None:
         self.about: Mapping[str, int] = {}
@@ -67,8 +68,8 @@ class JournalDecoder:
         self._rest = b""
 
     def decode(self, content: bytes) -> Mapping[str, pl.DataFrame]:
-        """By letter; nothing for a table without new rows. Raises JournalError for a file of
-        another kind or version."""
+        """Return the new rows by letter, without empty tables. Raises JournalError for another
+        kind of file or version."""
         self._rest += content
         read, payloads = 0, defaultdict[str, list[bytes]](list)
         for letter, payload in iterate_frames(self._rest):
@@ -101,7 +102,7 @@ class JournalDecoder:
 
 
 class JournalTail(JournalDecoder):
-    """Follows a journal while its process still writes it; asks nothing of that process."""
+    """A reader of a journal that its process still writes, at no cost to that process."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
@@ -109,7 +110,7 @@ class JournalTail(JournalDecoder):
         self._at = 0
 
     def read_new_rows(self) -> Mapping[str, pl.DataFrame]:
-        """Rows that were appended since the last look, as `decode` has them."""
+        """Return the rows appended since the last call, in the form of `decode`."""
         with self.path.open("rb") as file:
             file.seek(self._at)
             content = file.read()
@@ -136,7 +137,7 @@ def decode_table(
 
 
 class JournalWriter:
-    """Packs rows into frames and hands the bytes to a sink: a file, or a message to a master."""
+    """A writer that packs rows into frames for a sink: a file, or a message to the master."""
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class JournalWriter:
         self._write_json({"journal": VERSION, "tables": tables, **about})
 
     def write(self, letter: str, rows: Sequence[tuple[float | int | str | None, ...]]) -> None:
-        """Rows in column order; texts as they are, unknown times as NaN."""
+        """Write rows in column order: texts unchanged, unknown times as NaN."""
         if not rows:
             return
         new: dict[str, str] = {}

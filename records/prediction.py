@@ -1,4 +1,4 @@
-"""What a model says of a scenario before its load starts, and the one measurement it may use."""
+"""A model's prediction for a scenario before its load starts, and the calibration it uses."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from scenarios.units import Second
 
 @dataclass(frozen=True, slots=True)
 class CpuSample:
-    """A fraction of a second with so many requests in flight at one worker. cpu_s: of one request,
-    all threads of the server together, without what it uses when nobody asks."""
+    """A fraction of a second with `in_flight` requests in flight at one worker. cpu_s: CPU seconds
+    per request, all threads of the server, without its idle CPU use."""
 
     in_flight: int
     requests: int
@@ -18,15 +18,15 @@ class CpuSample:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What one request of an endpoint costs by itself, and with others in flight.
+    """The cost of one request of an endpoint, alone and with other requests in flight.
 
-    One user, one request after the other, nothing to wait for (the delay set to 0).
+    One user sends one request after another, with the delay set to 0.
 
-    cpu_s: CPU seconds of the server, all its threads, per request.
-    response_s: mean seconds per request as that user sees them.
-    samples: of that user, then of several at a time. Empty in older records.
-    idle_cores: what a worker uses while nobody asks; it is in cpu_s of no sample.
-    other_cores: what other programs of the machine used meanwhile; None where that is unknown.
+    cpu_s: CPU seconds of the server per request, all its threads.
+    response_s: mean response time for that user.
+    samples: with that user, then with several users at a time. Empty in older records.
+    idle_cores: cores that an idle worker uses; no sample's cpu_s includes it.
+    other_cores: cores that other programs used during the calibration; None if unknown.
     """
 
     requests: int
@@ -39,14 +39,14 @@ class Calibration:
 
     @property
     def wait_s(self) -> Second:
-        """What the server itself did not work on: of an endpoint that asks a database, mostly
-        the database's time."""
+        """Return the time in which the server did not compute: mostly the database's time, for an
+        endpoint that queries one."""
         return max(0.0, self.response_s - self.cpu_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What theory said before the run. ceiling_rps: with any number of users."""
+    """The prediction made before the run. ceiling_rps: the maximum for any number of users."""
 
     ok_rps: float | None = None
     mean_ms: float | None = None
@@ -55,30 +55,29 @@ class Prediction:
     ceiling_rps: float | None = None
     limited_by: str | None = None
     starved: int | None = None
-    """Users who are never served while others are, again and again."""
+    """Users who are never served while other users are served repeatedly."""
     cpu_ms: float | None = None
-    """Of the endpoint alone, from the calibration; all else comes from the scenario."""
+    """CPU per request of the endpoint alone, measured by the calibration."""
     cpu_loaded_ms: float | None = None
-    """The same with as many in flight as the run has, and its share of `cpu_idle_ms`; of older
-    records, which knew no difference, it is the same."""
+    """CPU per request with as many in flight as in the run, plus its share of `cpu_idle_ms`. In
+    older records, which knew no difference, equal to `cpu_ms`."""
     cpu_idle_ms: float = 0.0
-    """What the server uses while nobody asks, shared out among the requests: of forty a second it
-    may be more than a request itself takes."""
+    """The idle server's CPU use, divided among the requests. At 40 rps it may exceed the CPU of the
+    request itself."""
     low: float | None = None
-    """Of ok_rps, as far as the calibration leaves it open: 95 of 100 runs are expected from here to
-    `high`. None without a calibration."""
+    """Lower bound of ok_rps: 95 of 100 runs are expected between `low` and `high`, given the noise
+    of the calibration. None without a calibration."""
     high: float | None = None
     extrapolated: bool = False
-    """Whether CPU limits it, and was calibrated with fewer in flight only: then the middle may be
-    far off, and the range is wide."""
+    """True if CPU limits the throughput and the calibration had fewer requests in flight. The
+    prediction may then be far off, and its range is wide."""
     bystander_ms: float | None = None
-    """The median latency of the background request; a run has one, `study predict` has none."""
+    """Median latency of the background request; only runs have one, `study predict` does not."""
     transient: bool | None = None
-    """Whether mean and quantiles are those of a run in which the queue still changes: they are no
-    property of the service, and together with the throughput they break Little's law. None where
-    it was not looked at."""
+    """True if the queue still changes during the run. Mean and quantiles then depend on the
+    length of the test and contradict Little's law. None if not checked."""
     reason: str | None = None
-    """Why figures are missing, or of what they are no property of the service."""
+    """Why figures are missing, or why they do not describe the service itself."""
 
     def __post_init__(self) -> None:
         if self.cpu_loaded_ms is None:
@@ -87,8 +86,8 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class OverloadLatencies:
-    """Of an open loop that offers more than is served, with so many requests: the last waits for
-    all before it. They are the length of the test, and no property of the service."""
+    """Latencies of an open loop that offers more than the service can serve. Each request waits for
+    all earlier ones, so they grow with the test's length and do not describe the service."""
 
     requests: int
     p10_ms: float

@@ -13,12 +13,12 @@ SENT: Columns = (
     ("request_id", "u8"),
     ("intended_s", "f8"),
     ("started_s", "f8"),
-    ("ended_s", "f8"),  # unknown: not answered by the end of the drain
-    ("status", "u2"),  # unknown: no answer
+    ("ended_s", "f8"),  # unknown: unanswered at the end of the drain
+    ("status", "u2"),  # unknown: no response
     ("error", "text"),
     ("bytes", "u4"),
 )
-"""A request may be written twice, unfinished and finished."""
+"""A request may have two rows: one unfinished, one finished."""
 
 U2, U4, U8, F8, TEXT = pl.UInt16(), pl.UInt32(), pl.UInt64(), pl.Float64(), pl.String()
 MOMENTS = (
@@ -26,21 +26,21 @@ MOMENTS = (
     "began_s", "at_s", "asked_s", "granted_s", "entered_s", "inner_s", "answered_s", "passed_s",
     "body_s",
 )  # fmt: skip
-"""The columns that tell when; all others in seconds tell how long."""
+"""Columns with a moment; all other columns in seconds are durations."""
 
 REQUESTS: Schema = {"cell": TEXT, "process": U4, **decode_table(SENT, b"", {}).schema}
 
 HANDLERS: Schema = {
     "pid": U4,
     "visit": U4,  # the request's number in its process
-    "request_id": U8,  # null: the caller gave none of ours
+    "request_id": U8,  # null: the caller sent no id of this study
     "route": TEXT,
     **dict.fromkeys(("arrived_s", "queued_s", "started_s", "ended_s", "sent_s"), F8),
     "pool_wait_s": F8,
     "thread_id": U4,
     "thread_kind": TEXT,
     "status": U2,
-    "endpoint": TEXT,  # "file:first_line qualname" of its code
+    "endpoint": TEXT,  # its code as "file:first_line qualname"
     "method": TEXT,
     "returned_s": F8,  # the app returned
     "protocol": TEXT,  # http, websocket
@@ -62,8 +62,8 @@ PROBE: Schema = {
 BLOCKS: Schema = {
     "pid": U4,
     "stretch": U4,
-    **dict.fromkeys(("began_s", "ended_s"), F8),  # no end: it lasted when the process was last seen
-    "timed": pl.Boolean(),  # its own times; otherwise from heartbeat and samples, within 10 ms
+    **dict.fromkeys(("began_s", "ended_s"), F8),  # null end: still lasting at the last sample
+    "timed": pl.Boolean(),  # exact times; otherwise from heartbeat and samples, within 10 ms
     "visit": U4,
     "route": TEXT,
     **dict.fromkeys(("cpu_s", "run_delay_s", "gc_s", "unseen_s", "paused_s"), F8),
@@ -72,7 +72,7 @@ BLOCKS: Schema = {
     "holder_visit": U4,
     **dict.fromkeys(("holder_route", "holder_stack"), TEXT),
 }
-"""One row a stretch in which one handle had the thread of the event loop for 20 ms or more."""
+"""One row per block: one handle kept the event loop's thread for at least 20 ms."""
 
 BLOCK_STACKS: Schema = {
     "pid": U4,
@@ -82,30 +82,30 @@ BLOCK_STACKS: Schema = {
     "stack": TEXT,
     "in_gc": pl.Boolean(),
 }
-"""Samples of the thread's stack within the stretches. A stack is a JSON list of frames, innermost
+"""Samples of the event loop's stack during blocks. A stack is a JSON list of frames, innermost
 first: [module, file, line, function, first line of the function]."""
 
 HANDOVERS: Schema = {
     "pid": U4,
     "handover": U4,  # its number in its process
-    "visit": U4,  # null: no request's
+    "visit": U4,  # null: not from a request
     "route": TEXT,
-    "queue": TEXT,  # anyio's pool: "anyio"; a limiter of the app's: "limiter N"; else the executor:
+    "queue": TEXT,  # anyio's pool: "anyio"; the app's own limiter: "limiter N"; else the executor:
     # "executor" (asyncio's default one), "executor PREFIX", "asgiref"
-    "capacity": F8,  # tokens or threads of the queue when it was asked
+    "capacity": F8,  # tokens or threads of the pool at the time of the call
     "asked_s": F8,
-    "queued_s": F8,  # null: a token was free at once
-    "granted_s": F8,  # the token was given, the loop may go on later; null: not yet, or never
-    **dict.fromkeys(("began_s", "ended_s"), F8),  # of the work, on the thread; without work: none,
+    "queued_s": F8,  # null: a token was free
+    "granted_s": F8,  # when it got the token; the loop may continue later; null: not yet, or never
+    **dict.fromkeys(("began_s", "ended_s"), F8),  # of the work, on the thread; without work: null,
     # and the token's release
     "thread_id": U4,
-    "cpu_s": F8,  # of the thread meanwhile
-    "work": TEXT,  # "file:first_line qualname" of what the thread runs; a C function's name
-    "asker": TEXT,  # the stack that asked, as in BLOCK_STACKS
-    "failed": pl.Boolean(),  # it raised an error, or was given up while it waited
+    "cpu_s": F8,  # of the thread during the call
+    "work": TEXT,  # what the thread runs, as "file:first_line qualname"; the name of a C function
+    "asker": TEXT,  # the calling stack, as in BLOCK_STACKS
+    "failed": pl.Boolean(),  # it raised an error, or was cancelled while it waited
 }
-"""One row a call that was handed to a pool of threads. A row is written while the call waits or
-runs, and again later: the last one counts."""
+"""One row per call moved to a thread pool. The probe writes a row while the call waits or runs, and
+again later; the last row counts."""
 
 THREAD_CALLS: Schema = {
     "pid": U4,
@@ -115,20 +115,20 @@ THREAD_CALLS: Schema = {
     "thread_kind": TEXT,
     **dict.fromkeys(("asked_s", "began_s", "ended_s"), F8),
 }
-"""One row a call that a request handed to a thread of a pool, but for its endpoint, written when it
-has ended; of one request the first eight at most. An audit has HANDOVERS instead."""
+"""One row per call that a request moved to a thread pool, except its endpoint, written when it
+ends; at most the first eight per request. An audit has HANDOVERS instead."""
 
 THREAD_STACKS: Schema = {
     "pid": U4,
     "at_s": F8,
     "thread_id": U4,
-    "handover": U4,  # that it works for; null: none
+    "handover": U4,  # the call that it runs; null: none
     "visit": U4,
     "route": TEXT,
     "stack": TEXT,
-    "waits_for": TEXT,  # a lock or pool of the process, with its size: "QueuePool of 10"
+    "waits_for": TEXT,  # a lock or pool in the process, with its size: "QueuePool of 10"
 }
-"""Samples of all threads of the pools, while no token of a queue is free, or a request is old."""
+"""Samples of all pool threads, taken while a pool has no free token or a request is old."""
 
 MADE: Schema = {
     "pid": U4,
@@ -136,33 +136,33 @@ MADE: Schema = {
     "route": TEXT,
     "at_s": F8,
     "kind": TEXT,  # "TLS context", "httpx.AsyncClient"; "thread", "thread end"; "background task"
-    "took_s": F8,  # to make it; what a thread that has ended lived for
+    "took_s": F8,  # time to create it; the lifetime of a thread that ended
     "cpu_s": F8,
     "stack": TEXT,
 }
-"""What takes much CPU to make, or stays, and was made within a request. A thread has a row when it
-starts and one when it has ended; the stack of an executor's thread is the one that made the
-executor. A background task has a row when it begins; its stack is the code of its function."""
+"""Expensive or lasting objects that a request created. A thread has a row when it starts and one
+when it ends; the stack of an executor's thread is where the executor was created. A background task
+has a row when it starts; its stack is the code of its function."""
 
 LAYERS: Schema = {
     "pid": U4,
     "visit": U4,
     "route": TEXT,
-    "layer": TEXT,  # "file:first_line qualname" of the middleware; its name, if it has no code
-    "kind": TEXT,  # BaseHTTPMiddleware, ASGI; inside of all layers: endpoint, or mount
+    "layer": TEXT,  # the middleware as "file:first_line qualname"; its name, if it has no code
+    "kind": TEXT,  # BaseHTTPMiddleware, ASGI; the innermost: endpoint, or mount
     "depth": U2,  # 1 is the outermost
     "entered_s": F8,
-    "inner_s": F8,  # it called the next layer; null: it answered itself
-    "answered_s": F8,  # the start of the answer came from within
-    "passed_s": F8,  # it handed the start of the answer on
-    "start_wait_s": F8,  # what is outside of it took so long to take the start of the answer
-    "body_s": F8,  # it handed the first part of the body on
-    "sent_s": F8,  # it handed the last part of the answer on
+    "inner_s": F8,  # it called the next layer; null: it responded itself
+    "answered_s": F8,  # the start of the response arrived from inside
+    "passed_s": F8,  # it passed the start of the response on
+    "start_wait_s": F8,  # how long the outer layers took to accept the start
+    "body_s": F8,  # it passed the first part of the body on
+    "sent_s": F8,  # it passed the last part of the response on
     "returned_s": F8,
-    "client_s": F8,  # it waited for the request's body before it called the next layer
-    "cpu_s": F8,  # the layer's own, where the request was alone in the process; else null
+    "client_s": F8,  # it waited for the request body before it called the next layer
+    "cpu_s": F8,  # of this layer alone, if no other request was in the process; else null
 }
-"""One row a layer around an endpoint, and the endpoint itself."""
+"""One row per layer around an endpoint, and one for the endpoint itself."""
 
 PROBE_SCHEMAS: Mapping[str, Schema] = {
     "handlers": HANDLERS,
@@ -175,11 +175,11 @@ PROBE_SCHEMAS: Mapping[str, Schema] = {
     "made": MADE,
     "layers": LAYERS,
 }
-"""By the table's name."""
+"""Maps a table's name to its schema."""
 
 MACHINE: Schema = {
     "at_s": F8,
-    # server, database, load, upstream, runner, live; of all processes: machine, stolen, throttled
+    # server, database, load, upstream, runner, live; all processes: machine, stolen, throttled
     "role": TEXT,
     "pid": U4,
     "cpu_s": F8,
@@ -203,13 +203,13 @@ UPSTREAM: Schema = {
 }
 
 USED: Columns = (("at_s", "f8"), ("cpu_s", "f8"), ("rss_bytes", "f8"))
-"""What a load process has used up to a moment; on another machine nobody else can look."""
+"""Resources a load process has used so far; only the process itself can read them remotely."""
 
 LOAD_JOURNAL: dict[str, Columns] = {"r": SENT, "u": USED}
 
 
 def conform_to_schema(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """The schema's columns in its order and types; missing ones null."""
+    """Return the schema's columns in its order and types; missing columns are null."""
     return frame.select(
         (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
         for name, kind in schema.items()

@@ -1,4 +1,4 @@
-"""A run directory: the boundary between running and judging. Written once, read for ever."""
+"""Run directories: a run writes one once, and the analysis only reads it."""
 
 import json
 import re
@@ -24,36 +24,36 @@ from records.cpu_profile import (
 from scenarios.errors import UserError, build_cannot_run_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
-"""What every run has. Those of later versions have more: blocks, block_stacks."""
+"""Tables in every run. Later versions add more, such as blocks and block_stacks."""
 MANIFEST_SCHEMA = 1
 MOST_NAME = 32
-"""Characters: `Report: results/<UTC time>-<name>/report.html` is a line of a terminal."""
+"""Characters, so that `Report: results/<UTC time>-<name>/report.html` fits a terminal line."""
 RECORD = TypeAdapter(CellRecord)
 
 
 @contextmanager
 def translate_read_errors(path: Path) -> Iterator[None]:
-    """Whatever a missing, torn or foreign file makes its reader raise becomes one line."""
+    """Turn the error for a missing, torn or unrelated file into a UserError of one line."""
     try:
         yield
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: this run cannot be judged without it") from error
+        raise UserError(f"{path} is missing; this run cannot be analyzed without it") from error
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split())[:100]
         raise UserError(
-            f"{path} is damaged ({reason}): run it again, or remove the cell"
+            f"{path} is damaged ({reason}); run it again, or remove the cell"
         ) from error
 
 
 @contextmanager
 def translate_write_errors(path: Path, what: str) -> Iterator[None]:
-    """Raises UserError where the disk is full. what: is saved, such as "the audit"."""
+    """Raise UserError if the disk is full. what: the thing to save, such as "the audit"."""
     try:
         yield
     except OSError as error:
         raise build_cannot_run_error(
-            f"{path}: cannot save {what}: {error.strerror or error}. What is there already stays. "
-            "Make room, or take another folder (--out), and run it again"
+            f"{path}: cannot save {what}: {error.strerror or error}. Files already there stay. "
+            "Free disk space or choose another folder (--out), then run it again"
         ) from error
 
 
@@ -70,7 +70,7 @@ class CellDir:
         return self.path / "cell.json"
 
     def load_record(self) -> CellRecord:
-        """Raises UserError where it is missing or damaged."""
+        """Load the record. Raises UserError if it is missing or damaged."""
         with translate_read_errors(self.record_file):
             return RECORD.validate_json(self.record_file.read_bytes())
 
@@ -78,7 +78,7 @@ class CellDir:
         self.record_file.write_bytes(RECORD.dump_json(record, indent=2) + b"\n")
 
     def load_table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """These columns, or all. Raises UserError where one is missing or damaged."""
+        """Load these columns, or all. Raises UserError if one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
             return pl.read_parquet(path, columns=None if columns is None else list(columns))
@@ -87,7 +87,7 @@ class CellDir:
         return (self.path / f"{name}.parquet").exists()
 
     def load_stacks(self, level: Level) -> Stacks:
-        """Raises UserError where they are missing or damaged."""
+        """Load the stacks. Raises UserError if they are missing or damaged."""
         path = self.path / name_stacks_file(level)
         with translate_read_errors(path):
             return parse_stacks(path.read_text())
@@ -96,7 +96,7 @@ class CellDir:
         (self.path / name_stacks_file(level)).write_text(format_stacks(stacks))
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
-        """Raises OSError where the disk is full, and leaves no part of it."""
+        """Save a table. Raises OSError if the disk is full, and then leaves no partial file."""
         content = BytesIO()
         frame.write_parquet(content, compression="zstd")
         path = self.path / f"{name}.parquet"
@@ -119,17 +119,17 @@ class RunDir:
         return CellDir(self.path / "cells" / name)
 
     def list_saved_cells(self) -> list[CellDir]:
-        """Those that were saved, in the order in which they ran."""
+        """Return the saved cells in the order in which they ran."""
         found = [CellDir(each.parent) for each in (self.path / "cells").glob("*/cell.json")]
         return sorted(found, key=lambda cell: cell.load_record().started_utc)
 
     def list_unsaved_cells(self) -> list[str]:
-        """Names of cells that were begun and have no record: the runner was killed meanwhile."""
+        """Return the names of cells without a record, whose runner was killed."""
         begun = {each.name for each in (self.path / "cells").iterdir() if each.is_dir()}
         return sorted(begun - {cell.path.name for cell in self.list_saved_cells()})
 
     def load_manifest(self) -> dict[str, object]:
-        """Raises UserError where it is damaged, or of another schema."""
+        """Load the manifest. Raises UserError if it is damaged or has another schema."""
         with translate_read_errors(self.manifest_file):
             content = json.loads(self.manifest_file.read_text())
             if not isinstance(content, dict) or content.get("schema") != MANIFEST_SCHEMA:
@@ -141,7 +141,7 @@ class RunDir:
         self.manifest_file.write_text(text + "\n")
 
     def discard_if_empty(self) -> None:
-        """Where nothing was measured there is nothing to keep. Cells that were begun stay."""
+        """Remove the run directory if no cell was started."""
         if not any((self.path / "cells").iterdir()):
             self.discard()
 
@@ -150,7 +150,7 @@ class RunDir:
 
 
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
-    """Makes `<parent>/<UTC time>-<name>`, before anything is measured. Raises UserError."""
+    """Create `<parent>/<UTC time>-<name>` before anything is measured. Raises UserError."""
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MOST_NAME]
     path = parent / f"{stamp}-{safe_name}"
@@ -168,9 +168,9 @@ def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
 
 
 def open_run(path: Path) -> RunDir:
-    """Raises UserError where there is no run."""
+    """Open a run directory. Raises UserError if there is none."""
     run = RunDir(path)
     if not run.manifest_file.is_file():
-        raise UserError(f"{path}: no run directory (there is no manifest.json in it)")
+        raise UserError(f"{path}: not a run directory (it has no manifest.json)")
     run.load_manifest()
     return run

@@ -1,5 +1,4 @@
-"""What an audit writes down of the server around the app: its settings, its workers that ended, and
-its accept queue."""
+"""An audit's record of the app's server: settings, ended workers, and the accept queue."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,17 +6,17 @@ from typing import Literal
 from scenarios.units import Second
 
 EndReason = Literal["timeout", "killed", "signal", "exit", "stopped", "recycled", "unknown"]
-"""timeout: the server killed it because its heartbeat stopped. killed: by SIGKILL, not from the
-server. signal, exit: it crashed by another signal, or ended with an exit code that is not 0.
-stopped: it ended in good order. recycled: so did it, having served as many requests as it may.
-unknown: it is gone, and the server's output does not say why."""
+"""timeout: the server killed the worker because its heartbeat stopped. killed: SIGKILL that did not
+come from the server. signal, exit: a crash by another signal, or a nonzero exit code. stopped: a
+normal exit. recycled: a normal exit after its maximum number of requests. unknown: the worker is
+gone and the server's output does not say why."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnd:
-    """at_s: when the server's output named the reason, or when the process was seen to be gone,
-    whichever came first; since the audit's t0. gone_s: when it was seen to be gone; None while it
-    was there. detail: the signal's name or the exit code."""
+    """at_s: when the server's output named the reason or the process was gone, whichever is first,
+    since the audit's t0. gone_s: when the process was gone; None before that. detail: the signal's
+    name or the exit code."""
 
     pid: int
     at_s: Second
@@ -28,11 +27,12 @@ class WorkerEnd:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """As far as the command, its variables and its configuration file say; None is unknown.
+    """Settings from the command, its variables and its configuration file; None is unknown.
 
-    timeout_s: without a heartbeat for so long a worker is killed; 0 is never. heartbeat_every_s:
-    between two heartbeats of a worker that is not blocked. limit_concurrency: connections or tasks
-    from which on requests are refused. backlog: as it is asked for; the system may set it lower.
+    timeout_s: the server kills a worker after this long without a heartbeat; 0 is never.
+    heartbeat_every_s: heartbeat interval of a worker that is not blocked. limit_concurrency:
+    connections or tasks at which the server refuses requests. backlog: as requested; the kernel
+    may lower it.
     """
 
     timeout_s: Second | None = None
@@ -43,7 +43,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class QueueStretch:
-    """For so long the accept queue did not become shorter. connections: in it at the end."""
+    """A period in which the accept queue did not shrink. connections: its length at the end."""
 
     began_s: Second
     ended_s: Second
@@ -52,11 +52,11 @@ class QueueStretch:
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """What was seen of the server while it was asked.
+    """The server as observed under load.
 
-    refusals: how often its output says that it refused a request. queue: the waits of 0.1 s and
-    longer in the accept queue. backlog: of the listening socket, as the system has it; None where
-    it does not say. dropped: connections that were to be made, while that queue was full.
+    refusals: number of refused requests in its output. queue: waits of at least 0.1 s in the accept
+    queue. backlog: the listening socket's, as the kernel reports it; None if unknown. dropped:
+    connection attempts that failed because that queue was full.
     """
 
     settings: ServerSettings = ServerSettings()

@@ -1,4 +1,4 @@
-"""What an audit's --try writes down: which change was tried, and the rounds of both sides."""
+"""The record of an audit's --try: the change that was tried, and the rounds of both sides."""
 
 import re
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ __all__ = ["Trial", "TrialKind", "TrialRecord", "TrialRound", "parse_trial"]
 Side = Literal["before", "after"]
 TrialKind = Literal["pool", "executor", "offload", "loop", "workers"]
 LEAST_OF_EACH = 3
-"""Rounds: of fewer, chance alone sets both sides apart too often."""
+"""Rounds per side; with fewer, chance alone separates the sides too often."""
 MOST: dict[TrialKind, int] = {"pool": 10_000, "executor": 10_000, "workers": 64}
 LOOPS = ("uvloop",)
 NUMBER = re.compile(r"[0-9]{1,9}")
 ROUTE = re.compile(r"/[^\x00-\x20\x7f?#\ud800-\udfff]*")
-"""Without a query, which is no part of a route."""
+"""Has no query, which is not part of a route."""
 HOW = "pool=100, executor=64, workers=4, loop=uvloop, or offload=/ROUTE"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A change of how the service runs, such as pool=100."""
+    """A change to how the service runs, such as pool=100."""
 
     kind: TrialKind
     value: str
@@ -34,9 +34,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialRound:
-    """One start of the service and its load. cell: of the run directory, which has the round's
-    table `asked`. Times are seconds since the audit's t0: while users sent requests. memory_mb: of
-    all processes after it, without what they share; None where it is not known."""
+    """One start of the service with its load. cell: the run directory's cell with the round's table
+    `asked`. began_s, ended_s: when users sent requests, in seconds since the audit's t0. memory_mb:
+    private memory of all processes after the round; None if unknown."""
 
     side: Side
     cell: str
@@ -47,9 +47,9 @@ class TrialRound:
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """trial: as --try takes it, such as pool=100 or offload=/report. rounds: in the order in which
-    they ran, both sides in turn. invalid: why the trial says nothing; None where it does. warnings:
-    what may go wrong in the service though it measures well. These are clauses."""
+    """trial: the value of --try, such as pool=100 or offload=/report. rounds: in the order in which
+    they ran, alternating between the sides. invalid: why the trial is inconclusive, else None.
+    warnings: what may go wrong in the service although it measures well. Both are clauses."""
 
     trial: str
     rounds: tuple[TrialRound, ...] = ()
@@ -58,7 +58,7 @@ class TrialRecord:
 
 
 def parse_trial(text: str) -> Trial:
-    """Raises UserError."""
+    """Parse the value of --try. Raises UserError."""
     kind, mark, value = text.partition("=")
     known = next((each for each in get_args(TrialKind) if each == kind), None)
     if known is None or not mark:

@@ -1,6 +1,6 @@
-"""An HTTP server that takes its time on purpose: the slow service behind the endpoints under study.
+"""An HTTP server that waits before it responds: the slow service behind the endpoints under study.
 
-Two implementations keep one contract: this package, which runs wherever the toolkit does, and the
-program in `go/`, which is half a millisecond nearer to its time and shares bursts among the cores.
-`tests/process/test_upstream_contract.py` holds both to it.
+It has two implementations. This package runs wherever the toolkit does. The Go program in `go/`
+keeps its waits half a millisecond more accurately and spreads bursts over the cores.
+`tests/process/test_upstream_contract.py` tests the contract of both.
 """

@@ -1,5 +1,4 @@
-"""`python -m slow_upstream`: the socket and the server around the application, until SIGTERM or
-SIGINT."""
+"""`python -m slow_upstream`: opens the socket and runs the application until SIGTERM or SIGINT."""
 
 import contextlib
 import json
@@ -27,7 +26,7 @@ from slow_upstream.delays import ResponsePlanner
 from slow_upstream.ledger import RequestLog, UpstreamCounters
 
 BACKLOG = 4096
-# Longer than any client keeps an idle connection: a client must never find one closed by us.
+# Longer than any client keeps an idle connection, so that the server never closes one first.
 KEEP_ALIVE_S = 600
 
 
@@ -36,16 +35,16 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise SlowUpstreamError(
-            f"--host: {quote_value(host, 200)} is no address: {error}"
+            f"--host: {quote_value(host, 200)} is not an address: {error}"
         ) from None
     family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit it; asyncio and uvloop set it as well.
+        # Accepted sockets inherit it; asyncio and uvloop set it too.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
-        # Two may bind with SO_REUSEADDR, and only listening tells.
+        # With SO_REUSEADDR, two sockets may bind to one port; only listen() fails.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
@@ -61,24 +60,24 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def raise_file_limit() -> None:
-    """Thousands of waits are thousands of sockets, and 1024 is the usual soft limit."""
+    """Raise the soft limit, usually 1024: thousands of waits need thousands of sockets."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS says "infinity" and then refuses more than 10240.
     wanted = max(soft, 10_240) if hard == resource.RLIM_INFINITY else hard
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (OSError, ValueError):
-        print("slow-upstream: the file limit stays as it is", file=sys.stderr)
+        print("slow-upstream: cannot raise the file descriptor limit", file=sys.stderr)
 
 
 def announce(line: object) -> None:
-    """One JSON line on stdout, past Python's buffer: a reader that has gone is no fault of ours."""
+    """Write one JSON line to stdout, unbuffered. Ignore a reader that has gone."""
     with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps(line).encode() + b"\n")
 
 
 class QuickServer(uvicorn.Server):
-    """uvicorn, except that it leaves at once, with exit code 0, whatever is in flight."""
+    """A uvicorn server that exits at once with code 0, even with requests in flight."""
 
     def __init__(
         self, app: SlowUpstream, counters: UpstreamCounters, on_ready: Callable[[], None]
@@ -108,7 +107,7 @@ class QuickServer(uvicorn.Server):
         self.on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        # uvicorn's own remembers the signal and raises it again at the end: no exit code 0.
+        # uvicorn's handler raises the signal again at the end, which would not exit with code 0.
         self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
@@ -117,7 +116,7 @@ class QuickServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # In this order: closing a connection looks like the client going away.
+        # First close the counters: a connection that is closed looks like a client that left.
         self.counters.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
@@ -127,7 +126,7 @@ class QuickServer(uvicorn.Server):
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse_options(argv)
-        # Before the log, so that a second start on a taken port empties nobody's log.
+        # Before the log, so that a second start on a taken port does not empty the first log.
         listener = listen(options.host, options.port)
         log = open_log(options.log)
     except SlowUpstreamError as problem:

@@ -1,4 +1,4 @@
-"""The ASGI application: it waits, and says how long it was asked to."""
+"""The ASGI application: it waits, then responds with the requested wait."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from slow_upstream.delays import ResponsePlanner
 from slow_upstream.ledger import UpstreamCounters, clean_request_id
 
 PLAIN = b"text/plain; charset=utf-8"
-# uvloop's timers count whole milliseconds from a clock rounded down, so they may fire up to one
-# early. An upstream that answers before its time would be wrong in kind; a millisecond late is not.
+# uvloop's timers count whole milliseconds from a clock rounded down, so they may fire up to 1 ms
+# early. An early response would break the contract; one that is 1 ms late does not.
 TIMER_STEP_S = 0.001
 
 
@@ -47,7 +47,7 @@ class SlowUpstream:
             return
         plan = self.planner.plan_response(mean_ms)
         held = self.counters.record_arrival(find_request_id(scope["headers"]), plan.asked_ms)
-        # Counted before it is sent: who has the answer finds it in /stats.
+        # Count first, then send: a client that has the response must find it in /stats.
         if not await wait_unless_disconnected(receive, plan.asked_ms / 1000):
             self.counters.record_end(held, "dropped")
         elif plan.fails:
@@ -66,7 +66,7 @@ def find_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 async def wait_unless_disconnected(receive: Receive, wait_s: float) -> bool:
-    """Wait for the client to go away; the time running out first is the good end."""
+    """Wait for `wait_s`. Return False if the client disconnects first."""
     if wait_s == 0:
         return True
     try:
@@ -85,7 +85,7 @@ async def respond(
     headers = [
         (b"content-type", content_type),
         (b"content-length", str(len(body)).encode("ascii")),
-        # A refused value is repeated in the body: no browser shall take it for a page.
+        # The body repeats a refused value: a browser must not treat it as a page.
         (b"x-content-type-options", b"nosniff"),
         *more,
     ]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the Go upstream unless it is kept already; prints its path, and only that. --kept: see
+# Builds the Go upstream unless the cache has it, and prints only its path. --kept: see
 # stress/build_go.sh.
 set -eu
 cd "$(CDPATH='' cd "$(dirname "$0")" && pwd -P)/go"

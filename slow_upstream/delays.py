@@ -1,4 +1,4 @@
-"""How long each request waits, and which ones fail: draws from a seed, with no clock in them."""
+"""Random waits and failures of requests, drawn from a seed without a clock."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 LOGNORMAL_SIGMA = 0.5
-# Far out in the tail (6.2 sigma): it bounds a wait and leaves the mean where it is.
+# Far out in the tail (6.2 sigma): it bounds a wait without changing the mean.
 LOGNORMAL_CAP = 20.0
 
 
@@ -17,11 +17,11 @@ def draw_lognormal(rng: Random) -> float:
 
 
 def draw_bimodal(rng: Random) -> float:
-    """Mostly fast, now and then eleven times slower: 0.9 × 0.5 + 0.1 × 5.5 = 1."""
+    """Draw 0.5, or with probability 0.1 an 11 times longer wait: 0.9 × 0.5 + 0.1 × 5.5 = 1."""
     return 0.5 if rng.random() < 0.9 else 5.5
 
 
-# Each draws a factor with mean 1, to be multiplied with the mean that a request asks for.
+# Each draws a factor with mean 1; the wait is the factor times the mean that a request asks for.
 DISTRIBUTIONS: Mapping[str, Callable[[Random], float]] = {
     "constant": lambda _: 1.0,
     "uniform": lambda rng: rng.uniform(0.5, 1.5),
@@ -37,12 +37,12 @@ class PlannedResponse:
 
 
 class ResponsePlanner:
-    """Plans how long each request waits and whether it fails, in the order of arrival."""
+    """The plan of each request's wait and failure, drawn in order of arrival."""
 
     def __init__(self, distribution: str, seed: int, error_rate: float) -> None:
         self._factor = DISTRIBUTIONS[distribution]
         self._error_rate = error_rate
-        # Two streams, so that planning errors leaves the sequence of waits as it was.
+        # Two streams, so that the error rate does not change the sequence of waits.
         self._waits = Random(f"waits {seed}")
         self._errors = Random(f"errors {seed}")
 

@@ -1,4 +1,4 @@
-"""What became of every request: counts for /stats, and one log line each."""
+"""The outcome of every request: counts for /stats, and one log line per request."""
 
 import math
 import re
@@ -17,14 +17,14 @@ _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
 def clean_request_id(text: str) -> str:
-    """The id if it fits a CSV cell as it is, else nothing: a cut id would match no other."""
+    """Return the id if it fits a CSV cell unchanged, else "". A truncated id matches nothing."""
     return text if _REQUEST_ID.fullmatch(text) else ""
 
 
-# Compared by identity: two requests may arrive in one instant, without an id.
+# Compared by identity: two requests without an id may arrive at the same time.
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldRequest:
-    """One valid request being held."""
+    """A valid request that still waits."""
 
     request_id: str
     arrived_s: float
@@ -33,7 +33,7 @@ class HeldRequest:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamStats:
-    """A snapshot. received = served + errors + dropped + in_flight; means are over the served."""
+    """A snapshot. received = served + errors + dropped + in_flight; means are over `served`."""
 
     implementation: str
     received: int
@@ -50,7 +50,7 @@ class UpstreamStats:
 
 
 class RequestLog:
-    """A CSV file, written only in whole lines so that SIGKILL leaves no torn one."""
+    """A CSV file, written in whole lines so that SIGKILL leaves no torn line."""
 
     def __init__(self, file: RawIOBase) -> None:
         self._file: RawIOBase | None = file
@@ -68,12 +68,12 @@ class RequestLog:
             self._file.write(lines)
         except OSError as error:
             # A full disk must not change the waits that are being measured.
-            print(f"slow-upstream: the log ends here: {error}", file=sys.stderr, flush=True)
+            print(f"slow-upstream: stopped logging: {error}", file=sys.stderr, flush=True)
             self._file = None
 
 
 class UpstreamCounters:
-    """Counts requests from their arrival to their end. For one thread: the event loop's."""
+    """Counters of requests from arrival to end. Not thread-safe: only the event loop uses it."""
 
     def __init__(
         self, log: RequestLog | None = None, now_s: Callable[[], float] = time.monotonic
@@ -111,7 +111,7 @@ class UpstreamCounters:
             self._late_ms_max = max(self._late_ms_max, late_ms)
 
     def close(self) -> None:
-        """Log what is still held; nothing is counted after this."""
+        """Log the requests that still wait. Nothing is counted after this."""
         for held in sorted(self._open, key=lambda held: held.arrived_s):
             self._write(held, "held")
         self.flush()
@@ -139,7 +139,7 @@ class UpstreamCounters:
         )
 
     def _write(self, held: HeldRequest, status: End | Literal["held"]) -> float:
-        """Logs a request, and returns for how many milliseconds it was held."""
+        """Log a request and return its wait in milliseconds."""
         waited_ms = (self._now_s() - held.arrived_s) * 1000
         if self._log is not None:
             self._log.add(held, waited_ms, status)

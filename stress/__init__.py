@@ -1,1 +1,1 @@
-"""How it is run: plans, supervision, load users. Never summarises."""
+"""Runs the measurements: plans, process supervision, load users. It summarizes nothing."""

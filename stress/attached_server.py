@@ -1,4 +1,4 @@
-"""The stack that `serve.sh` holds up: its run file, and driving it from elsewhere."""
+"""The stack that `serve.sh` runs: its run file, and how another process uses it."""
 
 import json
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from stress.stack import Stack
 IDLE_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.1
 RECENT_S = 1.0
-"""The probe flushes four times a second."""
+"""The probe flushes four times per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFile:
-    """What a held-up stack serves, and its pids, as written next to the runs.
+    """A running stack's settings and pids, written next to the runs.
 
-    created: the server's start by the system's clock; it tells a reused pid from the server's.
+    created: the server's start time by the system clock, which detects a reused pid.
     """
 
     port: int
@@ -55,7 +55,7 @@ def write_server_file(path: Path, stack: Stack, scenario: Scenario) -> None:
 
 
 def read_server_file(path: Path) -> ServerFile | None:
-    """None where nothing is served: no file, an unreadable one, or one whose server has ended."""
+    """Return None if there is no readable file, or if its server has ended."""
     try:
         served = TypeAdapter(ServerFile).validate_json(path.read_bytes())
         alive = psutil.Process(served.pids["server"]).create_time() == served.created
@@ -70,28 +70,28 @@ def attach_stack(served: ServerFile) -> Stack:
         for role, pid in served.pids.items()
     ]
     folder = Path(served.folder)
-    told = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
-    return Stack(served.port, folder, served.upstream_url, attached=members, log_lengths=told)
+    lengths = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
+    return Stack(served.port, folder, served.upstream_url, attached=members, log_lengths=lengths)
 
 
 def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
-    """A held-up server may still work for users who are gone. Its journals tell, so nothing is
-    asked of it. Raises UserError when it does not come to rest."""
+    """Wait until the running server has no requests left from earlier users. It reads only the
+    journals, which costs the server nothing. Raises UserError if the server stays busy."""
     if not interruption.poll(lambda: is_stack_idle(stack), IDLE_WITHIN_S, LOOK_EVERY_S):
         raise UserError(
-            "the running server still works for users who are gone (waited "
-            f"{IDLE_WITHIN_S:.0f} s): end it, and start `study serve` again"
+            "the running server still handles requests of users who are gone (waited "
+            f"{IDLE_WITHIN_S:.0f} s); stop it and start `study serve` again"
         )
 
 
 def read_live_journals(stack: Stack) -> list[Journal]:
-    """Of the workers that live."""
+    """Return the journals of the live workers."""
     found = stack.journals.glob("probe-*.journal")
     return read_journals([path for path in found if is_alive(parse_pid(path))])[0]
 
 
 def is_stack_idle(stack: Stack) -> bool:
-    """Every live worker has lately told of nothing in flight and of a loop that beats."""
+    """Return True if every live worker's last sample has no requests and a recent heartbeat."""
     journals = read_live_journals(stack)
     for journal in journals:
         last = journal.tables["s"].tail(1).to_dicts()
@@ -103,17 +103,17 @@ def is_stack_idle(stack: Stack) -> bool:
 
 
 def reject_differences(served: ServerFile, scenario: Scenario) -> None:
-    """Raises UserError naming what the held-up stack has otherwise than the (resolved) scenario."""
+    """Raise UserError with every setting in which the stack and the resolved scenario differ."""
     found = list(find_differences(served, scenario))
     if found:
         raise UserError(
-            f"the server on port {served.port} does not fit {scenario.name}: {'; '.join(found)}. "
-            "End that server (then a fitting one is started), or give both the same options"
+            f"the server on port {served.port} does not match {scenario.name}: {'; '.join(found)}. "
+            "Stop it (the run then starts a server that does), or give both the same options"
         )
 
 
 def find_differences(served: ServerFile, scenario: Scenario) -> Iterator[str]:
-    """What a scenario does not use may differ."""
+    """Yield the differing settings that the scenario uses."""
     there = served.scenario
     for prefix, part in (("", "server"), ("client ", "client"), ("upstream ", "upstream")):
         held, wanted = getattr(there, part), getattr(scenario, part)

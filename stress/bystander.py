@@ -1,7 +1,7 @@
-"""The bystander: asks now and then through the whole cell, each time on a connection of its own.
+"""The bystander: sends a background request at intervals throughout the cell, on new connections.
 
-It tells what a scenario does to everybody else. It is an open loop: a request that is not answered
-keeps none of the next from leaving.
+It shows how a scenario affects other users. It is an open loop: an unanswered request delays no
+later one.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ class BackgroundPing:
 
 
 class BackgroundRequester:
-    """Runs on a thread of its own, so that the runner's work never delays it. Of a server that is
-    not ours any answer is one: it need not know the path."""
+    """A sender of background requests in its own thread, so that the runner never delays them. Any
+    response of an external server counts, since that server may not know the path."""
 
     def __init__(self, cell: CellRun, host: str, port: int) -> None:
         self._address = host, port
@@ -40,7 +40,7 @@ class BackgroundRequester:
         self._thread.start()
 
     def stop(self) -> list[BackgroundPing]:
-        """Every ping, in order; those not answered have neither end nor error."""
+        """Stop, and return all pings in order; unanswered ones have neither end nor error."""
         self._loop.call_soon_threadsafe(self._leave.set)
         self._thread.join()
         self._loop.close()
@@ -81,4 +81,4 @@ class BackgroundRequester:
                 ping.error = f"HTTP {ping.status}"
         except (OSError, IndexError, ValueError) as error:
             ping.ended_s = monotonic()
-            ping.error = f"{type(error).__name__}: no whole answer"
+            ping.error = f"{type(error).__name__}: incomplete response"

@@ -1,5 +1,4 @@
-"""Short measurements before the load: what does one request of this endpoint cost by itself, and
-what with others in flight?"""
+"""Measures the CPU per request before the load: alone, and with other requests in flight."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,39 +30,39 @@ from stress.stack import Stack
 from stress.start_stack import start_stack
 
 WARM_UP_S: Second = 0.5
-"""Imports at the first request, connections, caches."""
+"""Covers imports at the first request, connections and caches."""
 IDLE_S: Second = 0.3
 MOST_IDLE_CORES = 0.2
 SAMPLES = 4
 MOST_SAMPLES = 8
-"""Of which the last SAMPLES count: a server whose connections and statements are still being
-prepared gets cheaper for some seconds."""
+"""Only the last SAMPLES count: while a server prepares connections and statements, its cost per
+request falls for some seconds."""
 STEADY_RATIO = 1.1
-"""Between the two halves of the samples that count; equal halves of half a second each are mostly
-nearer."""
+"""Largest ratio between the two halves of the samples that count; halves of a steady server mostly
+differ less."""
 MOST_LEVEL_S: Second = 5.0
-"""Where a request takes so long that a round of all callers does: two samples are the least."""
+"""Limit for slow requests, whose rounds of all callers take long. At least two samples count."""
 ALONE_SAMPLE_S: Second = 0.4
 SAMPLE_S: Second = 0.5
 LARGEST_SHARE = 5
-"""The largest level is a fifth of what the run has in flight."""
+"""The largest level is a fifth of the run's requests in flight."""
 MOST_CALLERS = 100
 ROUND_S: Second = 0.5
-"""Serving all who are in flight once takes no longer: a sample spans such a round."""
+"""The longest round in which each caller is served once; a sample spans such a round."""
 LEVEL_RATIO = 3
 FEW_CALLERS = 10
-"""Up to so many, one level is enough."""
+"""Up to this many callers, one level is enough."""
 
 
 def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
-    """Of a resolved scenario, on fresh servers of its own that are ended again.
+    """Calibrate a resolved scenario on fresh servers, and stop them again.
 
-    One request after the other with no delay is the cost of one alone. With more in flight the
-    delay is as much shorter as they are fewer than in the run: requests come at its rate, and what
-    happens at each second happens as often.
+    One request after another without delay gives the cost of a request alone. With fewer requests
+    in flight than in the run, the delay is shortened in proportion, so that requests arrive at the
+    run's rate and per-second work happens equally often.
 
-    Raises UserError where the endpoint does not answer well, and where samples disagree, which is
-    what a busy machine makes of them; CellInterruptedError.
+    Raises UserError if the endpoint fails, or if the samples disagree, as they do on a busy
+    machine; raises CellInterruptedError.
     """
     delay_s, begin = scenario.delay_s, mark_machine()
     with start_calibrated_stack(scenario, delay_s and 0.0, interruption) as stack:
@@ -80,7 +79,7 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         with start_calibrated_stack(shorter, shorter.delay_s, interruption) as stack:
             samples += measure_level(stack, shorter, in_flight, SAMPLE_S, interruption)
     reject_disagreement(samples)
-    # a database is no child of ours: it would be taken for another program
+    # A database is not a child process, so its CPU would count as that of other programs.
     others = None if scenario.database else compute_other_cores(begin)
     response_s = lasting_s / requests
     return Calibration(
@@ -89,14 +88,14 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
 
 
 def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
-    """So that as many requests come each second as in the run."""
+    """Shorten the delay so that requests arrive at the run's rate."""
     shorter_s = (scenario.delay_s or 0.0) * in_flight / count_in_flight(scenario)
     return replace(scenario, delay_s=max(0.001, shorter_s))
 
 
 def choose_levels(scenario: Scenario, cpu_s: Second) -> tuple[int, ...]:
-    """Numbers of requests in flight, ascending, without one. None where no more than one is ever
-    worked on, where no interpreter is shared, and where work would pile up behind the answers."""
+    """Return the numbers of requests in flight above one, ascending. Return none if the endpoint
+    handles one request at a time, shares no interpreter, or leaves work after the response."""
     endpoint = scenario.endpoint
     if not scenario.server.is_python or endpoint.blocks_the_loop or endpoint.answers_first:
         return ()
@@ -107,7 +106,7 @@ def choose_levels(scenario: Scenario, cpu_s: Second) -> tuple[int, ...]:
 
 
 def count_in_flight(scenario: Scenario) -> float:
-    """Of each worker, in the run."""
+    """Return the requests in flight per worker in the run."""
     load = scenario.load
     several = float(load.users)
     if load.arrival_rate is not None:
@@ -119,7 +118,7 @@ def count_in_flight(scenario: Scenario) -> float:
 def start_calibrated_stack(
     scenario: Scenario, delay_s: Second | None, interruption: Interruption
 ) -> Iterator[Stack]:
-    """With one worker."""
+    """Start the scenario's stack with one worker."""
     alone = replace(scenario, delay_s=delay_s, server=replace(scenario.server, workers=1))
     raise_descriptor_limit(plan.count_needed_descriptors(alone))
     with (
@@ -132,7 +131,7 @@ def start_calibrated_stack(
 def measure_level(
     stack: Stack, scenario: Scenario, in_flight: int, sample_s: Second, interruption: Interruption
 ) -> list[CpuSample]:
-    """With so many callers, who start evenly within one delay. Raises UserError,
+    """Measure with `in_flight` callers, who start evenly within one delay. Raises UserError,
     CellInterruptedError."""
     spread_s = scenario.delay_s or 0.0 if in_flight > 1 else 0.0
     idle_cores = measure_idle_cores(stack, interruption)
@@ -148,8 +147,8 @@ def measure_level(
 
 
 def await_whole_rounds(callers: Callers, begin: "Mark", interruption: Interruption) -> None:
-    """Wait until the answers since then are as many for each caller. A loop serves its requests in
-    rounds: a sample that ends within one has the work of requests that it does not count."""
+    """Wait until the responses since `begin` make up whole rounds of all callers. A loop serves
+    requests in rounds: a sample that ends within one has work of requests it does not count."""
     at_once = len(callers.answered)
     rounds = max(1, ceil((sum(callers.answered) - begin.answered) / at_once))
     wanted = begin.answered + rounds * at_once
@@ -178,7 +177,7 @@ def is_enough(marks: Sequence[Mark]) -> bool:
 
 
 def is_steady(marks: Sequence[Mark]) -> bool:
-    """Whether a request of the last SAMPLES cost the same in both halves of them."""
+    """Return True if both halves of the last SAMPLES have the same cost per request."""
     if len(marks) <= SAMPLES:
         return False
     ends = marks[-SAMPLES - 1], marks[-SAMPLES // 2 - 1], marks[-1]
@@ -190,18 +189,18 @@ def is_steady(marks: Sequence[Mark]) -> bool:
 
 
 def build_sample(in_flight: int, begin: Mark, end: Mark, idle_cores: float) -> CpuSample:
-    """Raises UserError where nothing was answered."""
+    """Return the sample between two marks. Raises UserError if no request was answered."""
     lasting_s, requests = end.at_s - begin.at_s, end.answered - begin.answered
     if not requests:
-        raise build_cannot_run_error(f"calibration: no answer within {ANSWERS_WITHIN_S:g} s")
+        raise build_cannot_run_error(f"calibration: no response within {ANSWERS_WITHIN_S:g} s")
     used_s = max(0.0, end.cpu_s - begin.cpu_s - idle_cores * lasting_s)
     return CpuSample(in_flight, requests, lasting_s, used_s / requests)
 
 
 def measure_idle_cores(stack: Stack, interruption: Interruption) -> float:
-    """What the server uses while nobody asks: the probe looks at it a hundred times a second. None
-    of one whose own threads compute: as soon as requests come, they have to wait for the
-    interpreter, and use as much less."""
+    """Measure the cores that the idle server uses, including the probe's 100 samples per second.
+    Return 0 above MOST_IDLE_CORES: such a server has threads that compute, and these use less as
+    soon as requests compete for the interpreter."""
     before_s, cpu_s = monotonic(), sum_cpu_s(stack)
     interruption.poll(lambda: False, IDLE_S)
     idle_cores = (sum_cpu_s(stack) - cpu_s) / (monotonic() - before_s)
@@ -209,10 +208,8 @@ def measure_idle_cores(stack: Stack, interruption: Interruption) -> float:
 
 
 def sum_cpu_s(stack: Stack) -> Second:
-    """Of all processes of the server so far. Raises UserError where one has ended."""
+    """Return the CPU seconds of all server processes so far. Raises UserError if one has ended."""
     try:
         return sum(read_cpu_s(each) for each in stack.list_processes("server"))
     except psutil.NoSuchProcess as error:
-        raise build_cannot_run_error(
-            "calibration: a worker of the server ended by itself"
-        ) from error
+        raise build_cannot_run_error("calibration: a server worker ended by itself") from error

@@ -1,4 +1,4 @@
-"""Users of a calibration: each asks, waits for the answer and asks again."""
+"""Users of a calibration: each sends a request, waits for the response and repeats."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,12 +20,12 @@ class Callers:
     stack: Stack
     scenario: Scenario
     answered: list[int]
-    """By each of them, so far."""
+    """Responses so far, per caller."""
     stop: Event = field(default_factory=Event)
     calls: list[Future[None]] = field(default_factory=list)
 
     def call(self, place: int, starts_in_s: Second) -> None:
-        """Raises UserError where the endpoint does not answer well."""
+        """Send requests until `stop`. Raises UserError if the endpoint fails."""
         self.stop.wait(starts_in_s)
         host, port = self.stack.host, self.stack.port
         with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
@@ -34,7 +34,7 @@ class Callers:
                 self.answered[place] += 1
 
     def has_ended(self) -> bool:
-        """Whether one of them gave up."""
+        """Return True if a caller gave up."""
         return any(each.done() for each in self.calls)
 
 
@@ -42,8 +42,7 @@ class Callers:
 def start_callers(
     stack: Stack, scenario: Scenario, in_flight: int, spread_s: Second = 0.0
 ) -> Iterator[Callers]:
-    """They start evenly within `spread_s`. Raises UserError where the endpoint did not answer
-    well."""
+    """Start `in_flight` callers evenly within `spread_s`. Raises UserError if one failed."""
     callers = Callers(stack, scenario, [0] * in_flight)
     with ThreadPoolExecutor(in_flight) as threads:
         for place in range(in_flight):
@@ -58,7 +57,7 @@ def start_callers(
 
 
 def send_request(user: HTTPConnection, scenario: Scenario) -> None:
-    """On a connection that is kept if the run keeps its own. Raises UserError."""
+    """Send one request; keep the connection if the run keeps its connections. Raises UserError."""
     asked = scenario.endpoint
     headers = {} if asked.body is None else {"content-type": "application/json"}
     try:
@@ -68,9 +67,9 @@ def send_request(user: HTTPConnection, scenario: Scenario) -> None:
         answer.read()
     except (OSError, HTTPException) as error:
         raise build_cannot_run_error(
-            f"calibration: {asked.path} did not answer: {error}"
+            f"calibration: {asked.path} did not respond: {error}"
         ) from error
     if answer.status // 100 != 2:
-        raise build_cannot_run_error(f"calibration: {asked.path} answered {answer.status}")
+        raise build_cannot_run_error(f"calibration: {asked.path} returned {answer.status}")
     if not scenario.load.keep_alive:
         user.close()

@@ -1,5 +1,4 @@
-"""Runs one cell: starts what it needs, leads it through its phases, saves what was seen. Judges
-nothing."""
+"""Runs one cell: starts its processes, leads it through its phases and saves what it observed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,11 +28,10 @@ STACK_ROLES = ("server", "upstream", "database", "terminal")
 
 
 def run_cell(cell: CellRun, runtime: Runtime) -> None:
-    """Runs it and saves its tables and its record. A cell that was cut short is saved, with the
-    reason in its record; one that could not even begin raises UserError, or CellInterruptedError,
-    and is not."""
+    """Run a cell and save its tables and record. An interrupted cell is saved with the reason. A
+    cell that cannot start raises UserError or CellInterruptedError and is not saved."""
     begun_s, started_utc = monotonic(), datetime.now(UTC).isoformat()
-    # what we start has another working folder
+    # The processes of the cell have another working folder.
     cell = replace(cell, directory=CellDir(cell.directory.path.resolve()))
     cell.directory.raw.mkdir(parents=True)
     scenario, served = cell.scenario, runtime.served
@@ -44,7 +42,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     if served is not None:
         wait_until_idle(served, runtime.interruption)
     port = served.port if served else find_free_port(runtime.port, choose_host(runtime))
-    # load and server import at the same time: what the load is for has its port already
+    # The port is known before the server starts, so load and server can import at the same time.
     load = start_load(cell, runtime, port)
     try:
         stack = served or start_own_stack(cell, runtime, port)
@@ -63,7 +61,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
 
 
 def explain_cell(seen: CellObservations, runtime: Runtime) -> None:
-    """Where the cell asked for it, and ran to its end."""
+    """Explain the cell if it asked for it and ran to its end."""
     phases = seen.phases
     if phases.explainer is None or seen.interrupted:
         return
@@ -73,7 +71,7 @@ def explain_cell(seen: CellObservations, runtime: Runtime) -> None:
 
 
 def choose_host(runtime: Runtime) -> str:
-    """Where the server listens."""
+    """Return the address that the server listens on."""
     return runtime.distribution.listen if runtime.distribution else plan.HOST
 
 
@@ -83,7 +81,7 @@ def start_own_stack(cell: CellRun, runtime: Runtime, port: int) -> Stack:
 
 
 def start_load(cell: CellRun, runtime: Runtime, port: int) -> Process:
-    """Locust, which waits for the word to go; or what is only started when its phase begins."""
+    """Start Locust, which waits for the go file; other engines start with their phase."""
     load = Process("load", cell.directory.raw / "load.log")
     if cell.scenario.load.engine == "locust":
         load.start(build_load_command(cell, port, find_free_port(0), runtime.distribution))
@@ -91,13 +89,13 @@ def start_load(cell: CellRun, runtime: Runtime, port: int) -> Process:
 
 
 def create_profiler(cell: CellRun, runtime: Runtime, stack: Stack) -> Profiler:
-    """One that does nothing, where no profile is asked for."""
+    """Create a profiler; it does nothing unless the run asks for a profile."""
     profiled = runtime.profile and cell.scenario.server.is_python
     return Profiler(cell.directory.path, stack.list_processes("server") if profiled else [])
 
 
 def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> CellObservations:
-    """Load, bystander and watches around a ready stack. Ends what it started, and the load."""
+    """Run load, bystander and monitors against a ready stack, then stop them."""
     if runtime.distribution is not None:
         await_load_workers(cell, runtime, stack, load)
     profiler = create_profiler(cell, runtime, stack)

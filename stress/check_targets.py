@@ -1,4 +1,4 @@
-"""Whether servers that run already have the endpoints that they are to be asked for."""
+"""Checks that servers that already run have the endpoints of the scenarios."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,8 +14,8 @@ NO_ENDPOINT = (404, 405)
 
 
 def check_targets(scenarios: Sequence[Scenario]) -> None:
-    """Sends each of their requests once. Raises UserError where nobody listens, or where a path or
-    its method does not exist; what else is wrong with an answer is worth measuring."""
+    """Send each scenario's request once. Raises UserError if nothing is listening, or if a path or
+    its method does not exist. Other failures are worth measuring."""
     given = [each for each in scenarios if each.url is not None]
     statuses = [(each, fetch_status(each)) for each in given]
     missing = [(each, status) for each, status in statuses if status in NO_ENDPOINT]
@@ -23,20 +23,20 @@ def check_targets(scenarios: Sequence[Scenario]) -> None:
         return
     first, status = missing[0]
     endpoint = first.endpoint
-    more = f", and {len(missing) - 1} more of {len(given)} requests fail so" if missing[1:] else ""
+    more = f"; so do {len(missing) - 1} more of {len(given)} requests" if missing[1:] else ""
     hint = (
-        ". Name endpoints that each target has: --endpoint 'GET /path', once for each"
+        ". Give endpoints that every target has: one --endpoint 'GET /path' for each"
         if first.group == contrast.GROUP
-        else ". Correct the endpoint of the scenario"
+        else ". Correct the scenario's endpoint"
     )
     name = first.contender or first.name
     raise build_cannot_run_error(
-        f"{name}: {endpoint.method} {endpoint.path} answers {status}{more}{hint}"
+        f"{name}: {endpoint.method} {endpoint.path} returns {status}{more}{hint}"
     )
 
 
 def fetch_status(scenario: Scenario) -> int | None:
-    """None without an answer. Raises UserError where nobody listens."""
+    """Return the status, or None without a response. Raises UserError if nothing is listening."""
     assert scenario.url is not None
     host, port = resolve_target(scenario, scenario.url)
     endpoint = scenario.endpoint

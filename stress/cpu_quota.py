@@ -1,6 +1,6 @@
-"""The CPU quota of a container: how long the kernel stopped its processes for it (Linux).
+"""The CPU quota of a container: how long the kernel throttled its processes (Linux).
 
-Control groups, version 1 and 2: `cpu.stat` of the group and of those that it lies in.
+Source: control groups, versions 1 and 2: `cpu.stat` of the process's group and of its parents.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from scenarios.units import Second
 MEMBERSHIP = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
 PER_S = {"throttled_usec": 1e6, "throttled_time": 1e9}
-"""By the name in cpu.stat, of version 2 and of version 1."""
+"""Units per second of the field in cpu.stat, in version 2 and in version 1."""
 
 
 def find_cpu_stats(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> tuple[Path, ...]:
-    """Of this process; none where there are no control groups."""
+    """Return this process's cpu.stat files; none without control groups."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -24,7 +24,7 @@ def find_cpu_stats(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> tupl
 
 
 def list_stats(line: str, groups: Path) -> Iterator[Path]:
-    """`hierarchy:controllers:group`; version 2 names no controllers."""
+    """Yield the files for a line `hierarchy:controllers:group`; version 2 names no controllers."""
     _, controllers, group = line.split(":", 2)
     if controllers and "cpu" not in controllers.split(","):
         return
@@ -36,13 +36,13 @@ def list_stats(line: str, groups: Path) -> Iterator[Path]:
 
 
 def read_throttled_s(stats: tuple[Path, ...]) -> Second | None:
-    """Since the group was made, over all cores: of that group which was stopped the longest. None
-    where no group has a quota."""
+    """Return the throttled time since the group was created, over all cores, of the group that was
+    throttled the longest. Return None if no group has a quota."""
     found = []
     for path in stats:
         try:
             fields = dict(line.split() for line in path.read_text().splitlines())
         except (OSError, ValueError):
-            continue  # the group has gone
+            continue  # the group no longer exists
         found += [int(fields[name]) / per_s for name, per_s in PER_S.items() if name in fields]
     return max(found, default=None)

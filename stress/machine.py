@@ -1,4 +1,4 @@
-"""What the machine must offer before a cell starts: ports and file descriptors."""
+"""Checks and reads the machine: ports, file descriptors and CPU time."""
 
 import contextlib
 import resource
@@ -15,16 +15,16 @@ from stress.plan import HOST
 
 
 def raise_descriptor_limit(needed: int, wanted: int = 0) -> int:
-    """Raises this process's soft limit, which its children inherit, to what is wanted as far as
-    may be; returns the limit in force.
+    """Raise this process's soft limit, which its children inherit, up to `wanted` if allowed, and
+    return the limit in force.
 
-    Raises UserError (exit code 3) where the hard limit is too low.
+    Raises UserError (exit code 3) if the hard limit is below `needed`.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise build_cannot_run_error(
-            f"{needed} file descriptors are needed and the hard limit is {hard}: "
-            f"raise it (ulimit -Hn {needed}), or ask for fewer users (--users)"
+            f"{needed} file descriptors are needed, but the hard limit is {hard}; "
+            f"raise it (ulimit -Hn {needed}) or use fewer --users"
         )
     most = max(needed, wanted) if hard == resource.RLIM_INFINITY else min(hard, max(needed, wanted))
     if soft < most:
@@ -33,7 +33,7 @@ def raise_descriptor_limit(needed: int, wanted: int = 0) -> int:
 
 
 def find_free_port(port: int, host: str = HOST, option: str = "--port") -> int:
-    """The port, or one that the system picks for 0. Raises UserError if somebody listens there."""
+    """Return the port; for 0, one that the system picks. Raises UserError if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -42,15 +42,15 @@ def find_free_port(port: int, host: str = HOST, option: str = "--port") -> int:
             raise UserError(f"{option} {port}: not allowed here; choose one above 1023") from error
         except OSError as error:
             raise build_cannot_run_error(
-                f"port {port} is taken{describe_port_owner(port)}: "
-                "end that, or choose another with "
+                f"port {port} is taken{describe_port_owner(port)}; "
+                "stop that program, or choose another port with "
                 f"{option} N{' (0 picks a free one)' if option == '--port' else ''}"
             ) from error
         return int(probe.getsockname()[1])
 
 
 def describe_port_owner(port: int) -> str:
-    """ " by NAME (pid N)" where the system tells."""
+    """Return " by NAME (pid N)" if the system shows the owner, else ""."""
     for pid in list_listening_pids(port)[:1]:
         with contextlib.suppress(psutil.Error):
             return f" by {psutil.Process(pid).name()} (pid {pid})"
@@ -58,7 +58,7 @@ def describe_port_owner(port: int) -> str:
 
 
 def is_own_address(host: str) -> bool:
-    """Whether it is an address of this machine."""
+    """Return True for an address of this machine."""
     try:
         address = socket.gethostbyname(host)
     except OSError:
@@ -67,7 +67,7 @@ def is_own_address(host: str) -> bool:
 
 
 def list_own_addresses() -> frozenset[str]:
-    """This machine's, of IPv4."""
+    """Return this machine's IPv4 addresses."""
     return frozenset(
         each.address
         for interface in psutil.net_if_addrs().values()
@@ -77,8 +77,8 @@ def list_own_addresses() -> frozenset[str]:
 
 
 def list_listening_pids(port: int) -> list[int]:
-    """Pids of those of this machine's processes that listen there, as far as the system tells: the
-    oldest, and no child of another one."""
+    """Return the pids that listen on the port, as far as the system shows them, without child
+    processes of each other."""
     try:
         found = {
             connection.pid
@@ -94,11 +94,11 @@ def list_listening_pids(port: int) -> list[int]:
 
 
 def read_cpu_s(process: psutil.Process) -> Second:
-    """That it has used so far, to the nanosecond on Linux, where the rest of the system counts in
-    steps of 10 ms. Raises psutil.NoSuchProcess.
+    """Return the CPU seconds used so far: on Linux to the nanosecond, where /proc counts in steps
+    of 10 ms. Raises psutil.NoSuchProcess.
 
-    The clock's number is made as the kernel makes it for clock_getcpuclockid (include/linux/
-    posix-timers_types.h: CPUCLOCK_SCHED of that pid).
+    The clock id is that of clock_getcpuclockid (source: include/linux/posix-timers_types.h,
+    CPUCLOCK_SCHED of that pid).
     """
     if sys.platform != "linux":
         used = process.cpu_times()
@@ -111,8 +111,8 @@ def read_cpu_s(process: psutil.Process) -> Second:
 
 @dataclass(frozen=True, slots=True)
 class MachineMark:
-    """CPU seconds so far: of all processes of the machine, and of this one with its children that
-    have ended."""
+    """CPU seconds so far: of all processes on the machine, and of this one with its ended
+    children."""
 
     at_s: Second
     machine_s: Second
@@ -129,13 +129,13 @@ def mark_machine() -> MachineMark:
 
 
 def compute_other_cores(since: MachineMark) -> float:
-    """What was used by programs that are not ours, once all children have ended."""
+    """Return the cores that other programs used since then. All children must have ended."""
     now = mark_machine()
     others_s = (now.machine_s - since.machine_s) - (now.own_s - since.own_s)
     return max(0.0, others_s / (now.at_s - since.at_s))
 
 
 def is_listening(port: int, host: str = HOST) -> bool:
-    """Asks nothing but that a connection is accepted."""
+    """Return True if the port accepts a connection. It sends nothing."""
     with socket.socket() as caller:
         return caller.connect_ex((host, port)) == 0

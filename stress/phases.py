@@ -1,4 +1,4 @@
-"""Leads a cell through its phases: ramp, warm-up, window, drain. Watches everything meanwhile."""
+"""Leads a cell through ramp, warm-up, window and drain, and monitors all processes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ LOAD_STARTS_WITHIN_S = 30.0
 LOAD_ENDS_WITHIN_S = 20.0
 INSTANT_S = 1e-6
 SETTLE_S = 0.5
-"""A worker's death resets its connections within milliseconds and the next worker needs a second
-to boot: half a second after a death all its failures are in, and no new answer is yet."""
+"""A worker's death resets its connections within milliseconds, and the next worker takes a second
+to start. Half a second after a death, all its failures are recorded and no new response is."""
 
 
 @dataclass(slots=True)
 class PhaseTimes:
-    """How far the cell has come. Times absolute."""
+    """Absolute times of the phases so far."""
 
     t0_s: float = field(default_factory=monotonic)
     ramp_end_s: float | None = None
@@ -47,16 +47,16 @@ class PhaseTimes:
 
 @dataclass(slots=True)
 class PhaseRunner:
-    """Leads a started stack and load through the phases."""
+    """The phases of a cell, run on a started stack and load."""
 
     cell: CellRun
     runtime: Runtime
     stack: Stack
     load: Process
     at_window: Callable[[Second], None]
-    """Called when the window opens, with how long it is planned to be."""
+    """Called when the window opens, with its planned length."""
     explainer: LoadExplainer | None = None
-    """Where the window is to be explained if it is not as predicted."""
+    """Explains the window if it misses its prediction; None if the cell cannot be explained."""
     times: PhaseTimes = field(default_factory=PhaseTimes)
     progress: LoadProgress = field(default_factory=LoadProgress)
     workers: WorkerMonitor = field(init=False)
@@ -74,7 +74,7 @@ class PhaseRunner:
         return self.cell.windows
 
     def lead_cell(self) -> str | None:
-        """Why it was cut short; None if it was not."""
+        """Run the cell, and return why it stopped early; None if it did not."""
         (self.cell.directory.raw / GO_FILE).touch()
         try:
             self.run_phases()
@@ -85,7 +85,7 @@ class PhaseRunner:
         return None
 
     def run_phases(self) -> None:
-        """Raises CellInterruptedError."""
+        """Run all phases. Raises CellInterruptedError."""
         limit_s = self.windows.ramp_s + LOAD_STARTS_WITHIN_S
         self._wait_until("ramp", lambda: self.progress.ramp_end_s is not None, limit_s)
         self.times.ramp_end_s = self.progress.ramp_end_s
@@ -100,11 +100,11 @@ class PhaseRunner:
         self._wait_until("drain", self._has_load_ended, limit_s)
         self.times.drain_end_s = min(monotonic(), quiet_s + self.windows.drain_s)
         if self.load.get_exit_code() != 0:
-            raise CellInterruptedError("the load did not end in order")
+            raise CellInterruptedError("the load did not exit cleanly")
 
     def _warm_up(self) -> None:
-        """In an open loop there is nobody to wait for: the analysis looks for the cut. Where no
-        warm-up is planned the ramp has to end all the same: its end is known before it comes."""
+        """Wait until every user is warm. An open loop waits the whole limit; the analysis finds its
+        steady state. Without a planned warm-up, wait for the ramp's end, which is known early."""
         load, ramp_end_s = self.scenario.load, self.times.ramp_end_s or 0.0
         limit_s = max(self.windows.warm_up_limit_s, ramp_end_s - monotonic())
         warm = self._wait_until(
@@ -113,7 +113,7 @@ class PhaseRunner:
         self.times.steady = warm or load.is_open
 
     def _measure_window(self, requests: int | None) -> None:
-        """As long as any window, or until so many requests have completed."""
+        """Measure for the window's length, or until `requests` requests have completed."""
         end_s = self._open_window() + self.windows.window_s
         stop_s = end_s + self._choose_profile_length()
         self._stop_sending(stop_s, requests)
@@ -123,7 +123,7 @@ class PhaseRunner:
         if self.progress.counted_from_s is not None:
             self.times.window_start_s = self.progress.counted_from_s
         if counted and self.progress.counted_until_s is not None:
-            end_s = self.progress.counted_until_s + INSTANT_S  # the last one is in it
+            end_s = self.progress.counted_until_s + INSTANT_S  # includes the last request
         self.times.window_end_s = end_s
         if self.explainer is not None and stop_s > end_s:
             self.explainer.begin()
@@ -132,7 +132,7 @@ class PhaseRunner:
             self.explainer.finish()
 
     def _choose_profile_length(self) -> Second:
-        """How long the users go on after the window, near whose end it is known."""
+        """Wait until shortly before the window's end, then return the length of the profile."""
         if self.explainer is None:
             return 0.0
         self.explainer.open_window()
@@ -140,12 +140,12 @@ class PhaseRunner:
         return UNDER_LOAD_S if self.explainer.is_needed() else 0.0
 
     def _measure_worker_cycles(self, cycles: int) -> None:
-        """The window spans whole cycles, from one worker's death to another's."""
+        """Measure whole cycles, from one worker's death to another's."""
 
         def rounds() -> int:
             return len(find_death_rounds(self.workers.deaths))
 
-        before = rounds()  # one in the ramp opens no window: it would begin in mid-cycle
+        before = rounds()  # a death in the ramp opens no window, which would start mid-cycle
         self.times.steady = self._wait_until(
             "warm-up", lambda: rounds() > before, self.windows.warm_up_limit_s, settle=True
         )
@@ -172,7 +172,7 @@ class PhaseRunner:
     def _wait_until(
         self, phase: str, done: Callable[[], bool], limit_s: Second, settle: bool = False
     ) -> bool:
-        """Waits, watching everything meanwhile. False when the limit came first."""
+        """Wait until `done` while monitoring all processes. Return False at the limit."""
         deadline_s = monotonic() + limit_s
         while (now_s := monotonic()) < deadline_s:
             self.workers.record_deaths()
@@ -207,7 +207,7 @@ class PhaseRunner:
     def _describe_load_failure(self) -> str | None:
         end = describe_end(self.load)
         if end is not None:
-            self.progress = read_progress(self.cell.directory.raw)  # its last word
+            self.progress = read_progress(self.cell.directory.raw)  # its last report
         now = self.progress
         all_lost = 0 < now.processes == now.lost
         return f"all {now.processes} load processes are gone" if all_lost else end

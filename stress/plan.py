@@ -1,4 +1,4 @@
-"""Plans: when each phase ends, and what is started how. Pure: no clock, file or process here."""
+"""Plans the phases and the commands of a cell. It uses no clock, file or process."""
 
 import signal
 from collections.abc import Mapping
@@ -12,29 +12,29 @@ from scenarios.units import Second
 from scenarios.warm_up import WARM_UP_LIMIT_S, find_scenario_places
 
 HOST = "127.0.0.1"
-"""Never "localhost": resolving it takes a turn in asyncio's executor."""
+"""Never "localhost", which asyncio resolves in its executor."""
 OPEN_WARM_UP_S = 2.0
-"""An open loop begins at its full rate: this, and three times the delay, until what is under way
-has been renewed several times."""
+"""Warm-up of an open loop, which starts at its full rate: this plus three delays. By then, requests
+in flight have been replaced several times."""
 CYCLES = 3
 CYCLE_SLACK_S = 4.0
-"""A server looks at its workers once a second, and a new one boots in about one."""
+"""A server checks its workers once per second, and a new worker starts in about 1 s."""
 
 
 USUAL_TURNS = 1.5
-"""Everybody is served once more: the users who began last wait the longest for it."""
+"""Rounds of a warm-up: every user is served once more, and the last to start waits the longest."""
 USUAL_RESTART_S = 1.1
-"""From the end of a worker's timeout to its death."""
+"""Time from a worker's timeout to its death."""
 DRAIN_S = 1.0
-"""Until all load processes have said that nothing is under way."""
+"""Time until all load processes have reported that no request is in flight."""
 OVERHEAD_S = 6.0
-"""Of a cell: it starts and ends server, upstream and load, and summarises. As seen on two cores."""
+"""Time to start and stop server, upstream and load, and to summarize. Measured on two cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
-    """Lengths in seconds. `cycles` is None, or how many worker deaths the window spans. `turn_s`:
-    where no warm-up can be enough, and so none is made, how long one would have to last at least.
+    """Lengths in seconds. cycles: number of worker deaths in the window, or None. turn_s: if no
+    warm-up can be long enough, and none is planned, the shortest one that would be.
     """
 
     ramp_s: Second
@@ -50,13 +50,13 @@ class WindowPlan:
 
     @property
     def load_timeout_s(self) -> Second:
-        """A request is never given up by the load: this outlasts the cell."""
+        """Longer than the cell, so that the load never gives up a request."""
         return self.longest_s + 60.0
 
 
 def expects_worker_kills(scenario: Scenario) -> bool:
-    """Whether the server will kill its workers again and again: their heartbeat runs on the loop,
-    which is blocked for one delay by each of a worker's users, one after the other."""
+    """Return True if the server will repeatedly kill its workers. Their heartbeat runs on the event
+    loop, and each user of a worker blocks that loop for one delay after another."""
     if not scenario.endpoint.blocks_the_loop or scenario.delay_s is None:
         return False
     server, client = scenario.server, scenario.client
@@ -83,8 +83,8 @@ def plan_windows(scenario: Scenario) -> WindowPlan:
 
 
 def estimate_cell_s(scenario: Scenario) -> Second:
-    """About how long a cell of a resolved scenario takes, its start and end included; the
-    calibration, which is shared between trials, is not."""
+    """Estimate the duration of a resolved scenario's cell, with start and end, but without the
+    calibration, which trials share."""
     windows, turn_s = plan_windows(scenario), scenario.delay_s or 0.0
     if places := find_scenario_places(scenario):
         turn_s = max(turn_s, places.compute_turn_s(scenario.load))
@@ -100,27 +100,27 @@ def estimate_cell_s(scenario: Scenario) -> Second:
 
 
 def count_needed_descriptors(scenario: Scenario) -> int:
-    """Of the process that needs the most: a worker, with a connection from each user and one to
-    the upstream for each, the journals and what Python itself holds. An open loop holds as many
-    requests as come while one is answered; beyond its capacity more and more, and the verdict
-    on descriptors tells when they ran out."""
+    """Return the descriptors of the process that needs the most: a worker, with two connections per
+    user (one to the upstream), the journals, and those of Python. An open loop holds as many
+    requests as arrive while one is answered. Beyond its capacity it holds more and more, and the
+    verdict on descriptors reports when they run out."""
     load, in_flight_s = scenario.load, 2 * (scenario.delay_s or 0.0) + 0.5  # generously
     at_once = load.users if load.arrival_rate is None else load.arrival_rate * in_flight_s
     return 2 * round(at_once) + 128
 
 
 def count_wanted_descriptors(scenario: Scenario) -> int:
-    """For an open loop beyond its capacity: in the worst case nothing that was sent is answered."""
+    """Return the descriptors of an open loop beyond capacity: at worst, no request is answered."""
     rate, span = scenario.load.arrival_rate, plan_windows(scenario)
     return 0 if rate is None else 2 * round(rate * (span.warm_up_limit_s + span.window_s)) + 128
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start, in which folder, with which variables in addition to the inherited ones.
+    """A program to start. env: variables in addition to the inherited ones.
 
-    end_signal: what asks it to end. inherits_all: a user's own program gets every variable; one of
-    ours gets none that would change a server or a client behind our back.
+    end_signal: asks the program to end. inherits_all: a user's program inherits every variable; the
+    study's own programs inherit none that would change a server or a client unnoticed.
     """
 
     role: str
@@ -134,10 +134,10 @@ class Command:
 def build_app_environment(
     scenario: Scenario, upstream_url: str | None, database_env: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """`database_env` names the database that was started for the scenario."""
+    """Build the app's variables. database_env: those of the scenario's database."""
     env = {**build_environment(scenario), **(database_env or {})}
     if scenario.database is not None:
-        # each Python worker has a pool of its own, a compiled server one for all its threads
+        # Each Python worker has its own pool; a compiled server has one pool for all its threads.
         pools = scenario.server.workers if scenario.server.is_compiled else 1
         env["APP_DATABASE_POOL"] = str(scenario.database.pool * pools)
         env["APP_DATABASE_LIFE"] = scenario.database.life

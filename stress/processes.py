@@ -1,4 +1,4 @@
-"""Starting and ending what a run needs; nothing that was started is left behind."""
+"""Starts and ends the processes of a run, and leaves none behind."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from stress.servers import load_adapters
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 GENTLE_S = 2.0
-"""After it was asked to end a blocked worker gets this long, then SIGKILL."""
+"""Time for a blocked worker to end when asked; then it gets SIGKILL."""
 READY_WITHIN_S = 30.0
 TOO_LATE = "was not ready after 30 s"
 LOOK_EVERY_S = 0.02
@@ -29,7 +29,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrenc
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The inherited environment without what would change a server or a client behind our back."""
+    """Drop the variables that would change a server or a client unnoticed."""
     of_servers = [prefix for each in load_adapters().values() for prefix in each.variables]
     return {
         key: value
@@ -39,9 +39,8 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Process:
-    """A program and its children, in a session of their own: Ctrl-C in the terminal reaches the
-    runner only, which then ends them in order. It may be started later, and, when it has ended,
-    once more."""
+    """A program and its children, in their own session: Ctrl-C in the terminal reaches only the
+    runner, which then ends them in order. It can be started later, and again after it has ended."""
 
     def __init__(self, role: str, log: Path) -> None:
         self.role = role
@@ -54,8 +53,8 @@ class Process:
     def start(
         self, command: Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
     ) -> Self:
-        """`stdin` and `stdout` are descriptors, the caller's to close; errors go to the log, and
-        what is said too where no stdout is given. Raises UserError."""
+        """Start the program. The caller closes the descriptors `stdin` and `stdout`. The log gets
+        stderr, and stdout if none is given. Raises UserError."""
         self.argv, self._end_signal = command.argv, command.end_signal
         launcher = (sys.executable, "-I", str(LAUNCHER), str(os.getpid()))
         inherited = os.environ if command.inherits_all else clean_environment(os.environ)
@@ -76,28 +75,28 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """0 before it is started."""
+        """The pid; 0 before the start."""
         return 0 if self._popen is None else self._popen.pid
 
     def get_exit_code(self) -> int | None:
         return None if self._popen is None else self._popen.poll()
 
     def list_processes(self) -> list[psutil.Process]:
-        """Whoever is seen here is remembered: should the parent be killed, its children are
-        nobody's, and could not be found afterwards."""
+        """List the live processes, and remember them: if the parent is killed, its children are
+        orphans that cannot be found through it."""
         found = [] if self._popen is None else list_process_tree(self.pid)
         self._known.update(found)
         return found
 
     def read_last_log_line(self) -> str:
-        """The last line of its log that is said to a person; JSON lines are for us."""
+        """Return the log's last line for people; JSON lines are for the runner."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("{")]
-        return said[-1] if said else "it said nothing"
+        return said[-1] if said else "no output"
 
     def wait_until(self, ready: Callable[[], bool], interruption: Interruption) -> None:
-        """Raises UserError when it ends or takes too long, CellInterruptedError."""
+        """Wait until ready. Raises UserError if it ends or takes too long, CellInterruptedError."""
         deadline_s = monotonic() + READY_WITHIN_S
         while not ready():
             interruption.check()
@@ -105,7 +104,7 @@ class Process:
             if code is not None or monotonic() > deadline_s:
                 how = f"ended ({describe_exit_code(code)})" if code is not None else TOO_LATE
                 raise build_cannot_run_error(
-                    f"the {self.role} {how}: {self.read_last_log_line()} (all of it: {self.log})"
+                    f"the {self.role} {how}: {self.read_last_log_line()} (full log: {self.log})"
                 )
             sleep(LOOK_EVERY_S)
 
@@ -114,7 +113,7 @@ class Process:
             self._popen.send_signal(self._end_signal)
 
     def end(self, gentle_s: float = GENTLE_S) -> None:
-        """Asked first, then SIGKILL for whoever of the family is still there."""
+        """Ask the program to end; after `gentle_s`, send SIGKILL to its remaining processes."""
         if self._popen is None:
             return
         self.list_processes()
@@ -127,7 +126,7 @@ class Process:
             self._popen.wait()
         self._known.update(list_session_processes(self.pid))
         others = [each for each in self._known if each.pid != self.pid and each.is_running()]
-        for each in others:  # psutil compares start times: a reused pid is not killed
+        for each in others:  # psutil compares start times, so a reused pid survives
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         psutil.wait_procs(others, timeout=5.0)
@@ -135,25 +134,25 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class ExternalProcess:
-    """A program that somebody else started and will end; we only look at it."""
+    """A program that the user started and will end; the run only monitors it."""
 
     role: str
     pid: int
     argv: tuple[str, ...]
 
     def get_exit_code(self) -> int | None:
-        """Its true exit code is its parent's to know; 0 stands for gone."""
+        """Return 0 if it has ended; only its parent can read the exit code."""
         return None if psutil.pid_exists(self.pid) else 0
 
     def list_processes(self) -> list[psutil.Process]:
         return list_process_tree(self.pid)
 
     def read_last_log_line(self) -> str:
-        return "its log is its owner's"
+        return "its log is not available"
 
 
 def list_process_tree(pid: int) -> list[psutil.Process]:
-    """The process and all its living descendants; empty once it is gone."""
+    """Return the process and its live descendants; empty once it has ended."""
     try:
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
@@ -162,8 +161,8 @@ def list_process_tree(pid: int) -> list[psutil.Process]:
 
 
 def list_session_processes(leader: int) -> list[psutil.Process]:
-    """Who still belongs to the session that a started program leads, orphans too. The kernel
-    gives its number to nobody else while one of them lives."""
+    """Return all processes of the session that a started program leads, with orphans. The kernel
+    does not reuse the session's number while one of them lives."""
     found = []
     for each in psutil.process_iter():
         with contextlib.suppress(OSError):
@@ -173,12 +172,12 @@ def list_session_processes(leader: int) -> list[psutil.Process]:
 
 
 def describe_exit_code(code: int) -> str:
-    """`exit code 1`, or the name of the signal that ended it."""
+    """Return "exit code N", or "killed by" and the signal's name."""
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def describe_end(process: Process | ExternalProcess) -> str | None:
-    """Of one that nobody asked to; None while it lives."""
+    """Describe an end that was not requested; None while the process lives."""
     if (code := process.get_exit_code()) is None:
         return None
     how = describe_exit_code(code)
@@ -186,7 +185,7 @@ def describe_end(process: Process | ExternalProcess) -> str | None:
 
 
 def end_all(processes: list[Process]) -> None:
-    """All are asked at once, then ended one by one: the waits overlap."""
+    """Ask all processes to end at once, then end each, so that the waits overlap."""
     for process in processes:
         process.request_end()
     for process in processes:

@@ -1,4 +1,4 @@
-"""A flame graph of a Python server by py-spy, which looks on from outside through the window."""
+"""Records a flame graph of a Python server with py-spy during the window."""
 
 import sys
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from stress.processes import Process
 
 PICTURE = "profile.svg"
 LOOKS_A_SECOND = 99
-"""Not 100: a server that does something every 10 ms would always be seen at the same."""
+"""Not 100: a server with a 10 ms timer would always be sampled at the same point."""
 WRITES_WITHIN_S = 10.0
-"""When the window is over it may stop looking, and writes its picture."""
+"""Time for py-spy to stop after the window and to write the flame graph."""
 ATTACH_HINT = "(on Linux it may need root, or kernel.yama.ptrace_scope=0)"
 
 
 class Profiler(Process):
-    """`folder` is the cell's. py-spy stops the server for each look, some tenths of a millisecond
-    each: a profiled cell's figures are those of a slower server. Without a server it does nothing.
+    """A profiler of the server, if there is one. folder: the cell's. py-spy pauses the server for a
+    few tenths of a millisecond per sample, so a profiled cell measures a slower server.
     """
 
     def __init__(self, folder: Path, servers: Sequence[psutil.Process]) -> None:
@@ -42,11 +42,11 @@ class Profiler(Process):
         self.start(Command(self.role, argv, self.folder, {}, SIGINT))
 
     def build_profile(self) -> Profile | None:
-        """With why there is no picture, where there is none."""
+        """Return the profile, with the reason if there is no flame graph; None without a server."""
         if self.server_pid is None:
             return None
         if (self.folder / PICTURE).exists():
             return Profile(None)
         if not self.argv:
             return Profile("the window never opened")
-        return Profile(f"py-spy made none: {self.read_last_log_line()} {ATTACH_HINT}")
+        return Profile(f"py-spy wrote no flame graph: {self.read_last_log_line()} {ATTACH_HINT}")

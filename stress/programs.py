@@ -1,4 +1,4 @@
-"""What must be built before it can be started."""
+"""Builds the compiled servers and the Go upstream."""
 
 import os
 import signal
@@ -20,23 +20,23 @@ from stress.places import ROOT
 from stress.servers import ServerAdapter
 
 LONG_BUILD_S = 2.0
-"""From here on a build is worth a word."""
+"""Builds longer than this are reported."""
 LOOK_S = 0.1
 PRINTED_EVERY_S = 8.0
 SHOWN_LINES = 20
-"""Of what a compiler complains of."""
+"""Last lines of a failed compiler's output that are shown."""
 KEPT = "--kept"
-"""Has a build script say where the program is, or end with MUST_BE_BUILT."""
+"""Lets a build script print the program's path, or exit with MUST_BE_BUILT, without building."""
 MUST_BE_BUILT = 4
 UPSTREAM = ROOT / "slow_upstream" / "build.sh"
 WITHOUT_GO = "--upstream python needs no Go"
-WITHOUT_PEER = "the scenarios without it can still run"
+WITHOUT_PEER = "other scenarios can still run"
 
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """`since_s`: how long it takes so far. `last_words`: of the compiler, empty where it says
-    nothing before its end."""
+    """since_s: duration so far. last_words: the compiler's last line, empty if it prints nothing
+    before its end."""
 
     program: str
     state: Literal["begins", "goes on", "ended"]
@@ -53,7 +53,7 @@ def format_build(moment: BuildProgress) -> str:
 
 @dataclass(slots=True)
 class BuildPrinter:
-    """A line on stderr when a build begins, one now and then, and one when it has ended."""
+    """A printer of a line to stderr when a build starts, at intervals, and when it ends."""
 
     _printed_s: Second = -inf
 
@@ -65,21 +65,22 @@ class BuildPrinter:
 
 @dataclass(frozen=True, slots=True)
 class BuildWatch:
-    """Who hears of a build that takes a while, and may end it."""
+    """The listener to a long build's progress, and the interruption that can end the build."""
 
     listener: Callable[[BuildProgress], None] = field(default_factory=BuildPrinter)
     interruption: Interruption = field(default_factory=Interruption)
 
 
 def find_upstream_program(kind: str, watch: BuildWatch | None = None) -> tuple[str, ...]:
-    """Built where it is not yet. Raises UserError, CellInterruptedError."""
+    """Return the upstream's command, after a build if needed. Raises UserError,
+    CellInterruptedError."""
     if kind == "python":
         return sys.executable, "-m", "slow_upstream"
     return (run_build_script(UPSTREAM, WITHOUT_GO, watch),)
 
 
 def find_peer_program(kind: str, watch: BuildWatch | None = None) -> str:
-    """The path of a compiled server, built where it is not yet. Raises UserError,
+    """Return the path of a compiled server, after a build if needed. Raises UserError,
     CellInterruptedError."""
     return run_build_script(find_peer_script(kind), WITHOUT_PEER, watch)
 
@@ -89,7 +90,7 @@ def find_peer_script(kind: str) -> Path:
 
 
 def is_built(script: Path, otherwise: str) -> bool:
-    """Raises UserError with the script's words where it can't be."""
+    """Return True if no build is needed. Raises UserError with the script's message if it fails."""
     done = subprocess.run(("sh", str(script), KEPT), capture_output=True, text=True, check=False)
     if done.returncode not in (0, MUST_BE_BUILT):
         raise build_cannot_run_error(f"{done.stderr.strip()}; {otherwise}")
@@ -97,7 +98,7 @@ def is_built(script: Path, otherwise: str) -> bool:
 
 
 def make_peer_adapter(kind: str, toolchain: str, variables: tuple[str, ...]) -> ServerAdapter:
-    """Of a compiled server, which holds all the apps in one program."""
+    """Make the adapter of a compiled server, one program with all the apps."""
 
     def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
         program = find_peer_program(kind)
@@ -113,7 +114,7 @@ def make_peer_adapter(kind: str, toolchain: str, variables: tuple[str, ...]) -> 
 
 
 def run_build_script(script: Path, otherwise: str, watch: BuildWatch | None = None) -> str:
-    """What the script says it has built. Raises UserError with its words where it can't,
+    """Return the path that the script prints. Raises UserError with its message if it fails,
     CellInterruptedError."""
     with (
         TemporaryFile("w+") as said,
@@ -136,7 +137,7 @@ def run_build_script(script: Path, otherwise: str, watch: BuildWatch | None = No
 def follow_build(
     building: subprocess.Popen[bytes], program: str, complaint: IO[str], watch: BuildWatch
 ) -> None:
-    """Until it has ended. Raises CellInterruptedError."""
+    """Report a build's progress until it ends. Raises CellInterruptedError."""
     begun_s, is_long = monotonic(), False
     while True:
         try:
@@ -155,6 +156,6 @@ def follow_build(
 
 
 def read_all(file: IO[str]) -> str:
-    """What the child has written so far, through its own descriptor of the same file."""
+    """Return what the child, which shares this file, has written so far."""
     size = os.fstat(file.fileno()).st_size
     return os.pread(file.fileno(), size, 0).decode(errors="replace")

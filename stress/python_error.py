@@ -1,4 +1,4 @@
-"""What Python says of an app that does not answer well: the app is started and asked once."""
+"""Finds the Python error of a failing app: starts the app and requests each path once."""
 
 import re
 import tempfile
@@ -23,10 +23,10 @@ FRAME = re.compile(r'^\s*File "(?P<path>[^"]+)", line \d+')
 
 
 def find_python_error(scenario: Scenario, folder: Path, interruption: Interruption) -> str | None:
-    """Ask each path of a resolved scenario once, on fresh servers that are ended again.
+    """Request each path of a resolved scenario once, on fresh servers that are stopped again.
 
-    The last traceback of the server, with the frames of the app in `folder` only. None where all
-    paths answer well. Raises UserError where one fails without a traceback, CellInterruptedError.
+    Return the server's last traceback, with only the frames of the app in `folder`; None if all
+    paths succeed. Raises UserError if one fails without a traceback, CellInterruptedError.
     """
     with tempfile.TemporaryDirectory(prefix="edit-") as logs:
         try:
@@ -37,13 +37,13 @@ def find_python_error(scenario: Scenario, folder: Path, interruption: Interrupti
         except UserError:
             lines = read_last_lines(Path(logs) / "server.log")
             if not (error := "\n".join(select_error(lines, folder))):
-                raise  # whatever it is, the app did not say it
+                raise  # the app printed no traceback
             return error
     return None
 
 
 def ask(stack: Stack, scenario: Scenario) -> None:
-    """Raises UserError where it is not answered well."""
+    """Send one request. Raises UserError if it fails."""
     with closing(HTTPConnection(stack.host, stack.port, timeout=ANSWERS_WITHIN_S)) as connection:
         send_request(connection, scenario)
 
@@ -54,7 +54,7 @@ def list_paths(scenario: Scenario) -> tuple[str, ...]:
 
 
 def select_error(lines: Sequence[str], folder: Path) -> Iterator[str]:
-    """Of the last traceback the exception, and the frames of the app, with paths from `folder`."""
+    """Yield the last traceback's app frames, with paths relative to `folder`, and its exception."""
     starts = [at for at, line in enumerate(lines) if TRACEBACK in line]
     exception = find_exception(list(lines))
     if not starts or exception is None:

@@ -1,4 +1,4 @@
-"""Looks at the processes from outside: CPU, memory, descriptors, and which workers live."""
+"""Samples CPU, memory and descriptors of the processes from outside, and tracks live workers."""
 
 import contextlib
 import threading
@@ -13,16 +13,16 @@ from stress.cpu_quota import find_cpu_stats, read_throttled_s
 
 PERIOD_S = 0.5
 FORKING = ("database",)
-"""PostgreSQL has a process for each connection: one that lasts a request is seen by no look. Of a
-server's killed worker that would count twice what looks have seen."""
+"""Roles whose ended children count. PostgreSQL has one process per connection, which may live too
+briefly to be sampled. A server's killed worker was sampled, and would count twice."""
 Families = Mapping[str, Callable[[], list[psutil.Process]]]
-"""By role, who belongs to it just now."""
+"""Maps each role to a function that lists its current processes."""
 MachineRow = tuple[float, str, int, float, int, int, int]
-"""In the order of records.rows.MACHINE, times absolute."""
+"""A row in the order of records.rows.MACHINE, with absolute times."""
 
 
 class ResourceMonitor:
-    """Samples every process of each role, on a thread of its own."""
+    """A thread that samples every process of each role."""
 
     def __init__(self, families: Families) -> None:
         self._families = families
@@ -52,7 +52,7 @@ class ResourceMonitor:
 def sample_process(
     sweep_s: float, role: str, process: psutil.Process, with_children: bool = False
 ) -> MachineRow:
-    """`with_children`: with the CPU of those who came and went."""
+    """Sample a process. with_children: add the CPU of its ended children."""
     with process.oneshot():
         cpu = process.cpu_times()
         gone_s = cpu.children_user + cpu.children_system if with_children else 0.0
@@ -68,8 +68,8 @@ def sample_process(
 
 
 def sample_machine(sweep_s: float, cpu_stats: tuple[Path, ...] = ()) -> list[MachineRow]:
-    """CPU seconds that the whole machine has spent in processes, those stolen from it, and those
-    for which a quota stopped the processes of this container, where the system says so (Linux)."""
+    """Return the machine's CPU seconds in processes, its CPU steal, and the time in which a quota
+    throttled this container, if the system reports them (Linux)."""
     cpu = psutil.cpu_times()
     in_processes_s = cpu.user + cpu.system + getattr(cpu, "nice", 0.0)
     spent = {"machine": in_processes_s}
@@ -81,8 +81,8 @@ def sample_machine(sweep_s: float, cpu_stats: tuple[Path, ...] = ()) -> list[Mac
 
 
 class WorkerMonitor:
-    """Workers are known by the journal that each of them leaves, whatever server runs them. Deaths
-    from before it looked for the first time are none of its business."""
+    """The workers of any server, known by their journals. Deaths before the first check do not
+    count."""
 
     def __init__(self, journals: Path) -> None:
         self._journals = journals
@@ -93,7 +93,7 @@ class WorkerMonitor:
         self.deaths.clear()
 
     def record_deaths(self) -> None:
-        """Since the last look."""
+        """Record the deaths since the last check."""
         now_s = monotonic()
         born = {parse_pid(path) for path in self._journals.glob("probe-*.journal")} - self._seen
         self._seen |= born

@@ -1,4 +1,4 @@
-"""What a cell is, and what the cells of a run have in common."""
+"""A cell of a run, and the settings that all cells of a run share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ MASTER_PORT = 5557
 
 @dataclass(frozen=True, slots=True)
 class ExplainIf:
-    """When a window is to be explained: CPU per request above `cpu_s`, or good answers a second
-    outside of what was predicted."""
+    """Condition to explain a window: CPU per request above `cpu_s`, or successful responses per
+    second outside the predicted range."""
 
     cpu_s: Second
     least_ok_rps: float
@@ -32,8 +32,8 @@ class ExplainIf:
 
 @dataclass(frozen=True, slots=True)
 class CellRun:
-    """A resolved scenario, which trial of it, and where it is recorded. `number` is a part of
-    each of its requests' ids; never 0, which would make an id of 0. `explain_if`: None never."""
+    """A trial of a resolved scenario, and its directory. number: part of every request id; never 0,
+    because an id of 0 means unknown. explain_if: None never explains."""
 
     scenario: Scenario
     trial: int
@@ -48,8 +48,8 @@ class CellRun:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Load processes on other machines. listen: this machine's address, where they reach the
-    measured server and Locust's master; beyond loopback, so can others."""
+    """Load processes on other machines. listen: the address of this machine at which they reach the
+    server and Locust's master. Any address but loopback is open to other users of the network."""
 
     expect_workers: int
     listen: str = HOST
@@ -59,7 +59,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class PhaseProgress:
-    """For a display. left_s: what the plan still allows, at the most."""
+    """Progress for a display. left_s: the maximum remaining time in the plan."""
 
     scenario: str
     phase: str
@@ -71,14 +71,14 @@ class PhaseProgress:
 
 Listener = Callable[[PhaseProgress], None]
 TELL_EVERY_S = 0.5
-"""Of one phase, so often at the most."""
+"""Shortest interval between two reports of a phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`port`: of the server, 0 for any. `served`: a stack that its owner started and will end.
-    `others`: processes that are watched too, and left alone. `profile`: whether py-spy draws a
-    flame graph of each Python server."""
+    """port: the server's; 0 picks one. served: a stack that its owner started and will stop.
+    others: further processes to sample. profile: py-spy records a flame graph of each Python
+    server."""
 
     port: int
     interruption: Interruption
@@ -88,8 +88,8 @@ class Runtime:
     others: Families = field(default_factory=dict)
     profile: bool = False
     profiles: dict[Alike, Sampled] = field(default_factory=dict)
-    """Of servers that were sampled alone, for the cells to come."""
+    """Profiles of servers sampled alone, for later cells."""
 
     def announce(self, scenario: str, phase: str) -> None:
-        """A phase whose length no plan says."""
+        """Report a phase of unknown length."""
         self.listener(PhaseProgress(scenario, phase, 0.0, LoadProgress(), 0))

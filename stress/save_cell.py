@@ -1,4 +1,4 @@
-"""From a cell that has just run to its files."""
+"""Saves the tables and the record of a cell after its run."""
 
 import re
 import shutil
@@ -39,17 +39,17 @@ from stress.stack import Stack
 
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
 STUDY_TABLES = ("handlers", "probe", "blocks", "block_stacks", "thread_calls")
-"""What the probe writes without an audit."""
+"""The probe's tables outside an audit."""
 MOST_FAULTS = 5
 BY_ITSELF = "ended by itself"
 FLUSH_WITHIN_S = 3.0
-"""The probe flushes four times a second; a server that starves it this long is ill."""
+"""Generous: the probe flushes four times per second, unless the server starves it."""
 
 
 @dataclass(slots=True)
 class CellObservations:
-    """What driving a cell yields beyond the files that the processes write. Times absolute.
-    begun_s: before anything was started."""
+    """Observations of a cell apart from the files of its processes. Times are absolute. begun_s:
+    before the first process started."""
 
     phases: PhaseRunner
     end_s: float
@@ -68,7 +68,7 @@ def save_results(seen: CellObservations) -> None:
     stack, directory, times = seen.phases.stack, seen.phases.cell.directory, seen.phases.times
     if stack.folder != directory.raw:
         wait_for_flush(stack, seen.end_s)
-        shutil.copytree(stack.journals, directory.raw / "journals")  # it goes on writing its own
+        shutil.copytree(stack.journals, directory.raw / "journals")  # the originals still grow
         for path in (*stack.folder.glob("*.log"), stack.upstream_log):
             if path.exists():
                 shutil.copy(path, directory.raw)
@@ -80,7 +80,7 @@ def save_results(seen: CellObservations) -> None:
     record = replace(
         build_record(seen),
         threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
-        # a held-up server's may be of any earlier cell
+        # An attached server's lost journals may belong to an earlier cell.
         journals_lost=() if stack.attached else lost,
         processes=list_attached_processes(stack.journals),
         clocks=clocks,
@@ -98,7 +98,7 @@ def save_tables(
     sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
     by_process = {clock.process: clock for clock in clocks}
     machine = build_observed_table(seen.machine, MACHINE, t0_s)
-    if clocks:  # load processes on other machines: nobody here sees what they use
+    if clocks:  # load processes on other machines report their own resources
         machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
     tables = {
         "requests": build_requests_table(name, sent, t0_s, by_process)
@@ -114,7 +114,7 @@ def save_tables(
 
 
 def build_record(seen: CellObservations) -> CellRecord:
-    """What is known without the journals."""
+    """Build the part of the record that needs no journals."""
     phases, cell, stack = seen.phases, seen.phases.cell, seen.phases.stack
     log_text = stack.read_logs() + phases.load.log.read_text(errors="replace")
     return CellRecord(
@@ -147,8 +147,8 @@ def build_record(seen: CellObservations) -> CellRecord:
 
 
 def wait_for_flush(stack: Stack, end_s: float) -> None:
-    """A held-up server is not ended, so its last rows come with its next flush: a journal that
-    holds a sample from after the load's end has them all. A dead worker's never will."""
+    """Wait for the next flush of an attached server, which keeps running. A live worker's journal
+    is complete when it has a sample from after the load's end."""
 
     def is_flushed() -> bool:
         live = read_live_journals(stack)
@@ -158,8 +158,8 @@ def wait_for_flush(stack: Stack, end_s: float) -> None:
 
 
 def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:
-    """Threads of pool and executor at t0, all live workers together: anyio ends its idle threads
-    only when it is asked for another."""
+    """Count the pool and executor threads of all live workers at t0. anyio stops idle threads only
+    when a call needs a thread."""
     total = 0
     for journal in journals:
         last = journal.tables["s"].filter(pl.col("at_s") < t0_s).tail(1)
@@ -169,7 +169,7 @@ def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:
 
 
 def explain_deaths(phases: PhaseRunner, log_text: str) -> list[WorkerDeath]:
-    """Deaths since t0, with the server's own reason where its log tells one."""
+    """Return the deaths since t0, with the reason from the server's log, if any."""
     causes = find_adapter(phases.scenario.server.kind).find_death_causes(log_text)
     return [
         WorkerDeath(each.at_s - phases.times.t0_s, each.pid, causes.get(each.pid, BY_ITSELF))
@@ -178,14 +178,14 @@ def explain_deaths(phases: PhaseRunner, log_text: str) -> list[WorkerDeath]:
 
 
 def list_commands(phases: PhaseRunner) -> dict[str, list[str]]:
-    """Without the paths of this machine."""
+    """Return the commands without paths of this machine."""
     folder = str(phases.cell.directory.path)
     commands = {**phases.stack.list_commands(), phases.load.role: list(phases.load.argv)}
     return {role: strip_paths(argv, folder) for role, argv in commands.items()}
 
 
 def list_attached_processes(journals: Path) -> tuple[AttachedProcess, ...]:
-    """As the server's processes report themselves, without the path of this study's Python."""
+    """Return the probe's reports of the server processes, without the path of this Python."""
     found = (each.build_record() for each in read_reports(journals))
     return tuple(
         replace(each, executable=each.executable.replace(f"{sys.prefix}/", "/")) for each in found
@@ -195,7 +195,7 @@ def list_attached_processes(journals: Path) -> tuple[AttachedProcess, ...]:
 def build_stripped_tables(
     worked: Sequence[Journal], t0_s: float, end_s: float, folder: str
 ) -> dict[str, pl.DataFrame]:
-    """What the probe has seen. folder: the app's, whose files are named from it."""
+    """Build the probe's tables. folder: the app's; its files are relative to it."""
     found = {}
     for name in STUDY_TABLES:
         found[name] = PROBE_TABLES[name](worked, t0_s, end_s)
@@ -205,8 +205,8 @@ def build_stripped_tables(
 
 
 def strip_column(rows: pl.DataFrame, column: str, before: str, folder: str) -> pl.DataFrame:
-    """Files from the root of what they belong to. before: what stands before each. folder: the
-    app's."""
+    """Make file names relative to the app's `folder` or to their Python. before: the character
+    before each name."""
     text = pl.col(column)
     for path, name in ((sys.prefix, "/"), (sys.base_prefix, "/"), (folder, "")):
         text = text.str.replace_all(f"{before}{path}/", f"{before}{name}", literal=True)
@@ -214,7 +214,7 @@ def strip_column(rows: pl.DataFrame, column: str, before: str, folder: str) -> p
 
 
 def strip_paths(argv: Sequence[str], folder: str) -> list[str]:
-    """The program by its name, files from their root."""
+    """Reduce the program to its name, and make file names relative."""
     program, *options = argv
     for path, name in ((folder, "CELL"), (f"{ROOT}/", ""), (f"{sys.prefix}/", "")):
         options = [word.replace(path, name) for word in options]

@@ -1,4 +1,4 @@
-"""Settings of a server that the user starts: from its command, its variables and its file."""
+"""Reads a server's settings from its command, its variables and its configuration file."""
 
 import argparse
 import ast
@@ -11,8 +11,8 @@ from typing import NoReturn
 
 @dataclass(frozen=True, slots=True)
 class StartedServer:
-    """words: after its name. folder: where it runs. served_by: its name and version, as the
-    processes with the probe inside say it."""
+    """A server that the user starts. words: arguments after its name. folder: its working folder.
+    served_by: its name and version, as the probe reports them."""
 
     words: Sequence[str]
     environment: Mapping[str, str]
@@ -26,8 +26,8 @@ class WordReader(argparse.ArgumentParser):
 
 
 def read_options(words: Sequence[str], options: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The values of those options that are among the words; empty where the words are no options.
-    options: how each may be typed, by its name."""
+    """Return the values of the options in the words; none if the words cannot be parsed. options:
+    maps each name to its spellings."""
     reader = WordReader(add_help=False, allow_abbrev=False)
     for name, typed in options.items():
         reader.add_argument(*typed, dest=name)
@@ -39,7 +39,7 @@ def read_options(words: Sequence[str], options: Mapping[str, Sequence[str]]) -> 
 
 
 def read_words(text: str) -> list[str]:
-    """As a shell would split it; none where it could not."""
+    """Split the text as a shell does; return no words if that fails."""
     try:
         return shlex.split(text)
     except ValueError:
@@ -47,8 +47,8 @@ def read_words(text: str) -> list[str]:
 
 
 def read_assignments(file: Path, names: Mapping[str, object]) -> dict[str, int | None]:
-    """What a Python file sets of those names, without running it: None where it is no plain number,
-    or where the file can't be read as Python. Empty where there is no such file."""
+    """Return the values that a Python file assigns to the names, without running it. None: not a
+    plain number, or not a valid Python file. Empty if the file does not exist."""
     try:
         tree = ast.parse(file.read_bytes())
     except OSError:
@@ -58,7 +58,7 @@ def read_assignments(file: Path, names: Mapping[str, object]) -> dict[str, int |
     found: dict[str, int | None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in names:
-            found[node.id] = None  # set somewhere: a plain number at the top replaces it
+            found[node.id] = None  # assigned somewhere; a plain top-level number replaces this
         if isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names):
             found |= dict.fromkeys(names)
     for statement in tree.body:
@@ -69,7 +69,7 @@ def read_assignments(file: Path, names: Mapping[str, object]) -> dict[str, int |
 
 
 def list_plain(statement: ast.stmt) -> list[tuple[str, int]]:
-    """`timeout = 30`"""
+    """Return the names and the value of an assignment such as `timeout = 30`."""
     if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Constant):
         return []
     value = statement.value.value

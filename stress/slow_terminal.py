@@ -1,6 +1,5 @@
-"""A terminal that takes only so many bytes a second, in bursts, as one that draws now and then. Run
-as a file: what it reads on its standard input goes to standard output, at that pace; whoever writes
-faster waits for it."""
+"""A slow terminal, run as a script: copies stdin to stdout at a limited rate in bytes per second,
+in bursts, like a terminal that redraws now and then. A faster writer has to wait."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The measured stack: an upstream and a server in front of it, fresh, ready, and ended again."""
+"""The measured stack: an upstream and a server in front of it, started fresh and stopped again."""
 
 import os
 import subprocess
@@ -30,10 +30,10 @@ def is_answering(port: int, host: str = plan.HOST) -> bool:
 
 @dataclass(slots=True)
 class Stack:
-    """upstream_url is None where the scenario asks none. host: the server's; its upstream is on
-    loopback in any case.
+    """upstream_url: None if the scenario uses none. host: the server's; the upstream is always on
+    loopback.
 
-    processes are ours to end, attached ones belong to somebody else."""
+    processes: those that `close` stops. attached: those of another owner, which keep running."""
 
     port: int
     folder: Path
@@ -42,7 +42,7 @@ class Stack:
     attached: list[ExternalProcess] = field(default_factory=list)
     host: str = plan.HOST
     log_lengths: dict[Path, int] = field(default_factory=dict)
-    """Length of each log, in characters, when a held-up stack was attached."""
+    """Length of each log, in characters, when a running stack was attached."""
     database: PreparedDatabase | None = None
 
     @property
@@ -60,7 +60,7 @@ class Stack:
     def start(
         self, command: plan.Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
     ) -> Process:
-        """As one that is ours to end; its log has the name of its role."""
+        """Start a process, to be stopped by `close`; its log has the name of its role."""
         process = Process(command.role, self.folder / f"{command.role}.log")
         self.processes.append(process.start(command, stdin, stdout))
         return process
@@ -72,12 +72,12 @@ class Stack:
         return {one.role: list(one.argv) for one in self.members}
 
     def find_ended_process(self) -> str | None:
-        """Which of the stack's processes has ended though nobody asked it to; None if all live."""
+        """Describe a process that ended by itself; None if all live."""
         return next(filter(None, map(describe_end, self.members)), None)
 
     def fetch_upstream_summary(self) -> UpstreamSummary | None:
-        """What the upstream says of itself; None where there is none, or none any more, or where
-        it has served others before."""
+        """Return the upstream's statistics; None if there is no upstream, if it has ended, or if it
+        also served earlier cells."""
         if self.upstream_url is None or self.attached:
             return None
         try:
@@ -87,21 +87,21 @@ class Stack:
             return None
 
     def read_descriptor_limit(self, otherwise: int) -> int:
-        """The server's own soft limit, where the system tells."""
+        """Return the server's own soft limit, if the system shows it."""
         for server in self.list_processes("server")[:1]:
             if hasattr(server, "rlimit"):
                 return int(server.rlimit(psutil.RLIMIT_NOFILE)[0])
         return otherwise
 
     def read_logs(self) -> str:
-        """What the logs have said since the stack became ours to watch."""
+        """Return the logs since the stack was started or attached."""
         return "".join(
             path.read_text(errors="replace")[self.log_lengths.get(path, 0) :]
             for path in sorted(self.folder.glob("*.log"))
         )
 
     def close(self) -> None:
-        """The database after those who are connected to it."""
+        """Stop all processes, the database last, and remove its data."""
         asking = [each for each in self.processes if each.role != "database"]
         end_all(list(reversed(asking)))
         end_all([each for each in self.processes if each.role == "database"])
@@ -109,5 +109,5 @@ class Stack:
             self.database.clean()
         (self.folder / FILE).unlink(missing_ok=True)
         access = self.folder / ACCESS_FILE
-        if access.exists():  # one line is like another
+        if access.exists():  # its lines are all alike
             os.truncate(access, min(access.stat().st_size, ACCESS_KEPT_BYTES))

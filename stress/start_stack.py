@@ -1,4 +1,4 @@
-"""Starts a stack: upstream, database, server, each ready before the next."""
+"""Starts a stack: upstream, database and server, each ready before the next one starts."""
 
 import json
 import os
@@ -30,7 +30,7 @@ from stress.stack import ACCESS_FILE, FILE, Stack, is_answering
 
 MIB = 2**20
 TERMINAL_BYTES_PER_S = 65_536
-"""A line of an access log has some 60 bytes: about a thousand a second."""
+"""About 1000 lines of an access log per second, with 60 bytes per line."""
 
 
 def start_stack(
@@ -40,12 +40,12 @@ def start_stack(
     interruption: Interruption,
     host: str = plan.HOST,
 ) -> Stack:
-    """Starts upstream and server and waits until both answer. Raises UserError with their last
-    words if they do not, CellInterruptedError on an interruption; then nothing is left running. A
-    server of the user's is there already."""
+    """Start upstream and server, and wait until both respond. Raises UserError with the last log
+    line if they do not, CellInterruptedError on an interruption; then nothing is left running. The
+    user's own server must already run."""
     (folder / "journals").mkdir(parents=True, exist_ok=True)
     if scenario.url is not None:
-        # looked at from outside, where it runs on this machine
+        # If it runs on this machine, its processes are sampled.
         host, port = resolve_target(scenario, scenario.url)
         pids = list_listening_pids(port) if is_own_address(host) else []
         found = [(pid, tuple(psutil.Process(pid).cmdline()[:1])) for pid in pids]
@@ -65,7 +65,7 @@ def start_stack(
 
 
 def resolve_target(scenario: Scenario, url: str) -> tuple[str, int]:
-    """Host and port, where somebody listens. Raises UserError where nobody does."""
+    """Return host and port. Raises UserError if nothing is listening there."""
     parts = urlsplit(url)
     host, port = parts.hostname or plan.HOST, parts.port or 80
     try:
@@ -73,7 +73,7 @@ def resolve_target(scenario: Scenario, url: str) -> tuple[str, int]:
     except (OSError, UnicodeError) as error:
         named = scenario.contender or scenario.name
         raise build_cannot_run_error(
-            f"{named}: nobody answers at {url} ({error}); start that server first"
+            f"{named}: nothing is listening at {url} ({error}); start that server first"
         ) from error
     return host, port
 
@@ -82,7 +82,7 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
     database_env = stack.database.env if stack.database else {}
     env = plan.build_app_environment(scenario, stack.upstream_url, database_env)
     if scenario.file_mib is not None:
-        # bytes that no file system stores in less room
+        # Random bytes, which no file system can compress.
         (stack.folder / FILE).write_bytes(os.urandom(MIB) * scenario.file_mib)
         env["APP_FILE"] = str(stack.folder / FILE)
     command = build_server_command(scenario, stack.host, stack.port, stack.journals, env)
@@ -105,7 +105,7 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
 
 @contextmanager
 def open_access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
-    """Where the server's standard output goes: into a file, or through a slow terminal into it."""
+    """Open the server's standard output: a file, or a slow terminal in front of it."""
     if kind == "off":
         yield None
         return
@@ -125,7 +125,7 @@ def open_access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
 def build_server_command(
     scenario: Scenario, host: str, port: int, journals: Path, app_env: Mapping[str, str]
 ) -> plan.Command:
-    """Of one of our apps; in Python with the probe in front of it. Raises UserError."""
+    """Build the server's command; a Python server runs the probe too. Raises UserError."""
     server = scenario.server
     adapter = find_adapter(server.kind)
     probe = {
@@ -144,7 +144,7 @@ def build_server_command(
 def start_database(
     stack: Stack, database: Database, interruption: Interruption
 ) -> PreparedDatabase:
-    """One with its tables, that nobody has asked yet. Raises UserError."""
+    """Create a fresh database with its tables. Raises UserError."""
     check_extra("database", f"a scenario with {database.kind}")
     if database.kind == "sqlite":
         return databases.create_sqlite_database(stack.folder)
@@ -153,7 +153,7 @@ def start_database(
         return databases.create_database_on(given)
     databases.clear_libpq_variables()
     port, password = find_free_port(0), secrets.token_hex(16)
-    # whatever happens, its data goes when its process has gone
+    # Set before the start, so that a failed start deletes the data too.
     clean = partial(shutil.rmtree, stack.folder / "database", ignore_errors=True)
     stack.database = PreparedDatabase({}, "", clean)
     process = stack.start(databases.build_postgres_command(stack.folder, port, password))
@@ -163,7 +163,7 @@ def start_database(
 
 
 def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:
-    """Returns its URL; the upstream picks its port itself and says which."""
+    """Start the upstream and return its URL; it picks its port and prints it."""
     assert scenario.upstream is not None
     program = find_upstream_program(scenario.upstream.kind)
     delay_ms = round((scenario.delay_s or 0) * 1000)

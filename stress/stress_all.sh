@@ -1,7 +1,7 @@
 #!/bin/sh
-# The whole study: every cell of classic and fair (with --quick: four of them), a fresh server for
-# each. It says first how long it takes.
-# Options are those of `study run`, such as --quick, --trials 5 or --no-peers.
+# Runs the whole study: every cell of classic and fair (with --quick: four of them), each on a fresh
+# server. It first prints how long this takes.
+# Takes the options of `study run`, such as --quick, --trials 5 or --no-peers.
 set -eu
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
 sh "$root/setup.sh"

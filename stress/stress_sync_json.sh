@@ -1,6 +1,6 @@
 #!/bin/sh
-# Drives sync-json of the catalogue: on the server of serve.sh if that runs, else on one of its own.
-# Options are those of `study run`: --users 100, --duration 10s, --quick, ...
+# Runs scenario sync-json on the server of serve.sh if that runs, otherwise on a new one.
+# Takes the options of `study run`: --users 100, --duration 10s, --quick, ...
 set -eu
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
 sh "$root/setup.sh"

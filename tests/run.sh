@@ -1,8 +1,8 @@
 #!/bin/sh
-# Every check and test; sets itself up on first use.
+# Runs every check and test, after setup.sh --dev.
 #   sh tests/run.sh                 everything
-#   sh tests/run.sh --quick         for daily work: the checks and tests that need no server
-#   sh tests/run.sh --slow          the rest: compiled servers, and tests with real servers
+#   sh tests/run.sh --quick         for daily work: Python checks, and tests without servers
+#   sh tests/run.sh --slow          everything else: compiled servers, and tests with real servers
 #   sh tests/run.sh -m "not slow"   every check, then pytest with these options
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -20,13 +20,13 @@ check_python() {
     "$bin/ruff" format --check .
     step 'types: mypy --strict'
     "$bin/mypy" --num-workers auto
-    step 'arrows between the folders: import-linter'
+    step 'imports between folders: import-linter'
     "$bin/lint-imports" --no-cache
 }
 
-# Both at once: the probe's tests mostly wait, compilers do not. They build what the slow tests start.
+# Both at once: the probe's tests mostly wait, compilers do not. The slow tests start what they build.
 check_others() {
-    step 'the probe with the other Pythons that it supports: pytest'
+    step 'the probe on its other supported Python versions: pytest'
     said=$(mktemp)
     sh peers/check.sh >"$said" 2>&1 &
     peers=$!
@@ -42,26 +42,26 @@ check_others() {
     return "$code"
 }
 
-# A file's tests share servers, so they stay in one process.
+# The tests of one file share servers, so one process runs them.
 run_at_once() { "$bin/python" -m pytest --numprocesses auto --dist loadfile "$@"; }
 
-# Other people's load on a shared machine can fail a test of real servers; it does not fail it twice.
+# Other load on a shared machine can fail a test with real servers once, but rarely twice.
 run_failed_again() {
-    step "tests that failed, by themselves: pytest"
+    step "failed tests again, alone: pytest"
     "$bin/python" -m pytest --last-failed --last-failed-no-failures none "$@"
 }
 
 run_quick() {
     check_python
-    step 'tests without servers, as many at once as there are cores: pytest'
+    step 'tests without servers, one per core: pytest'
     run_at_once -m 'not slow' "$@"
 }
 
 run_slow() {
     check_others
-    step 'tests that ask real servers and time nothing, at once: pytest'
+    step 'untimed tests with real servers, in parallel: pytest'
     run_at_once -m 'slow and untimed' --durations=12 || run_failed_again -m 'slow and untimed'
-    step 'tests that time real servers, one after the other: pytest'
+    step 'timed tests with real servers, one at a time: pytest'
     "$bin/python" -m pytest -m 'slow and not untimed' --durations=12 ||
         run_failed_again -m 'slow and not untimed'
 }

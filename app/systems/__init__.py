@@ -1,1 +1,1 @@
-"""What is not the lesson: the other apps, and what all of them stand on."""
+"""The parts outside the lesson: the other apps, and the code that all apps share."""

@@ -1,4 +1,4 @@
-"""What every app here begins with: a thread pool of the wanted size, and no redirects."""
+"""The base of every app here: a thread pool of the configured size, and no redirects."""
 
 import gc
 from collections.abc import AsyncIterator, Callable
@@ -10,15 +10,15 @@ from fastapi import FastAPI
 
 
 def create_base_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> FastAPI:
-    """`opened` holds open, while the app lives, what its endpoints share."""
+    """Create the app. `opened` keeps the resources that its endpoints share open while it runs."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = pool
         async with opened():
-            # What is alive now stays. A full collection that walks it too, every few seconds,
-            # stops all threads for some 100 ms; the users who queue up meanwhile go on asking
-            # together.
+            # Objects that exist now live as long as the app. Without the freeze, every full
+            # collection walks them, which stops all threads for about 100 ms every few seconds. The
+            # users that queue up in a pause then stay synchronized.
             gc.collect()
             gc.freeze()
             yield

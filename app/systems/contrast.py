@@ -1,8 +1,8 @@
-"""Eight endpoints, each as `def` under /sync and as `async def` under /async, with the paths and
-answers of the servers in `peers/`: `uvicorn app.systems.contrast:app`.
+"""Eight endpoints, each as `def` under /sync and as `async def` under /async, with the same paths
+and responses as the servers in `peers/`. Start it with `uvicorn app.systems.contrast:app`.
 
-Only the database makes an `async def` await anything here. The work on CPU and memory awaits
-nothing: as `async def` it holds the loop, as `def` a thread, under /process another process.
+Only the database endpoints await anything. CPU and memory work awaits nothing: as `async def` it
+blocks the event loop, as `def` it holds a thread, and under /process it runs in another process.
 """
 
 import sqlite3
@@ -103,8 +103,8 @@ def measure_echo(body: bytes) -> MeasuredEchoResponse:
 
 
 def spin(n: int) -> int:
-    """n steps of a linear congruential generator (the constants of C's old rand). Each needs the
-    one before: no compiler can leave one out."""
+    """Run n steps of a linear congruential generator (the constants of C's old rand). Each step
+    needs the previous one, so no compiler can skip any."""
     value = 1
     for _ in range(n):
         value = (value * MULTIPLIER + INCREMENT) % MODULUS
@@ -112,8 +112,8 @@ def spin(n: int) -> int:
 
 
 def fill(mb: int) -> int:
-    """Takes so many MiB and writes to each page, since an untouched one is only promised.
-    Returns how many pages it wrote to."""
+    """Allocate `mb` MiB and write to each page: the kernel backs a page only when it is touched.
+    Return the number of pages written."""
     memory, pages = bytearray(mb * MIB), 0
     for at in range(0, len(memory), PAGE_BYTES):
         memory[at] = 1
@@ -213,7 +213,7 @@ def add_work_endpoints(
 
 def create_app(settings: DatabaseSettings) -> FastAPI:
     pools = SqlitePools(settings)
-    others = ProcessPoolExecutor(mp_context=get_context("spawn"))  # begun when first asked
+    others = ProcessPoolExecutor(mp_context=get_context("spawn"))  # starts processes on first use
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:

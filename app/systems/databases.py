@@ -1,5 +1,4 @@
-"""Which databases the apps ask, and what their callers hear: when one of them does not answer, and
-when they have sent something that none can be asked with."""
+"""Database settings, and the responses to a caller when a database fails or a value is invalid."""
 
 import os
 import re
@@ -24,7 +23,7 @@ from app.systems.environment import SettingsError, read_choice, read_number
 Life = Literal["pool", "per-request"]
 LIVES: tuple[Life, ...] = ("pool", "per-request")
 FAULTS = (
-    OSError,  # what asyncpg raises where nobody listens
+    OSError,  # asyncpg raises it when nothing listens on the port
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     psycopg.Error,
@@ -34,12 +33,12 @@ FAULTS = (
 ADDRESS = re.compile(r' (to server )?at "[^"]*"(, port \d+)?|\(\'[^\']*\', \d+\)')
 ERROR_KEYS = ("type", "loc", "msg")
 Limit = Annotated[int, Query(ge=1, le=100)]
-"""How many rows a caller may ask for."""
+"""The number of rows that a caller may request."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """threads: of anyio's pool; pool: connections at most, of each worker and each library."""
+    """threads: size of anyio's pool. pool: maximum connections per worker and library."""
 
     threads: int
     postgres_url: str
@@ -49,7 +48,7 @@ class DatabaseSettings:
 
 
 def read_database_settings(env: Mapping[str, str] = os.environ) -> DatabaseSettings:
-    """Reads APP_POOL, APP_SQLITE and the `APP_DATABASE_...` variables. Raises SettingsError."""
+    """Read APP_POOL, APP_SQLITE and the `APP_DATABASE_...` variables. Raises SettingsError."""
     url = env.get("APP_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
     if not url.startswith("postgresql://"):
         raise SettingsError("APP_DATABASE_URL: give postgresql://user@host:port/name")
@@ -62,7 +61,7 @@ def read_database_settings(env: Mapping[str, str] = os.environ) -> DatabaseSetti
     )
 
 
-# What nothing is simpler than: one small object, checked like all the others.
+# The simplest endpoint: one small object, validated like every other response.
 class PingResponse(BaseModel):
     ping: str
 
@@ -70,8 +69,8 @@ class PingResponse(BaseModel):
 def create_database_app(
     title: str, settings: DatabaseSettings, opened: Callable[[], AsyncContext[None]]
 ) -> FastAPI:
-    """`opened` holds the pools open while the app lives. A database that refuses or fails is a 503:
-    its caller may come again, nothing crashed."""
+    """Create the app. `opened` keeps the pools open while it runs. A database that refuses or fails
+    gives a 503: the app did not crash, and the caller may retry."""
     app = create_base_app(title, settings.threads, opened)
 
     @app.get("/ping")
@@ -86,8 +85,8 @@ def create_database_app(
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        """Without the input, which FastAPI would repeat: infinity is no JSON, half a character
-        no UTF-8."""
+        """Leave out the input, which FastAPI would repeat: infinity is not valid JSON, and a lone
+        surrogate is not valid UTF-8."""
         errors = [{key: each[key] for key in ERROR_KEYS} for each in error.errors()]
         return JSONResponse({"detail": errors}, status_code=422)
 
@@ -95,17 +94,17 @@ def create_database_app(
 
 
 def build_validation_error(message: str, *where: str) -> RequestValidationError:
-    """A 422 in the form that all others have."""
+    """Build a 422 in the form of all the others."""
     return RequestValidationError([{"type": "value_error", "loc": where, "msg": message}])
 
 
 def format_database_error(error: Exception) -> str:
-    """Without the server's address, which is nobody's business but ours."""
+    """Remove the server's address, which callers must not see."""
     return f"database: {ADDRESS.sub('', ' '.join(str(error).split()))}"
 
 
 def reject_nul(text: str) -> str:
-    """PostgreSQL has no text with a NUL in it."""
+    """Raise ValueError for a NUL, which PostgreSQL cannot store in text."""
     if "\0" in text:
         raise ValueError("give a text without NUL")
     return text

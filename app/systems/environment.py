@@ -1,4 +1,4 @@
-"""Settings are environment variables, checked once at start."""
+"""Settings from environment variables, checked once at startup."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ Choice = TypeVar("Choice", bound=str)
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names key, value and what would do."""
+    """An invalid setting; the message gives the key, the value and the allowed values."""
 
 
 def read_number(env: Mapping[str, str], key: str, default: int, lowest: int, highest: int) -> int:
-    """Raises SettingsError."""
+    """Read a whole number within the bounds. Raises SettingsError."""
     value = env.get(key, str(default))
     if not value.isdecimal() or not lowest <= int(value) <= highest:
         raise SettingsError(f"{key}={value!r}: give a whole number from {lowest} to {highest}")
@@ -21,7 +21,7 @@ def read_number(env: Mapping[str, str], key: str, default: int, lowest: int, hig
 
 
 def read_choice(env: Mapping[str, str], key: str, choices: tuple[Choice, ...]) -> Choice:
-    """The first is the default. Raises SettingsError."""
+    """Return the value; the first choice is the default. Raises SettingsError."""
     value = env.get(key, choices[0])
     for choice in choices:
         if value == choice:
@@ -31,7 +31,7 @@ def read_choice(env: Mapping[str, str], key: str, choices: tuple[Choice, ...]) -
 
 @contextmanager
 def exit_on_settings_error(name: str) -> Iterator[None]:
-    """Ends the process with one line, which begins with the app's name."""
+    """Exit with the error as one line that starts with `name`."""
     try:
         yield
     except SettingsError as error:

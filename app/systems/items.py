@@ -1,6 +1,6 @@
-"""Items in a SQLite file, asked by blocking or by awaiting, through pools of one size.
+"""Items in a SQLite file, with a blocking and an awaiting connection pool of the same size.
 
-aiosqlite gives each connection a thread of its own, and that one does the blocking.
+aiosqlite gives each connection its own thread, which makes the blocking calls.
 """
 
 import sqlite3
@@ -19,16 +19,16 @@ LIST = "SELECT item_id, name, price_cents FROM items ORDER BY item_id LIMIT ?"
 CREATE = "INSERT INTO items (name, price_cents) VALUES (?, ?) RETURNING item_id, name, price_cents"
 SETTING = "PRAGMA synchronous = NORMAL"
 PATIENCE_S = 5.0
-"""How long a connection waits for another's write to be over."""
+"""How long a connection waits for another connection's write to finish."""
 Values = Sequence[int | str]
 Row = tuple[int, str, int]
 
 
 class SqlitePools:
-    """Each place of a pool holds a connection, or None until its first use."""
+    """Two pools; each slot holds None until its first use, then a connection."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        # A file that exists: without a mode, SQLite would make an empty one.
+        # The file must exist: without a mode, SQLite would create an empty one.
         self.uri = f"{Path(settings.sqlite).absolute().as_uri()}?mode=rw"
         self.blocking = BlockingQueue[sqlite3.Connection | None]()
         self.awaiting = AwaitedQueue[aiosqlite.Connection | None]()

@@ -1,6 +1,6 @@
-"""One connection pool for each library, all of one size; none connects before it is asked.
+"""One connection pool per library, all of the same size. A pool connects on first use.
 
-None opens a transaction around a single statement, so that PostgreSQL sees the same from each.
+No pool opens a transaction around a single statement, so PostgreSQL sees the same from each.
 """
 
 from collections.abc import AsyncIterator
@@ -17,14 +17,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.systems.databases import DatabaseSettings
 
 PATIENCE_S = 3600.0
-"""How long a request may wait for a connection: longer than any load lasts."""
+"""The longest wait for a connection: longer than any load lasts."""
 CONNECTION: dict[str, object] = {"autocommit": True, "row_factory": dict_row}
-REFUSED = "no connection: PostgreSQL cannot be reached, or has no place left"
+REFUSED = "no connection: PostgreSQL is unreachable or has no free connection slots"
 
 
 class BlockingPool(ConnectionPool[Connection[DictRow]]):
-    """Tells those who wait that PostgreSQL refuses, as the other libraries do; psycopg's own lets
-    them wait until it no longer does. While others' connections will come back they wait on."""
+    """A pool that fails the waiting requests when PostgreSQL refuses a connection, as the other
+    libraries do; psycopg's pool lets them wait. While the pool has a connection, they wait on."""
 
     def reconnect_failed(self) -> None:
         with self._lock:
@@ -36,7 +36,7 @@ class BlockingPool(ConnectionPool[Connection[DictRow]]):
 
 
 class AwaitingPool(AsyncConnectionPool[AsyncConnection[DictRow]]):
-    """The same, awaited."""
+    """`BlockingPool` for an event loop."""
 
     async def reconnect_failed(self) -> None:
         async with self._lock:
@@ -63,7 +63,7 @@ def create_pool(kind: type[Pool], settings: DatabaseSettings) -> Pool:
 
 
 class PostgresPools:
-    """`blocking` and `awaiting` are psycopg's, the engines SQLAlchemy's."""
+    """All pools: `blocking` and `awaiting` are psycopg's, the engines are SQLAlchemy's."""
 
     asyncpg: asyncpg.Pool
 
@@ -73,7 +73,7 @@ class PostgresPools:
         self.awaiting = create_pool(AwaitingPool, settings)
         engine_options: dict[str, object] = {
             "pool_size": self.size,
-            "max_overflow": 0,  # as many as the others: SQLAlchemy adds 10 in need
+            "max_overflow": 0,  # same size as the others: SQLAlchemy would add up to 10
             "pool_timeout": PATIENCE_S,
             "isolation_level": "AUTOCOMMIT",
         }
@@ -98,4 +98,4 @@ class PostgresPools:
 
 
 async def skip_reset(_: object) -> None:
-    """asyncpg would ask PostgreSQL to reset a connection each time it comes back."""
+    """Replace asyncpg's reset, a query each time a connection returns to the pool."""

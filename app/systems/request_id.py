@@ -1,4 +1,4 @@
-"""The caller's x-request-id, handed on to the upstream: a request is found in all their logs."""
+"""Passes the caller's x-request-id to the upstream, so that all logs show the same request id."""
 
 from contextvars import ContextVar
 
@@ -8,8 +8,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class RequestIdMiddleware:
-    """Remembers the id. anyio copies the context into its worker threads: a `def` endpoint sees
-    the same value."""
+    """Middleware that stores the id in a context variable. anyio copies the context into its worker
+    threads, so a `def` endpoint sees the same value."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

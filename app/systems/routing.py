@@ -1,4 +1,4 @@
-"""How the lesson's endpoints get their routes, and say, if they shall, which thread runs them."""
+"""Adds the routes of the lesson's endpoints and, on request, logs the thread that runs each."""
 
 import functools
 import inspect
@@ -17,13 +17,13 @@ log = structlog.get_logger("app")
 
 
 class RouteAdder(Protocol):
-    """Gives an endpoint its route; what it depends on is called before each request."""
+    """A decorator factory for routes. FastAPI calls the dependencies `needs` for each request."""
 
     def __call__(self, path: str, *needs: Dependency) -> Callable[[Endpoint], Endpoint]: ...
 
 
 def make_route_adder(app: FastAPI, thread_lines: bool) -> RouteAdder:
-    """GET routes, with and without the slash at the end, so that nothing is redirected."""
+    """Add each GET route with and without a trailing slash, so that no request is redirected."""
 
     def add(path: str, *needs: Dependency) -> Callable[[Endpoint], Endpoint]:
         def add_endpoint(endpoint: Endpoint) -> Endpoint:
@@ -39,7 +39,7 @@ def make_route_adder(app: FastAPI, thread_lines: bool) -> RouteAdder:
 
 
 def add_thread_logging(path: str, endpoint: Endpoint) -> Endpoint:
-    """The same endpoint, saying on which thread it runs. To be shown, not to be measured."""
+    """Wrap an endpoint to log the thread it runs on. For demonstrations, not for measurements."""
     if not inspect.iscoroutinefunction(endpoint):
         return log_thread(path)(endpoint)
 

@@ -1,7 +1,7 @@
-"""Bodies: JSON and nothing else, and not too much of it. Routes without one are left as they are.
+"""Request bodies: strict JSON of limited size. Routes without a body are unchanged.
 
-Python's own parser also takes NaN and UTF-16, and FastAPI answers 400 to what it cannot decode;
-FastAPI's `max_body_size` answers in plain text.
+Python's own parser also accepts NaN and UTF-16. FastAPI responds with 400 to a body that it cannot
+decode, and its `max_body_size` responds in plain text.
 """
 
 from collections.abc import Callable, Coroutine
@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 MOST_BYTES = 65_536
-TOO_LARGE = f"a body must be of {MOST_BYTES:,} bytes at most"
+TOO_LARGE = f"the body must be at most {MOST_BYTES:,} bytes"
 Handler = Callable[[Request], Coroutine[None, None, Response]]
 
 
 def parse_json(body: bytes) -> JsonValue:
-    """Raises JSONDecodeError, the one error of a body's that FastAPI answers with 422."""
+    """Parse a body. Raises JSONDecodeError, the only body error that FastAPI turns into a 422."""
     try:
         value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -44,7 +44,7 @@ class StrictRoute(APIRoute):
 
 
 def wrap_request(request: Request) -> StrictRequest:
-    """Raises HTTPException if too much is announced."""
+    """Limit the body. Raises HTTPException if Content-Length exceeds the limit."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > MOST_BYTES:
         raise HTTPException(413, TOO_LARGE)
@@ -52,13 +52,13 @@ def wrap_request(request: Request) -> StrictRequest:
 
 
 async def read_body(request: Request) -> bytes:
-    """For an endpoint that parses it itself. Asks for no thread, whatever the endpoint's style."""
+    """Read the body for an endpoint that parses it itself. It needs no thread in either style."""
     return await wrap_request(request).body()
 
 
 def limit_body(receive: Receive) -> Receive:
-    """For a body whose length nobody announced. Raises HTTPException with the piece that is too
-    much."""
+    """Limit a body without Content-Length. The message that exceeds the limit raises
+    HTTPException."""
     so_far = 0
 
     async def receive_limited() -> Message:

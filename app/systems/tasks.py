@@ -1,6 +1,6 @@
-"""Tasks in PostgreSQL: created, and listed page by page: `uvicorn app.systems.tasks:app`.
+"""Tasks in PostgreSQL, created and listed page by page. Start: `uvicorn app.systems.tasks:app`.
 
-APP_DATABASE_LIFE says where a request's connection comes from: a pool, or a connect of its own.
+APP_DATABASE_LIFE sets where a request gets its connection: from a pool, or by connecting itself.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -44,7 +44,7 @@ class Task(BaseModel):
 class TaskPage(BaseModel):
     items: list[Task]
     next: str | None
-    """What to give as `after` for the page that follows; null where none does."""
+    """The value of `after` for the next page; null on the last page."""
 
 
 def encode_cursor(task_id: int) -> str:
@@ -52,7 +52,7 @@ def encode_cursor(task_id: int) -> str:
 
 
 def decode_cursor(after: str | None = None) -> int:
-    """The id that a cursor stands for; 0, before all tasks, for none. Anything else is a 422."""
+    """Return the id in a cursor, or 0 (before all tasks) without one. A bad cursor is a 422."""
     if after is None:
         return 0
     try:
@@ -61,14 +61,14 @@ def decode_cursor(after: str | None = None) -> int:
     except ValueError:
         task_id = -1
     if not 0 <= task_id <= MOST_ID or encode_cursor(task_id) != after:
-        raise build_validation_error("give the `next` of an earlier page", "query", "after")
+        raise build_validation_error("give the `next` value of an earlier page", "query", "after")
     return task_id
 
 
 def make_opener(
     settings: DatabaseSettings, pools: PostgresPools
 ) -> Callable[[], AsyncIterator[Connection]]:
-    """Of the connection that a request asks with."""
+    """Return the dependency that opens a request's connection."""
 
     async def open_connection() -> AsyncIterator[Connection]:
         if settings.life == "pool":
@@ -92,7 +92,7 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
 
     @app.get("/tasks")
     async def list_tasks(
-        # First, so that it is held while decode_cursor, a `def`, waits for one of the 40 threads.
+        # First on purpose: a request holds it while decode_cursor, a `def`, waits for a thread.
         connection: opened,
         after: Annotated[int, Depends(decode_cursor)],
         limit: Limit = 25,

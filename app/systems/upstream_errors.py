@@ -1,4 +1,4 @@
-"""One error for all that an upstream can do wrong, whichever client library asked it."""
+"""One error for every upstream failure, whichever client library is in use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class UpstreamError(Exception):
 
 @contextmanager
 def translate_errors(library: Library) -> Iterator[None]:
-    """Turns the library's own errors into ours."""
+    """Turn the library's errors into UpstreamError."""
     try:
         yield
     except library.errors as error:

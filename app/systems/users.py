@@ -1,6 +1,6 @@
-"""A hundred users from PostgreSQL as validated JSON: `uvicorn app.systems.users:app`.
+"""A hundred users from PostgreSQL as validated JSON. Start: `uvicorn app.systems.users:app`.
 
-The query is the same throughout; what differs is the endpoint's style and the library that asks.
+Every endpoint runs the same query; they differ in style and in database library.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ BY_PERCENT = "SELECT user_id, name, email, karma, active FROM users ORDER BY use
 
 
 class User(BaseModel):
-    """What goes out, checked."""
+    """A user in the response, validated."""
 
     model_config = ConfigDict(from_attributes=True)
     user_id: int

@@ -14,8 +14,8 @@ const (
 
 var decimal = regexp.MustCompile(`^[0-9]{1,20}(\.[0-9]{1,20})?$`)
 
-// quoteValue quotes a value that a caller chose: at most limit characters, and only printable ASCII
-// without what means something to a terminal, a shell or an HTML page.
+// quoteValue quotes a value that a caller chose: at most limit characters of printable ASCII, without
+// characters special to a terminal, a shell or an HTML page.
 func quoteValue(text string, limit int) string {
 	safe := []byte(text)
 	for i, char := range safe {
@@ -29,7 +29,7 @@ func quoteValue(text string, limit int) string {
 	return `"` + string(safe) + `"`
 }
 
-// parseWholeNumber takes plain decimal digits only; its error says the range.
+// parseWholeNumber parses plain decimal digits only; its error states the range.
 func parseWholeNumber(text string, highest uint64) (uint64, error) {
 	value, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || value > highest {
@@ -39,7 +39,7 @@ func parseWholeNumber(text string, highest uint64) (uint64, error) {
 	return value, nil
 }
 
-// parseFraction takes a plain decimal fraction from 0 to 1, so neither NaN nor 1e-3.
+// parseFraction parses a plain decimal fraction from 0 to 1; it refuses NaN and 1e-3.
 func parseFraction(text string) (float64, error) {
 	value, err := strconv.ParseFloat(text, 64)
 	if !decimal.MatchString(text) || err != nil || value > 1 {
@@ -49,8 +49,8 @@ func parseFraction(text string) (float64, error) {
 	return value, nil
 }
 
-// parseWaitMS is the mean wait that a query string asks for, in milliseconds. Percent escapes are
-// deliberately not decoded: waitms=%31 is not a plain number.
+// parseWaitMS returns the mean wait in a query string, in milliseconds. It does not decode percent
+// escapes: waitms=%31 is not a plain number.
 func parseWaitMS(query string, defaultMS int) (int, error) {
 	var values []string
 	for _, pair := range strings.Split(query, "&") {

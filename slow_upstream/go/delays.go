@@ -8,13 +8,13 @@ import (
 
 const (
 	lognormalSigma = 0.5
-	// Far out in the tail (6.2 sigma): it bounds a wait and leaves the mean where it is.
+	// Far out in the tail (6.2 sigma): it bounds a wait without changing the mean.
 	lognormalCap = 20.0
 )
 
 var distributionNames = []string{"constant", "uniform", "lognormal", "bimodal"}
 
-// Each draws a factor with mean 1, to be multiplied with the mean that a request asks for.
+// Each draws a factor with mean 1; the wait is the factor times the mean that a request asks for.
 var distributions = map[string]func(*rand.Rand) float64{
 	"constant": func(*rand.Rand) float64 { return 1 },
 	"uniform":  func(rng *rand.Rand) float64 { return 0.5 + rng.Float64() },
@@ -32,12 +32,12 @@ var distributions = map[string]func(*rand.Rand) float64{
 	},
 }
 
-// responsePlanner plans how long each request waits and whether it fails, in the order of arrival.
+// responsePlanner plans the wait and the failure of each request in order of arrival.
 type responsePlanner struct {
 	mutex     sync.Mutex
 	factor    func(*rand.Rand) float64
 	errorRate float64
-	// Two streams, so that planning errors leaves the sequence of waits as it was.
+	// Two streams, so that the error rate does not change the sequence of waits.
 	waits, errors *rand.Rand
 }
 
@@ -50,7 +50,7 @@ func newResponsePlanner(opts options) *responsePlanner {
 	}
 }
 
-// planResponse rounds a half to even, as Python does.
+// planResponse rounds halves to even, as Python does.
 func (p *responsePlanner) planResponse(meanMS int) (askedMS int, fails bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

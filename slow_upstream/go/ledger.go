@@ -11,7 +11,7 @@ import (
 
 const implementation = "go"
 
-// What the log says in place of an HTTP status.
+// Log entries in place of an HTTP status.
 const (
 	dropped = -1
 	held    = -2
@@ -19,7 +19,7 @@ const (
 
 var requestID = regexp.MustCompile(`^[0-9A-Za-z._-]{1,64}$`)
 
-// cleanRequestID is the id if it fits a CSV cell as it is, else nothing: a cut id would match no other.
+// cleanRequestID returns the id if it fits a CSV cell unchanged, else "". A truncated id matches nothing.
 func cleanRequestID(text string) string {
 	if requestID.MatchString(text) {
 		return text
@@ -27,14 +27,14 @@ func cleanRequestID(text string) string {
 	return ""
 }
 
-// heldRequest is one valid request being held.
+// heldRequest is a valid request that still waits.
 type heldRequest struct {
 	requestID string
 	arrived   time.Time
 	askedMS   int
 }
 
-// stats is a snapshot. received = served + errors + dropped + in_flight; means are over the served.
+// stats is a snapshot. received = served + errors + dropped + in_flight; means are over served.
 type stats struct {
 	Implementation string   `json:"implementation"`
 	Received       int      `json:"received"`
@@ -50,7 +50,7 @@ type stats struct {
 	UptimeS        float64  `json:"uptime_s"`
 }
 
-// upstreamCounters counts requests from their arrival to their end.
+// upstreamCounters counts requests from arrival to end.
 type upstreamCounters struct {
 	mutex      sync.Mutex
 	log        *requestLog
@@ -90,7 +90,7 @@ func (c *upstreamCounters) recordArrival(id string, askedMS int) *heldRequest {
 	return one
 }
 
-// recordEnd takes an HTTP status, or dropped, and says whether the request still counted.
+// recordEnd takes an HTTP status or dropped, and returns true if the request was counted.
 func (c *upstreamCounters) recordEnd(one *heldRequest, status int) bool {
 	waitedMS := time.Since(one.arrived).Seconds() * 1000
 	c.mutex.Lock()
@@ -119,11 +119,11 @@ func (c *upstreamCounters) flush() {
 	c.mutex.Lock()
 	lines := c.log.take()
 	c.mutex.Unlock()
-	// Outside the lock: a slow disk must not hold up a request.
+	// Outside the lock: a slow disk must not delay a request.
 	c.log.write(lines)
 }
 
-// close logs what is still held; nothing is counted after this.
+// close logs the requests that still wait. Nothing is counted after this.
 func (c *upstreamCounters) close() {
 	c.mutex.Lock()
 	c.closed = true

@@ -1,5 +1,5 @@
-// Command slow-upstream is an HTTP server that takes its time on purpose. It keeps the same contract
-// as the Python package around this folder, is nearer to its time, and shares bursts among the cores.
+// Command slow-upstream is an HTTP server that waits before it responds. It has the same contract as
+// the Python package in the parent folder, but more accurate waits, and spreads bursts over the cores.
 package main
 
 import (
@@ -19,12 +19,12 @@ import (
 const (
 	wrongUse      = 2
 	cannotRunHere = 3
-	// Longer than any client keeps an idle connection: a client must never find one closed by us.
+	// Longer than any client keeps an idle connection, so that the server never closes one first.
 	keepAlive  = 600 * time.Second
 	flushEvery = 100 * time.Millisecond
 )
 
-// problem is something the user can put right; its text is the one line to print.
+// problem is an error that the user can fix; its text is the one line to print.
 type problem struct {
 	text     string
 	exitCode int
@@ -48,7 +48,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	// Before the log, so that a second start on a taken port empties nobody's log.
+	// Before the log, so that a second start on a taken port does not empty the first log.
 	listener, err := listen(opts)
 	if err != nil {
 		return err
@@ -60,8 +60,8 @@ func run(args []string) error {
 	return serve(opts, listener, newUpstreamCounters(log))
 }
 
-// listen leaves the backlog to Go, which takes the largest that the kernel allows, and TCP_NODELAY
-// too, which Go sets on every connection.
+// listen sets neither the backlog, for which Go takes the largest that the kernel allows, nor
+// TCP_NODELAY, which Go sets on every connection.
 func listen(opts options) (net.Listener, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(opts.host, strconv.Itoa(opts.port)))
 	switch {
@@ -89,18 +89,18 @@ func openLog(path string) (*requestLog, error) {
 	return newRequestLog(file), nil
 }
 
-// serve returns when the first SIGTERM or SIGINT has come and everything held is logged.
+// serve returns after the first SIGTERM or SIGINT, once the waiting requests are logged.
 func serve(opts options, listener net.Listener, counters *upstreamCounters) error {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	// A reader of our stdout that has gone is no reason to die.
+	// Keep running if the reader of stdout has gone.
 	signal.Ignore(syscall.SIGPIPE)
 
 	server := &http.Server{
 		Handler:           newUpstream(opts, counters),
 		IdleTimeout:       keepAlive,
 		ReadHeaderTimeout: keepAlive,
-		// `OPTIONS *` gets its 404 from us, like every other unknown target.
+		// Our handler sends the 404 for `OPTIONS *`, as for every other unknown target.
 		DisableGeneralOptionsHandler: true,
 	}
 	broken := make(chan error, 1)
@@ -122,7 +122,7 @@ func serve(opts options, listener net.Listener, counters *upstreamCounters) erro
 			counters.close()
 			return err
 		case <-stop:
-			// In this order: closing a connection looks like the client going away.
+			// First close the counters: a connection that is closed looks like a client that left.
 			counters.close()
 			err := server.Close()
 			announce(map[string]any{"stats": counters.takeSnapshot()})
@@ -131,8 +131,8 @@ func serve(opts options, listener net.Listener, counters *upstreamCounters) erro
 	}
 }
 
-// announce writes one JSON line on stdout.
+// announce writes one JSON line to stdout.
 func announce(line map[string]any) {
-	// The lines hold only strings and finite numbers, and nobody is left to tell of a closed pipe.
+	// Strings and finite numbers always encode, and a closed pipe has no reader left to notify.
 	_ = json.NewEncoder(os.Stdout).Encode(line)
 }

@@ -26,11 +26,11 @@ func parseOptions(args []string) (options, error) {
 	set.SetOutput(io.Discard)
 	host := set.String("host", "127.0.0.1", "address to listen on")
 	port := set.String("port", "8090", "port to listen on; 0: the OS picks one")
-	defaultMS := set.String("default-ms", "1000", "mean wait without waitms")
+	defaultMS := set.String("default-ms", "1000", "mean wait in milliseconds without waitms")
 	distribution := set.String("distribution", "constant", strings.Join(distributionNames, "|"))
-	seed := set.String("seed", "1", "same seed, same sequence of waits")
-	errorRate := set.String("error-rate", "0.0", "share of planned 500s, 0 to 1")
-	log := set.String("log", "", "CSV `FILE`, rewritten")
+	seed := set.String("seed", "1", "same seed, same waits")
+	errorRate := set.String("error-rate", "0.0", "fraction of planned 500s, 0 to 1")
+	log := set.String("log", "", "CSV `FILE`, overwritten")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			set.SetOutput(os.Stdout)
@@ -51,9 +51,9 @@ func parseOptions(args []string) (options, error) {
 	}
 	opts := options{host: *host, distribution: *distribution, log: *log}
 	set.Visit(func(given *flag.Flag) {
-		// An empty host would mean every interface of the machine.
+		// An empty host would listen on every interface.
 		if (given.Name == "host" || given.Name == "log") && given.Value.String() == "" {
-			wrong = appendError(wrong, given.Name, errors.New(`must not be empty, not ""`))
+			wrong = appendError(wrong, given.Name, errors.New("must not be empty"))
 		}
 	})
 	opts.port = int(whole("port", *port, 65_535))

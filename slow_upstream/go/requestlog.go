@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// requestLog is a CSV file, written only in whole lines so that SIGKILL leaves no torn one. A nil
-// one keeps nothing. Its owner's lock guards add and take; write has one caller at a time.
+// requestLog is a CSV file, written in whole lines so that SIGKILL leaves no torn line. A nil
+// requestLog keeps nothing. Its owner's lock guards add and take; write has one caller at a time.
 type requestLog struct {
 	file  *os.File
 	lines []byte
@@ -53,12 +53,12 @@ func (r *requestLog) write(lines []byte) {
 	}
 	if _, err := r.file.Write(lines); err != nil {
 		// A full disk must not change the waits that are being measured.
-		fmt.Fprintf(os.Stderr, "slow-upstream: the log ends here: %v\n", err)
+		fmt.Fprintf(os.Stderr, "slow-upstream: stopped logging: %v\n", err)
 		r.file = nil
 	}
 }
 
-// monotonicClock turns Go's instants into seconds of CLOCK_MONOTONIC, which Go itself keeps hidden.
+// monotonicClock converts Go's times into seconds of CLOCK_MONOTONIC, which Go does not expose.
 type monotonicClock struct {
 	known   bool
 	start   time.Time
@@ -70,7 +70,7 @@ func newMonotonicClock() monotonicClock {
 	return monotonicClock{known, time.Now(), ns}
 }
 
-// text is empty where the clock cannot be read: unknown is not zero.
+// text returns "" if the clock cannot be read: unknown is not zero.
 func (c monotonicClock) text(at time.Time) string {
 	if !c.known {
 		return ""

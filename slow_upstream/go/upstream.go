@@ -24,7 +24,7 @@ func newUpstream(opts options, counters *upstreamCounters) *upstream {
 	return &upstream{newResponsePlanner(opts), counters, opts.defaultMS}
 }
 
-// ServeHTTP routes by hand: http.ServeMux would redirect unclean paths instead of answering 404.
+// ServeHTTP routes by hand: http.ServeMux would redirect unclean paths instead of sending a 404.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/" && r.URL.Path != "/stats":
@@ -33,7 +33,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodGet)
 		respond(w, http.StatusMethodNotAllowed, plainText, "Only GET is allowed")
 	case r.URL.Path == "/stats":
-		// Strings and finite numbers only: this cannot fail.
+		// Strings and finite numbers always encode.
 		body, _ := json.Marshal(u.counters.takeSnapshot())
 		respond(w, http.StatusOK, inJSON, string(body))
 	default:
@@ -58,15 +58,15 @@ func (u *upstream) respondAfterDelay(w http.ResponseWriter, r *http.Request) {
 	if !waitUnlessDisconnected(r.Context(), time.Duration(askedMS)*time.Millisecond) {
 		status = dropped
 	}
-	// Counted before it is sent: who has the answer finds it in /stats. What is no longer counted
-	// must not be answered either.
+	// Count first, then send: a client that has the response must find it in /stats. A request that
+	// is no longer counted must get no response.
 	if !u.counters.recordEnd(arrived, status) || status == dropped {
 		panic(http.ErrAbortHandler)
 	}
 	respond(w, status, plainText, text)
 }
 
-// waitUnlessDisconnected waits for the client to go away; the time running out first is the good end.
+// waitUnlessDisconnected waits, and returns false if the client disconnects first.
 func waitUnlessDisconnected(client context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -82,9 +82,9 @@ func respond(w http.ResponseWriter, status int, contentType, body string) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	// A refused value is repeated in the body: no browser shall take it for a page.
+	// The body repeats a refused value: a browser must not treat it as a page.
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	// A client that has gone meanwhile was answered in time; nothing is left to do for it.
+	// A client that left in the meantime needs no error: its response was in time.
 	_, _ = w.Write([]byte(body))
 }

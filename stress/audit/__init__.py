@@ -1,1 +1,1 @@
-"""The user's own service: started with the probe inside, and asked."""
+"""Audits the user's own service: starts it with the probe and sends it requests."""

@@ -1,5 +1,5 @@
-"""The accept queue of a listening socket: connections that the system has made and the server has
-not taken yet. Linux only: sock_diag(7), and the counters of /proc/net/netstat."""
+"""The accept queue of a listening socket: connections that the kernel has completed and the server
+has not accepted yet. Linux only. Source: sock_diag(7) and the counters of /proc/net/netstat."""
 
 import socket
 import struct
@@ -15,17 +15,17 @@ NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, DONE, ERROR = 4, 20, 3, 2
 REQUEST_DUMP, LISTEN = 0x301, 10
 HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 ASKED = struct.Struct("=BBBxI48x")  # family, protocol, extensions, states, no address
-ANSWERED = struct.Struct("=4xH46x4xII")  # its first port, then expires, received and sent queue
+ANSWERED = struct.Struct("=4xH46x4xII")  # source port, then expires, receive and send queue
 NETSTAT = Path("/proc/net/netstat")
 LEAST_S: Second = 0.1
-"""A shorter wait is two looks, or fewer."""
+"""A shorter wait spans at most two samples."""
 MOST_STRETCHES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLook:
-    """waiting: connections in the queues of a port. backlog: of one of them. is_full: the system
-    drops the next one that is made."""
+    """A sample. waiting: connections in the queues of a port. backlog: of one of them. is_full: the
+    kernel drops the next connection."""
 
     waiting: int
     backlog: int
@@ -33,7 +33,7 @@ class QueueLook:
 
 
 def look_at_queue(port: int) -> QueueLook | None:
-    """None where no such socket is known, and elsewhere than on Linux. Raises OSError."""
+    """Sample the queue. Return None without such a socket, or outside Linux. Raises OSError."""
     found = [
         (waiting, backlog)
         for family in (socket.AF_INET, socket.AF_INET6)
@@ -47,7 +47,7 @@ def look_at_queue(port: int) -> QueueLook | None:
 
 
 def list_listening(family: int) -> Iterator[tuple[int, int, int]]:
-    """Port, connections that wait, backlog."""
+    """Yield port, waiting connections and backlog of each listening socket."""
     if sys.platform != "linux":
         return
     asked = ASKED.pack(family, socket.IPPROTO_TCP, 0, 1 << LISTEN)
@@ -68,8 +68,8 @@ def list_listening(family: int) -> Iterator[tuple[int, int, int]]:
 
 
 def count_overflows() -> int:
-    """Connections that all sockets of this network have dropped, their queue being full. Raises
-    OSError, ValueError."""
+    """Return the connections dropped because of a full queue, over all sockets of this network
+    namespace. Raises OSError, ValueError."""
     rows = [line.split() for line in NETSTAT.read_text().splitlines()]
     for names, values in zip(rows[::2], rows[1::2], strict=False):
         if "ListenOverflows" in names:
@@ -79,8 +79,8 @@ def count_overflows() -> int:
 
 @dataclass(slots=True)
 class QueueWatch:
-    """Look by look: for how long the queue never became shorter: its first connection waited
-    for as long. And what was dropped while it was full."""
+    """The periods in which the queue never shrank: its first connection waited that long. Also the
+    number of connections dropped while it was full."""
 
     port: int
     stretches: list[QueueStretch] = field(default_factory=list)
@@ -91,7 +91,7 @@ class QueueWatch:
     _overflows: int = 0
 
     def look(self, now_s: Second) -> None:
-        """What the system does not say is not known: then nothing happens."""
+        """Sample the queue. If the system does not report it, record nothing."""
         try:
             look, overflows = look_at_queue(self.port), count_overflows()
         except (OSError, ValueError, struct.error):
@@ -114,7 +114,7 @@ class QueueWatch:
             self._open = QueueStretch(began_s, now_s, look.waiting)
 
     def close(self) -> None:
-        """What is open by now ended with its last look."""
+        """End the current period at its last sample."""
         is_long = self._open is not None and self._open.ended_s - self._open.began_s >= LEAST_S
         if self._open is not None and is_long and len(self.stretches) < MOST_STRETCHES:
             self.stretches.append(self._open)

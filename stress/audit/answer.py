@@ -1,4 +1,4 @@
-"""What comes back for a request of an audit, and how much of it is read."""
+"""The response to a request of an audit, and the limits on reading it."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ CONNECTION_ERRORS = ("ClientConnectorError", "ClientConnectorDNSError")
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """timeout_s: to the last byte. rest_s: where it is first seen whether an answer ends: from the
-    first to the last byte of a stream. keep: whether the body is wanted."""
+    """timeout_s: up to the last byte. rest_s: from the first to the last byte of a stream, to
+    detect an endless one. keep: keep the body."""
 
     timeout_s: Second
     most_bytes: int = MOST_BYTES
@@ -21,8 +21,8 @@ class ReadLimits:
 
 @dataclass(slots=True)
 class Answer:
-    """Times by time.monotonic(). ended_s: None while it has not ended. error: a word without an
-    address or a value."""
+    """A response. Times are time.monotonic(). ended_s: None while unfinished. error: a word without
+    any address or value."""
 
     request_id: int
     started_s: float = 0.0
@@ -35,5 +35,5 @@ class Answer:
 
     @property
     def is_refused(self) -> bool:
-        """Whether no connection came about: its time says nothing of a service."""
+        """True if the connection failed: its time says nothing about the service."""
         return self.status is None and self.error in CONNECTION_ERRORS

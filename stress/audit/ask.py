@@ -1,4 +1,4 @@
-"""A request that an audit sends, and all that it plans to send."""
+"""A request of an audit, and the plan of all its requests."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,22 +8,22 @@ from records.audit import UnaskedRoute
 
 Headers = tuple[tuple[str, str], ...]
 Templates = tuple[tuple[str, str], ...]
-"""Methods and route templates, those with the fewest placeholders first."""
+"""Methods and route templates; those with the fewest placeholders come first."""
 SafeText = NewType("SafeText", str)
-"""A target that may be shown: no query value of the user's."""
+"""A target without the user's query values, which may be shown."""
 Origin = Literal["document", "file", "option"]
-"""Who says the values of a request: the app's public document, or the user, in a file or typed."""
+"""Source of a request's values: the app's public document, or the user's file or command line."""
 WEBSOCKET = "WS"
-"""In the place of a method: a websocket is opened, the body is sent as one message, and the first
-message that comes back is the answer."""
+"""Stands for a method: the audit opens a websocket, sends the body as one message, and takes the
+first message it receives as the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request, as it is sent. Its repr shows no secret.
+    """One request as it is sent. Its repr shows no secret.
 
-    target: path and query. route: the template where one is known, otherwise the path. source:
-    where its values come from, in words.
+    target: path and query. route: the template if known, otherwise the path. source: description
+    of where its values come from.
     """
 
     method: str
@@ -34,14 +34,14 @@ class Ask:
     source: str = ""
     origin: Origin = "document"
     endless: bool = False
-    """Whether its answer does not end: then it is measured to its first byte."""
+    """True if its response never ends; it is then measured to its first byte."""
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.route}"
 
     def add_headers(self, more: Headers) -> "Ask":
-        """What a document says stays; the user's own come before a guess and a recording."""
+        """Add headers. Those of a document win; the user's win over guessed and recorded ones."""
         of_document = self.origin == "document"
         first, second = (self.headers, more) if of_document else (more, self.headers)
         names = {name.lower() for name, _ in first}
@@ -50,7 +50,7 @@ class Ask:
 
 
 def hide_query(ask: Ask) -> SafeText:
-    """The target without the user's query values; those of a public document stay."""
+    """Hide the user's query values in the target; values of a public document stay."""
     path, mark, query = ask.target.partition("?")
     if ask.origin == "document" or not mark:
         return SafeText(ask.target)
@@ -60,8 +60,8 @@ def hide_query(ask: Ask) -> SafeText:
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """before: what each user sends once, before the load. warnings: sentences. templates: of the
-    app's document. locustfile: the load instead of asks. is_own_traffic: the user makes the load.
+    """before: requests that each user sends once before the load. warnings: sentences. templates:
+    of the app's document. locustfile: replaces asks. is_own_traffic: the user generates the load.
     """
 
     asks: tuple[Ask, ...] = ()

@@ -1,7 +1,7 @@
-"""Starts the user's command with the probe inside, and finds where it listens.
+"""Starts the user's command with the probe, and finds the port that it listens on.
 
-The command, its folder, its interpreter and its environment stay the user's: PYTHONPATH gets one
-folder more in front, and a variable says where the probe writes.
+Command, folder, interpreter and environment stay the user's, with two changes: PYTHONPATH gets one
+more folder in front, and a variable tells the probe where to write.
 """
 
 import contextlib
@@ -38,29 +38,29 @@ from stress.processes import Process
 START_WITHIN_S = 90.0
 """A service may load a model before it listens."""
 ATTACH_WITHIN_S = 5.0
-"""From the moment it listens: its workers are still to load the app."""
+"""Time for the workers to load the app once the service listens."""
 LOAD_WITHIN_S = 15.0
-"""Likewise, where nothing keeps the probe out: what answers may be another server of the app's."""
+"""The same if nothing keeps the probe out: another server of the app may be listening."""
 WORKERS_WITHIN_S = 1.0
-"""From the last that came until all are taken to be there."""
+"""Time without a new worker after which all are assumed to run."""
 WORKERS_LOST = 3
-"""A server that starts each worker anew when it ends would go on for ever."""
+"""Ended workers after which the audit gives up: some servers restart them forever."""
 ASK_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.05
 
 
 def build_environment(raw: Path) -> dict[str, str]:
-    """What is added to the user's."""
+    """Return the variables added to the user's."""
     return {"PYTHONPATH": put_probe_first(), DIRECTORY_VARIABLE: str(raw)}
 
 
 def start_audited_app(
     command: AuditedCommand, raw: Path, interruption: Interruption, port: int | None = None
 ) -> AuditedApp:
-    """The service, once it serves with the probe inside. Journals and its output go to `raw`.
+    """Start the service, and return it once it serves with the probe. Journals and log go to `raw`.
 
-    port: where it is asked, if it listens on several. Raises UserError with its own last words,
-    CellInterruptedError; then none of its processes is left.
+    port: the port to use if it listens on several. Raises UserError with the last lines of its
+    output, CellInterruptedError; then none of its processes is left.
     """
     reject_command(command)
     raw = raw.resolve()
@@ -107,7 +107,7 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
 
 @dataclass(slots=True)
 class StartLook:
-    """What a service that starts shows of itself, look by look. leader: the command's own pid."""
+    """The state of a starting service, updated by each sample. leader: the command's pid."""
 
     leader: int
     listeners: list[Listener] = field(default_factory=list)
@@ -131,9 +131,9 @@ class StartLook:
         self._listening_s = (self._listening_s or now_s) if listeners else None
 
     def is_ready(self) -> bool:
-        """Each worker has loaded the app and started it. A worker is a process that has a listening
-        socket and has no child that has one. One that never loads the app is not waited for long;
-        where the command starts workers, another may be still to come."""
+        """Return True if each worker has loaded and started the app. A worker is a process with a
+        listening socket and no child that has one. Wait briefly for a worker that does not load
+        the app, and for further workers."""
         if not self.listeners or not self.reports:
             return False
         if not all(each.is_ready() for each in self.reports):
@@ -147,11 +147,11 @@ class StartLook:
         return quiet_s > (ATTACH_WITHIN_S if missing else WORKERS_WITHIN_S)
 
     def count_ended(self) -> int:
-        """Processes of the command that are gone, while none has loaded the app."""
+        """Count the command's ended processes, while none has loaded the app."""
         return 0 if self.reports else len(self._ended)
 
     def is_unreachable(self) -> bool:
-        """Its app has started long ago, and it listens nowhere."""
+        """Return True if the app started a while ago but listens on no port."""
         if self.listeners or not self.reports:
             return False
         return all(
@@ -163,7 +163,7 @@ class StartLook:
         return process.pid in {each.pid for each in self.listeners}
 
     def is_unattached(self, patience_s: Second = ATTACH_WITHIN_S) -> bool:
-        """It has listened for so long and answers, and no process of it has the probe inside."""
+        """Return True if it has listened and responded this long, and no process has the probe."""
         if self.reports or self._listening_s is None:
             return False
         if monotonic() - self._listening_s < patience_s:
@@ -175,8 +175,8 @@ class StartLook:
 
 
 def ask(listeners: list[Listener]) -> Second | None:
-    """Starlette's hook comes with the first request, where a server sends no lifespan. Returns
-    when it answered, whatever that was; None where it did not."""
+    """Send a request, since Starlette's hook needs one if the server sends no lifespan. Return the
+    time of any response; None without one."""
     if url := build_url(listeners):
         place = urlsplit(url)
         connection = HTTPConnection(place.hostname or "", place.port, timeout=ASK_WITHIN_S)

@@ -1,4 +1,4 @@
-"""A service that runs with the probe inside."""
+"""The audited service: a running process tree with the probe."""
 
 import contextlib
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
 GENTLE_S = 5.0
 LOOK_EVERY_S = 0.05
 FLUSHED_S = 0.5
-"""The probe writes what it saw four times a second; a server that dies of the signal that ends it
-lets nothing write at its end."""
+"""Time for the probe to flush, which it does four times per second: a server that dies of the end
+signal cannot flush at its end."""
 
 
 @dataclass(slots=True)
 class AuditedApp:
-    """A service that runs with the probe inside. End it, or use it in a `with`."""
+    """A service that runs with the probe. End it, or use it in a `with`."""
 
     command: AuditedCommand
     raw: Path
@@ -33,18 +33,18 @@ class AuditedApp:
 
     @property
     def attached(self) -> list[AttachedProcess]:
-        """As they report themselves just now: the loop is known once it runs."""
+        """The probe's current reports; the event loop is known once it runs."""
         return [each.build_record() for each in read_reports(self.raw)]
 
     def list_workers(self) -> list[AttachedProcess]:
-        """Those that live and serve: one that loads the app for others is their parent."""
+        """Return the live processes that serve. A parent only loads the app for its children."""
         reports = read_reports(self.raw)
         idle = {each.ppid for each in reports}
         living = {each.pid for each in self.list_processes()} - idle
         return [each.build_record() for each in reports if each.pid in living]
 
     def measure_memory_mb(self) -> float | None:
-        """Of all its processes, without what they share. None where one does not tell, or ends."""
+        """Return the private memory of all processes; None if one cannot be read or ends."""
         try:
             used = [each.memory_full_info().uss for each in self.list_processes()]
         except psutil.Error:
@@ -58,11 +58,11 @@ class AuditedApp:
         self.end()
 
     def list_processes(self) -> list[psutil.Process]:
-        """All that came from the command: those that left its session have its variable still."""
+        """List the command's processes. Those that left its session still have its variable."""
         return list({*self.process.list_processes(), *find_processes(self.raw)})
 
     def end(self) -> None:
-        """Asks the command, then those that it left behind; kills what is still there."""
+        """Ask the command to end, then its remaining processes; kill those that do not."""
         if self.attached:
             sleep(FLUSHED_S)
         self.process.request_end()
@@ -77,7 +77,7 @@ class AuditedApp:
 
 
 def find_processes(raw: Path) -> list[psutil.Process]:
-    """Those that were started with this audit's variable, and no others."""
+    """Return the processes that have this audit's variable."""
     found = []
     for each in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

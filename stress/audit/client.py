@@ -1,7 +1,7 @@
-"""One user of an audited service: an HTTP client that sends each request once.
+"""A user of an audited service: an HTTP client that sends each request once.
 
-No retries, no redirects, no proxies; a cookie jar of its own, and its connection kept. What an
-answer holds is counted and dropped, but for a document that is asked for.
+It uses no retries, redirects or proxies, has its own cookie jar and keeps its connection. It counts
+and discards response bodies, except a requested document.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from stress.audit.websocket import exchange_messages
 from stress.interruption import CellInterruptedError
 
 IDLE_S: Second = 4.0
-"""A connection that was idle for longer is not used again: servers close theirs after 5 s, and a
-request that meets the closing would fail."""
+"""Longest idle time of a reused connection: servers close idle ones after 5 s, and a request on a
+closing connection would fail."""
 LOOK_S: Second = 0.05
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 def open_session(
     url: str, cookies: AbstractCookieJar | None = None, *, keeps_connections: bool = True
 ) -> aiohttp.ClientSession:
-    """In a running event loop; the caller closes it. cookies: shared with another one."""
+    """Open a session in a running event loop; the caller closes it. cookies: shared if given."""
     connector = (
         aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
         if keeps_connections
@@ -41,14 +41,14 @@ def open_session(
     session = aiohttp.ClientSession(
         base_url=URL(url).origin(),
         connector=connector,
-        # an address without a name has cookies too
+        # A host given as an IP address may set cookies too.
         cookie_jar=aiohttp.CookieJar(unsafe=True) if cookies is None else cookies,
         auto_decompress=False,
         trust_env=False,
         headers={"Accept": "*/*", "User-Agent": "study-audit"},
     )
-    # aiohttp repeats an idempotent request whose connection was closed under it, and has no public
-    # option against it. Here a send is a send; a test watches.
+    # aiohttp resends an idempotent request after a closed connection, and has no public option to
+    # disable that. A test checks that this works.
     session._retry_connection = False
     return session
 
@@ -56,8 +56,7 @@ def open_session(
 async def send(
     session: aiohttp.ClientSession, ask: Ask, answer: Answer, limits: ReadLimits
 ) -> None:
-    """Send once, read to the end or the limit, and fill the answer in. Only a cancellation is
-    raised."""
+    """Send a request once, read up to the limits, and fill `answer`. Raises only CancelledError."""
     headers = (*ask.headers, ("x-request-id", format_id_header(answer.request_id)))
     sent = replace(ask, headers=headers)
     exchange = exchange_messages if ask.method == WEBSOCKET else request
@@ -101,7 +100,7 @@ async def request(
 async def read_body(
     response: aiohttp.ClientResponse, answer: Answer, limits: ReadLimits, clock: asyncio.Timeout
 ) -> None:
-    """A stream has less time, counted from its first byte."""
+    """Read the body. A stream has `rest_s` from its first byte."""
     if limits.rest_s is not None and answer.kind in STREAM_TYPES:
         clock.reschedule(asyncio.get_running_loop().time() + limits.rest_s)
     chunks = []
@@ -120,8 +119,8 @@ STREAM_TYPES = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
 
 
 def run_in_loop(work: Coroutine[None, None, T], check: Callable[[], None]) -> T:
-    """In an event loop of its own. check: called often; the CellInterruptedError that it raises
-    comes out when the work has been cancelled."""
+    """Run `work` in a new event loop. check: called often; its CellInterruptedError cancels the
+    work and is raised afterwards."""
 
     async def watch() -> T:
         task = asyncio.ensure_future(work)

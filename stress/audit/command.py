@@ -1,4 +1,4 @@
-"""The command that an audit starts: the user's own, or the one that serves `main:app`."""
+"""The command that an audit starts: the user's, or one that serves `main:app`."""
 
 import os
 import re
@@ -22,8 +22,8 @@ ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class AuditedCommand:
-    """The program and its words as the user gave them, and the folder where it runs. variables: of
-    a trial, more than the user's."""
+    """The program and its arguments as the user gave them, and its working folder. variables: those
+    that a trial adds."""
 
     argv: tuple[str, ...]
     folder: Path
@@ -34,58 +34,58 @@ class AuditedCommand:
 
 
 def build_target_command(target: str, app_dir: Path, python: Path, port: int) -> AuditedCommand:
-    """The server of `main:app`, or of what the factory `main:create()` returns, on `port`, 0 for
-    one that is free. Raises UserError."""
+    """Build the command that serves `main:app` or the factory `main:create()` on `port`; 0 picks a
+    free one. Raises UserError."""
     if not TARGET.fullmatch(target):
         raise UserError(
-            f"{target!r} names no app: give module:attribute, such as main:app, or main:create() "
+            f"{target!r} is not an app; give module:attribute, such as main:app, or main:create() "
             "for a factory"
         )
     if not app_dir.is_dir():
         raise UserError(f"--app-dir {app_dir}: no such folder")
     program = shutil.which(str(python.expanduser().absolute()))
     if program is None:
-        raise UserError(f"--python {python}: no program is there; give the path of a Python")
+        raise UserError(f"--python {python}: not found; give the path of a Python")
     argv = build_app_argv(program, target, HOST, find_free_port(port))
     return AuditedCommand(argv, app_dir)
 
 
 def reject_command(command: AuditedCommand) -> None:
-    """Raises UserError for one that cannot be started, or that starts its app anew."""
+    """Raise UserError for a command that cannot start, or that restarts its app."""
     if not command.argv:
-        raise UserError("no command: write it after --, such as study audit -- uvicorn main:app")
+        raise UserError("no command; give it after --, such as study audit -- uvicorn main:app")
     if not command.folder.is_dir():
         raise UserError(f"{command.folder}: no such folder")
     if find_program(command) is None:
         raise UserError(
-            f"{command.argv[0]!r} is no program that can be started from "
-            f"{command.folder.resolve()}: correct its name, or give its path, such as "
+            f"{command.argv[0]!r} is not a program that can be started from "
+            f"{command.folder.resolve()}; correct its name, or give its path, such as "
             ".venv/bin/uvicorn; for an app give module:attribute, such as main:app"
         )
     reject_reload(command)
 
 
 def reject_reload(command: AuditedCommand) -> None:
-    """A server that starts the app anew is another app in the middle of an audit."""
+    """Raise UserError for a server that restarts the app, which would reset the measurement."""
     argv = command.argv
     if any(map(RELOAD.fullmatch, argv)):
         typed = shlex.join(each for each in argv if not RELOAD.fullmatch(each))
-        raise UserError(f"--reload restarts the app while it is measured: type {typed}")
+        raise UserError(f"--reload restarts the app while it is measured; run {typed}")
     for at, (program, word) in enumerate(pairwise(argv)):
         if Path(program).name == "fastapi" and word == "dev":
             typed = shlex.join((*argv[: at + 1], "run", *argv[at + 2 :]))
-            raise UserError(f"fastapi dev restarts the app while it is measured: type {typed}")
+            raise UserError(f"fastapi dev restarts the app while it is measured; run {typed}")
 
 
 def find_program(command: AuditedCommand) -> Path | None:
-    """As the system will: a name on PATH, or a path from the command's folder."""
+    """Find the program as the system does: on PATH, or by a path from the command's folder."""
     name = command.argv[0]
     found = shutil.which(str(command.folder / name) if os.sep in name else name)
     return Path(found).absolute() if found else None
 
 
 def find_interpreter(command: AuditedCommand) -> str | None:
-    """The Python that runs the command, where it or its first lines name one."""
+    """Return the Python that runs the command, from its name or its shebang."""
     program = find_program(command)
     if program is None:
         return None
@@ -94,8 +94,8 @@ def find_interpreter(command: AuditedCommand) -> str | None:
 
 
 def read_head(program: Path) -> Iterator[str]:
-    """The words of a script's first line, and of the second where the path of its Python is too
-    long for the first."""
+    """Yield the words of a script's shebang, and of its second line, which names the Python if its
+    path is too long for the shebang."""
     with program.open("rb") as file:
         head = file.read(LONGEST_SHEBANG)
     if head.startswith(b"#!"):
@@ -104,5 +104,5 @@ def read_head(program: Path) -> Iterator[str]:
 
 
 def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command, without what variables in it are set to: they may be secrets."""
+    """Hide the values of variables in a command: they may be secrets."""
     return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

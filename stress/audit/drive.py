@@ -1,4 +1,4 @@
-"""The load of an audit: the planned requests, the user's own locustfile, or their own traffic."""
+"""Runs the load of an audit: planned requests, the user's locustfile, or the user's own traffic."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -28,14 +28,14 @@ def drive_requests(
     show: Show,
     is_alive: Callable[[], bool] = lambda: True,
 ) -> Driven:
-    """What was measured is returned also where the load was interrupted or the app ended. Raises
-    UserError: nothing can be driven."""
+    """Run the load. Return the measurements even if the load is interrupted or the app ends. Raises
+    UserError if no route can be driven."""
     if plan.is_own_traffic:
         return await_own_traffic(load, interruption, show, is_alive)
     if plan.locustfile is not None:
         return drive_locustfile(url, plan, load, interruption, show, is_alive)
     if not plan.asks:
-        raise UserError("Nothing is to be asked: name a request with --request 'GET /items/1'")
+        raise UserError("No request to send; give one with --request 'GET /items/1'")
     driver = LoadDriver(url, plan, load, show)
     interrupted = None
 
@@ -57,16 +57,16 @@ def describe_pauses(longest_s: Second) -> tuple[str, ...]:
     if longest_s <= LATE_S:
         return ()
     return (
-        f"The load generator itself paused for up to {longest_s * 1000:.0f} ms: latencies may be "
-        "too long by as much.",
+        f"The load generator itself paused for up to {longest_s * 1000:.0f} ms; latencies may be "
+        "too high by that much.",
     )
 
 
 def await_own_traffic(
     load: AuditLoad, interruption: Interruption, show: Show, is_alive: Callable[[], bool]
 ) -> Driven:
-    """Until Ctrl-C, which is its usual end, or until the app ends. No rows: the clients are the
-    user's."""
+    """Wait until Ctrl-C, the usual end, or until the app ends. There are no rows, since the clients
+    are the user's."""
     show("Send your own requests now; Ctrl-C ends the audit.")
     began_s, interrupted = monotonic(), None
     try:

@@ -1,4 +1,4 @@
-"""A user's own locustfile as the load of an audit: Locust runs it, headless, in its own process."""
+"""Runs a user's locustfile as the load of an audit, in a headless Locust process."""
 
 import json
 import math
@@ -22,15 +22,15 @@ PLUGIN = Path(__file__).with_name("locust_plugin.py")
 ROWS_VARIABLE = "STUDY_AUDIT_ROWS"
 PHASE = "locustfile"
 GRACE_S: Second = 60.0
-"""For Locust to start, and to stop its users."""
+"""Time for Locust to start and to stop its users."""
 END_S: Second = 10.0
 
 
 def find_locustfile(given: Path | None, folder: Path) -> Path:
-    """Raises UserError."""
+    """Return the locustfile's path. Raises UserError."""
     path = (folder / (given or "locustfile.py")).resolve()
     if not path.is_file():
-        raise UserError(f"--drive locustfile finds no {path.name}: name yours with --locustfile")
+        raise UserError(f"--drive locustfile: {path.name} not found; give yours with --locustfile")
     return path
 
 
@@ -53,8 +53,8 @@ def drive_locustfile(
     show: Show,
     is_alive: Callable[[], bool],
 ) -> Driven:
-    """What was measured is returned also where the load was interrupted or the app ended. Raises
-    UserError."""
+    """Run the locustfile. Return the measurements even if the load is interrupted or the app ends.
+    Raises UserError."""
     assert plan.locustfile is not None
     show(f"Locust runs {plan.locustfile.name} for {math.ceil(load.duration_s)} s.")
     with tempfile.TemporaryDirectory(prefix="study-audit-") as folder:
@@ -80,7 +80,7 @@ def run_locust(
     interruption: Interruption,
     is_alive: Callable[[], bool],
 ) -> str | None:
-    """Why it ended before its time; None where it did not."""
+    """Run Locust, and return why it ended early; None if it did not."""
     limit_s = load.duration_s + load.timeout_s + GRACE_S
     try:
         process.start(command)
@@ -93,7 +93,7 @@ def run_locust(
 
 
 def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:
-    """A torn last line is dropped: it is what SIGKILL leaves."""
+    """Read the rows; drop a torn last line, which SIGKILL leaves."""
     rows: list[Row] = []
     if not file.exists():
         return rows

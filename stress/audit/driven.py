@@ -1,4 +1,4 @@
-"""How much load an audit makes, and what comes of it."""
+"""The size of an audit's load, and its result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from scenarios.units import Second
 from stress.audit.ask import Ask
 
 Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
-"""As ASKED has it."""
+"""A row in the order of ASKED."""
 Show = Callable[[str], None]
 APP_ENDED = "the app ended by itself"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditLoad:
-    """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes.
-    only_together: no route is asked alone first. journals: the folder that the probe writes to;
-    None where there is no probe."""
+    """t0_s: the audit's start by time.monotonic(). duration_s: of the phase with all routes.
+    only_together: skip the phases with one route. journals: the probe's folder; None without a
+    probe."""
 
     t0_s: float
     users: int = 20
@@ -32,8 +32,8 @@ class AuditLoad:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """rows: of records.audit.ASKED. interrupted: why the load was cut short; None where it was
-    not. warnings: sentences. asks: that were driven."""
+    """rows: of records.audit.ASKED. interrupted: why the load stopped early, else None. warnings:
+    sentences. asks: the driven requests."""
 
     rows: pl.DataFrame
     phases: tuple[Phase, ...]

@@ -1,9 +1,8 @@
-"""A value for a parameter or a body: one that the API's author states, or one that its schema
-accepts.
+"""Chooses a value for a parameter or a body: the document's own, or one that its schema accepts.
 
-Stated values come first: `example`, `examples`, `default`, `const`, `enum`. Then plain values such
-as 1 that the schema accepts: an item 1 exists more often than an item -7310. Where none fits, as
-for a pattern, a library generates one, with a fixed seed.
+Stated values come first: `example`, `examples`, `default`, `const`, `enum`. Next come plain values
+such as 1 that the schema accepts: item 1 exists more often than item -7310. If none fits, as for a
+pattern, a library generates one with a fixed seed.
 """
 
 import json
@@ -22,7 +21,7 @@ from stress.places import ROOT
 MOST_DEPTH = 24
 MOST_ITEMS = 20
 MOST_SCHEMAS = 500
-"""Looked at for one value: alternatives within alternatives multiply."""
+"""Limit of schemas visited per value: nested alternatives multiply."""
 GENERATOR = """import sys
 sys.path.insert(0, sys.argv[1])
 from stress.audit.generate_value import main
@@ -34,7 +33,7 @@ Node = Mapping[str, object]
 
 
 class CannotFillError(Exception):
-    """Why a value cannot be chosen, in words that complete "it cannot be asked: "."""
+    """The reason why no value can be chosen; completes "it cannot be sent: "."""
 
 
 class Stated(NamedTuple):
@@ -44,14 +43,14 @@ class Stated(NamedTuple):
 
 @dataclass(slots=True)
 class Search:
-    """How far the search for one value has come."""
+    """Progress of the search for one value."""
 
     looked_at: int = 0
     depth: int = 0
 
 
 def get_node(value: object) -> Node:
-    """An object of a JSON document; empty where it is something else."""
+    """Return the value if it is a JSON object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -73,7 +72,7 @@ def resolve(node: object, document: Node) -> Node:
 
 
 def follow_pointer(pointer: str, document: Node) -> object:
-    """By RFC 6901."""
+    """Follow a JSON pointer (RFC 6901). Raises CannotFillError."""
     found: object = document
     for part in pointer.split("/")[1:]:
         key = unquote(part).replace("~1", "/").replace("~0", "~")
@@ -87,7 +86,7 @@ def follow_pointer(pointer: str, document: Node) -> object:
 
 
 def find_stated_value(node: Node, document: Node) -> Stated | None:
-    """The first value that the description states, of a parameter, a media type or a schema."""
+    """Return the first value stated for a parameter, a media type or a schema."""
     if "example" in node:
         return Stated(node["example"], "example")
     for each in list_examples(node, document):
@@ -110,13 +109,13 @@ def list_examples(node: Node, document: Node) -> Iterator[object]:
 
 
 def choose_value(schema: object, document: Node, search: Search | None = None) -> Stated:
-    """Raises CannotFillError."""
+    """Choose a value for the schema. Raises CannotFillError."""
     search = search or Search()
     search.looked_at += 1
     if search.looked_at > MOST_SCHEMAS:
         raise CannotFillError(f"its schema has more than {MOST_SCHEMAS} parts")
     if search.depth > MOST_DEPTH:
-        raise CannotFillError("its schema needs a value inside itself without end")
+        raise CannotFillError("its schema requires infinite nesting")
     node = resolve(schema, document)
     stated = find_stated_value(node, document)
     if stated is not None and (stated.value is not None or allows_null(node)):
@@ -136,7 +135,7 @@ def allows_null(node: Node) -> bool:
 
 
 def assemble(node: Node, document: Node, search: Search) -> Stated | None:
-    """From its parts: required properties, fewest items, the alternatives. None for a scalar."""
+    """Build a value from required properties, fewest items or alternatives; None for a scalar."""
     if node.get("type") == "object" or "properties" in node:
         return Stated(assemble_object(node, document, search), "schema")
     if node.get("type") == "array":
@@ -155,7 +154,7 @@ def assemble(node: Node, document: Node, search: Search) -> Stated | None:
 
 
 def combine(key: str, options: Sequence[object], document: Node, search: Search) -> Stated:
-    """All parts of an allOf; of anyOf and oneOf the first that is not null and can be filled."""
+    """Merge all parts of an allOf; for anyOf and oneOf, take the first non-null one that works."""
     if key == "allOf":
         values = [choose_value(each, document, search) for each in options]
         merged: dict[str, object] = {}
@@ -182,7 +181,7 @@ def assemble_object(node: Node, document: Node, search: Search) -> dict[str, obj
 
 
 def choose_plain_value(node: Node) -> Stated:
-    """A plain value that the schema accepts; otherwise one that a library generates."""
+    """Return a plain value that the schema accepts, otherwise a generated one."""
     try:
         schema = as_json_schema(node)
         text = json.dumps(schema)
@@ -190,13 +189,13 @@ def choose_plain_value(node: Node) -> Stated:
         return Stated(plain, "schema") if plain is not None else run_generator(text)
     except CannotFillError:
         raise
-    except Exception as error:  # a broken schema fails anywhere in a library, with any error
+    except Exception as error:  # a library may raise any error for a broken schema
         raise CannotFillError("no value fits its schema") from error
 
 
 @lru_cache(maxsize=1000)
 def run_generator(schema: str) -> Stated:
-    """In a process that is ended when it takes too long."""
+    """Generate a value in a process, which is killed after GENERATOR_S."""
     try:
         done = subprocess.run(
             (sys.executable, "-P", "-c", GENERATOR, str(ROOT)),
@@ -212,7 +211,7 @@ def run_generator(schema: str) -> Stated:
 
 
 def as_json_schema(node: Node) -> dict[str, object]:
-    """OpenAPI 3.0 has booleans for exclusive bounds, as JSON Schema had in its draft 4."""
+    """Convert the boolean exclusive bounds of OpenAPI 3.0 (JSON Schema draft 4) to numbers."""
     schema = {
         key: value for key, value in node.items() if key not in ("$schema", "$id", "nullable")
     }

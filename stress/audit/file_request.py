@@ -1,4 +1,4 @@
-"""A request as a user's file names it, before it is known whether it may be sent."""
+"""A request in a user's file, before the audit decides whether to send it."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
@@ -16,16 +16,16 @@ OF_CONNECTION = frozenset(
         "sec-websocket-extensions", "sec-websocket-accept",
     }
 )  # fmt: skip
-"""Headers of the connection that the request was made on."""
+"""Headers of the original connection."""
 OF_CACHE = frozenset({"if-none-match", "if-modified-since"})
-"""A browser sends them because it has the answer: with them the app would do no work."""
+"""Headers of a browser that has a cached response: with them, the app would do no work."""
 PRINTABLE = "".join(map(chr, range(33, 127)))
 
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """url: absolute, or a path where the file names no host; "" where it cannot be read. problem:
-    why it cannot be sent; "" where it can. Its repr shows no secret."""
+    """url: absolute, or a path if the file has no host; "" if unreadable. problem: why it cannot be
+    sent, else "". Its repr shows no secret."""
 
     method: str
     url: str = field(repr=False)
@@ -36,8 +36,8 @@ class FileRequest:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """host: "name:port", without the port where it is the usual one; "" where there is none. path:
-    as it may be shown. target: with its query."""
+    """host: "name:port", without a default port; "" if there is none. path: may be shown.
+    target: with the query."""
 
     host: str
     path: str
@@ -45,38 +45,38 @@ class Address:
 
 
 def parse_address(request: FileRequest) -> Address:
-    """Raises CannotFillError."""
+    """Parse the request's URL. Raises CannotFillError."""
     if not request.url and request.problem:
         raise CannotFillError(request.problem)
     if not TOKEN.match(request.method):
-        raise CannotFillError("its method is none")
+        raise CannotFillError("its method is invalid")
     try:
         parts = urlsplit(request.url)
         port = parts.port
     except ValueError as error:
-        raise CannotFillError("its address is none") from error
+        raise CannotFillError("its address is invalid") from error
     if parts.scheme and (parts.scheme not in PORTS or not parts.hostname):
-        raise CannotFillError("its address is not one of HTTP")
+        raise CannotFillError("its address is not an HTTP address")
     usual = port is None or port == PORTS.get(parts.scheme)
     host = escape(parts.hostname or "") + ("" if usual else f":{port}")
     path, query = escape(parts.path or "/"), escape(parts.query)
     if not path.startswith("/") or path.startswith("//"):
-        raise CannotFillError("its path does not begin with one /")
+        raise CannotFillError("its path must begin with exactly one /")
     return Address(host, path, f"{path}?{query}" if query else path)
 
 
 def escape(text: str) -> str:
-    """As a browser does it: what is escaped already stays."""
+    """Escape the text as a browser does; keep existing escapes."""
     return quote(text, safe=PRINTABLE)
 
 
 def choose_method(request: FileRequest) -> str:
-    """Browsers and editors know a websocket by its address."""
+    """Return the method; browsers and editors mark a websocket by its address."""
     return WEBSOCKET if request.url.startswith(("ws:", "wss:")) else request.method
 
 
 def build_ask(request: FileRequest, address: Address, file_name: str) -> Ask:
-    """Raises CannotFillError."""
+    """Build the request to send. Raises CannotFillError."""
     if request.problem:
         raise CannotFillError(request.problem)
     if request.body is not None and len(request.body) > MOST_BODY:
@@ -89,7 +89,7 @@ def build_ask(request: FileRequest, address: Address, file_name: str) -> Ask:
 
 
 def choose_headers(request: FileRequest) -> Headers:
-    """What belongs to a request of its own. Several cookie headers, as HTTP/2 has them, are one.
+    """Return the headers to send. Join several cookie headers, which HTTP/2 allows, into one.
     Raises CannotFillError."""
     dropped = NOT_SENT | OF_CONNECTION | OF_CACHE
     found = [

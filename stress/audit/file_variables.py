@@ -1,4 +1,4 @@
-"""The variables of an `.http` file: `@name = value`, and `{{name}}` where it is used."""
+"""The variables of an `.http` file: set by `@name = value`, used as `{{name}}`."""
 
 import os
 import re
@@ -9,15 +9,15 @@ from uuid import uuid4
 from stress.audit.parse_requests import MOST_BODY
 
 USE = re.compile(r"\{\{ *([$A-Za-z0-9_][ -z|~]*?) *\}\}")
-"""Names in plain characters: they are shown where they are not set."""
+"""Matches names in plain characters only, since messages show unset names."""
 OF_ENVIRONMENT = re.compile(r"\$(?:processEnv\s+|env\.)(\w+)\Z")
 UNIQUE = frozenset({"$uuid", "$guid", "$random.uuid"})
 MOST_NESTED = 10
-"""A value may use other variables; two that use each other stay as they are."""
+"""Limit of nested variables; two that use each other stay unresolved."""
 
 
 def fill_variables(text: str, variables: Mapping[str, str]) -> str:
-    """What is not set stays as it is."""
+    """Replace the variables in the text; unset ones stay unchanged."""
     for _ in range(MOST_NESTED):
         filled = USE.sub(lambda use: look_up(use, variables), text)
         if filled == text or len(filled) > MOST_BODY:
@@ -38,5 +38,5 @@ def look_up(use: re.Match[str], variables: Mapping[str, str]) -> str:
 
 
 def list_unset(text: str) -> Sequence[str]:
-    """Of a text that is filled. A name may come with arguments."""
+    """Return the names of unset variables in a filled text, without their arguments."""
     return [found.split()[0] for found in USE.findall(text)]

@@ -1,4 +1,4 @@
-"""The request for one operation of an OpenAPI document: its parameters and its body, filled."""
+"""Builds the request for an operation of an OpenAPI document: fills its parameters and body."""
 
 import json
 import re
@@ -22,12 +22,12 @@ SAFE = "/:@!$&'()*+,;=-._~"
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
 FORM_TYPE = "application/x-www-form-urlencoded"
 REQUEST_SET = {"accept", "content-type", "authorization", *NOT_SENT}
-"""Header parameters that are not filled: the specification says so, or the load sets them."""
+"""Header parameters that are not filled: the specification ignores them, or the load sets them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """route: the path's template with the document's base path in front."""
+    """route: the document's base path and the path's template."""
 
     method: str
     route: str
@@ -37,7 +37,7 @@ class Operation:
 
 @dataclass(slots=True)
 class Parts:
-    """Of one request, while its parameters are filled."""
+    """The parts of one request while its parameters are filled."""
 
     path: str
     query: list[tuple[str, str]]
@@ -47,7 +47,7 @@ class Parts:
 
 
 def fill_operation(operation: Operation, document: Node, given: frozenset[str]) -> Ask:
-    """One request to it. Raises CannotFillError."""
+    """Build one request for the operation. Raises CannotFillError."""
     parts = Parts(operation.route, [], [], [], [])
     for each in operation.parameters:
         if is_needed(each, given):
@@ -74,7 +74,7 @@ def is_needed(parameter: Node, given: frozenset[str]) -> bool:
     place = parameter.get("in")
     if place == "header" and (name in REQUEST_SET or name in given):
         return False
-    if place == "cookie" and "cookie" in given:  # all cookies are the user's then
+    if place == "cookie" and "cookie" in given:  # the user sets all cookies
         return False
     return parameter.get("required") is True or place == "path"
 
@@ -98,11 +98,11 @@ def fill_parameter(parts: Parts, parameter: Node, document: Node) -> None:
     elif place == "cookie":
         parts.cookies.append(f"{check_name(name)}={quote(text)}")
     else:
-        raise CannotFillError(str(parameter.get("why", f"its parameter {name!r} has no place")))
+        raise CannotFillError(str(parameter.get("why", f"its parameter {name!r} has no location")))
 
 
 def choose_parameter_value(parameter: Node, document: Node) -> Stated:
-    """From the parameter, its media type, or its schema; Swagger 2.0 has no schema of its own."""
+    """Choose from the parameter, its media type or its schema, which Swagger 2.0 does not nest."""
     stated = find_stated_value(
         {key: parameter[key] for key in ("example", "examples") if key in parameter}, document
     )
@@ -119,7 +119,7 @@ def choose_media_value(media: Node, document: Node) -> Stated:
 
 
 def list_query_pairs(name: str, value: object, parameter: Node) -> list[tuple[str, str]]:
-    """In the styles form and deepObject."""
+    """Return the query pairs in the styles form and deepObject."""
     if isinstance(value, dict):
         deep = parameter.get("style") == "deepObject"
         return [
@@ -132,11 +132,11 @@ def list_query_pairs(name: str, value: object, parameter: Node) -> list[tuple[st
 
 
 def write_text(name: str, value: object) -> str:
-    """In the style simple."""
+    """Return the text in the style simple. Raises CannotFillError."""
     if isinstance(value, list):
         return ",".join(write_text(name, each) for each in value)
     if value is None or isinstance(value, dict):
-        raise CannotFillError(f"its parameter {name!r} has a value that is no text")
+        raise CannotFillError(f"its parameter {name!r} has a value that is not text")
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -148,12 +148,12 @@ def check_name(text: str) -> str:
 
 def check_header(text: str) -> str:
     if not text.isascii() or not text.isprintable() or text != text.strip():
-        raise CannotFillError("a header of it has characters that cannot be sent")
+        raise CannotFillError("one of its headers has characters that cannot be sent")
     return text
 
 
 def fill_body(parts: Parts, operation: Operation, document: Node) -> bytes | None:
-    """JSON or a form; None where no body is needed. Raises CannotFillError."""
+    """Return a JSON or form body; None if none is needed. Raises CannotFillError."""
     body = resolve(operation.node.get("requestBody"), document)
     if not body or (body.get("required") is not True and operation.method == "GET"):
         return None

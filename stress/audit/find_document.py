@@ -1,4 +1,4 @@
-"""The app's OpenAPI document, from the running app: at a usual address, or where its page says."""
+"""Finds the running app's OpenAPI document: at a common path, or as linked on its docs page."""
 
 import html
 import re
@@ -18,7 +18,7 @@ from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption
 
 PLAIN = ("accept-encoding", "identity")
-"""The client does not unpack: under load that would be work of ours."""
+"""The client does not decompress, because that would use CPU under load."""
 ADDRESSES = (
     "/openapi.json", "/schema/openapi.json", "/api/openapi.json", "/api/v1/openapi.json",
     "/openapi/openapi.json", "/swagger.json",
@@ -30,7 +30,7 @@ FETCH = ReadLimits(timeout_s=10.0, most_bytes=8 << 20, keep=True)
 
 @dataclass(frozen=True, slots=True)
 class ApiDocument:
-    """base: the path in front of all its paths."""
+    """base: the common prefix of all its paths."""
 
     address: str
     base: str
@@ -38,14 +38,14 @@ class ApiDocument:
 
 
 class DocumentFinder:
-    """Asks one address after the other, each once."""
+    """A search that requests one address after another, each once."""
 
     def __init__(self, session: aiohttp.ClientSession, headers: Headers) -> None:
         others = (each for each in headers if each[0].lower() != PLAIN[0])
         self._session, self._headers = session, (*others, PLAIN)
 
     async def find(self) -> tuple[str, bytes] | None:
-        """Address and text. Raises UserError: it is there, and too long or too slow."""
+        """Return address and text. Raises UserError if the document is too long or too slow."""
         for each in ADDRESSES:
             if text := await self._fetch(each):
                 return each, text
@@ -58,7 +58,7 @@ class DocumentFinder:
                     continue
                 path = address.path
                 if address.netloc or path.startswith("//") or not path.isascii():
-                    continue  # on another host: not what the user named
+                    continue  # on another host, which the user did not give
                 if text := await self._fetch(address.path):
                     return address.path, text
         return None
@@ -67,24 +67,24 @@ class DocumentFinder:
         answer = Answer(make_first_id(getrandbits(16), 0, 0))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
         if (answer.error or "").startswith("ClientConnector"):
-            raise UserError("no server answers there: is it running, and is --url right?")
+            raise UserError("no server responds there; check that it runs and that --url is right")
         if answer.status != 200 and answer.error != "timeout":
             return None
         if answer.error == "too long":
             raise UserError(
-                f"GET {path} has more than {FETCH.most_bytes >> 20} MB: name what to ask with "
+                f"GET {path} has more than {FETCH.most_bytes >> 20} MB; give requests with "
                 "--request"
             )
         if answer.error is not None:
             raise UserError(
-                f"GET {path} was not answered within {FETCH.timeout_s:g} s: name what to ask with "
+                f"GET {path} was not answered within {FETCH.timeout_s:g} s; give requests with "
                 "--request"
             )
         return answer.body
 
 
 def fetch_document(url: str, headers: Headers, interruption: Interruption) -> ApiDocument | None:
-    """None where the app has none. Raises UserError, CellInterruptedError."""
+    """Fetch the app's document, or return None. Raises UserError, CellInterruptedError."""
 
     async def fetch() -> tuple[str, bytes] | None:
         async with open_session(url) as session:

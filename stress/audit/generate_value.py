@@ -1,7 +1,7 @@
-"""A process that chooses a value for one JSON schema: from standard input to standard output.
+"""A process that reads a JSON schema from stdin and writes a value for it to stdout.
 
-A process of its own, since a stranger's pattern can keep a regular expression busy for years, which
-nothing else ends.
+It runs separately so that it can be killed: an untrusted pattern may keep a regular expression busy
+for years.
 """
 
 import json
@@ -16,8 +16,8 @@ from stress.audit.plain_values import find_plain_value
 
 
 def choose_or_generate(schema: dict[str, object]) -> tuple[object, str]:
-    """The same value each time, and where it comes from. Raises whatever a schema that allows
-    nothing, or is none, makes of it."""
+    """Return a value, the same every time, and its source. May raise any error for a schema that is
+    invalid or allows no value."""
     plain = find_plain_value(schema)
     if plain is not None:
         return plain, "schema"

@@ -1,5 +1,5 @@
-"""Runs in the service's own interpreter, Python 3.9 and newer, with nothing of ours. Prints how
-many milliseconds it takes to hand a call that does nothing to a thread and to await its result."""
+"""Prints the milliseconds to move an empty call to a thread and await its result. Runs in the
+service's interpreter (Python 3.9 or newer) without any of this project's modules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def hand_to_executor(call: Callable[[], None]) -> None:
 
 
 def find_hand_over() -> HandOver:
-    """anyio's pool where the service has it, as FastAPI does."""
+    """Return anyio's run_sync if the service has anyio, as FastAPI does."""
     try:
         run_sync: HandOver = import_module("anyio.to_thread").run_sync
     except ImportError:

@@ -1,4 +1,4 @@
-"""What an app's output says to a person of why it ended."""
+"""Finds the reason for an app's end in its output."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 READ_BYTES = 65_536
-"""From the log's end."""
+"""Read from the log's end."""
 LONGEST = 300
 TRACEBACK = "Traceback (most recent call last):"
 ERROR = re.compile(
@@ -14,12 +14,12 @@ ERROR = re.compile(
 )
 TEXT_KEYS = ("exception", "error", "event", "message", "msg")
 IN_GROUP = re.compile(r"^\s*[|+]-*\s?")
-"""How Python begins each line of an exception group."""
+"""Python's prefix of each line in an exception group."""
 NOTHING = "it printed nothing"
 
 
 def read_last_words(log: Path) -> str:
-    """The exception of the last traceback; otherwise the last line that speaks of an error;
+    """Return the exception of the last traceback, otherwise the last line that mentions an error,
     otherwise the last line."""
     lines = read_last_lines(log)
     words = find_exception(lines) or find_error(lines) or (lines[-1].strip() if lines else NOTHING)
@@ -27,7 +27,7 @@ def read_last_words(log: Path) -> str:
 
 
 def read_last_lines(log: Path) -> list[str]:
-    """Those that are not empty. A line in JSON is replaced by its text."""
+    """Return the non-empty lines; replace a JSON line by its text."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -46,12 +46,12 @@ def expand_line(line: str) -> Iterator[str]:
     if not isinstance(parsed, dict):
         yield line
         return
-    for key in reversed(TEXT_KEYS):  # the exception last: it says the most
+    for key in reversed(TEXT_KEYS):  # the exception last, since it says the most
         yield from str(parsed.get(key, "")).splitlines()
 
 
 def find_exception(lines: list[str]) -> str | None:
-    """`KeyError: 'TOKEN'`, with the lines of its message. The frames above it are indented."""
+    """Return `KeyError: 'TOKEN'` with its message. The frames above it are indented."""
     starts = [at for at, line in enumerate(lines) if TRACEBACK in line]
     if not starts:
         return None
@@ -65,7 +65,7 @@ def find_exception(lines: list[str]) -> str | None:
 
 
 def is_open(line: str) -> bool:
-    """Whether an exception's message goes on in the next lines: pydantic's does."""
+    """Return True if the message continues on the next lines, as pydantic's does."""
     return bool(re.search(r"\d+ validation errors? for \w+$", line))
 
 

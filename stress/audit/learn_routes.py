@@ -1,7 +1,7 @@
-"""Which routes the app took the first requests for, from what its probe has written by then.
+"""Learns the routes of the first requests from the app's probe.
 
-A path that no document has a template for would be a route of its own: each user of a recording
-another one, and its path, which may be a secret, in every record.
+Without a template in a document, every path would be its own route, and each path, which may be a
+secret, would be in every record.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from stress.audit.ask import Ask, Templates
 from stress.audit.driven import Row
 
 LEARN_S: Second = 1.5
-"""The probe writes four times a second; a request that never reached the app is not written."""
+"""The probe writes four times per second, but nothing for requests that never reach the app."""
 LOOK_S: Second = 0.1
 Paths = Mapping[tuple[str, str], str]
-"""Routes by method and path."""
+"""Maps method and path to the route."""
 
 
 async def learn_routes(folder: Path, rows: Sequence[Row], templates: Templates) -> Paths:
-    """folder: of the probe's journals. Rows whose route is a template already are left out."""
+    """Return the routes of rows that have no template yet. folder: of the probe's journals."""
     known = frozenset(templates)
     paths = {row[2]: (row[3], row[4]) for row in rows if (row[3], row[4]) not in known}
     deadline_s = monotonic() + LEARN_S
@@ -37,7 +37,7 @@ async def learn_routes(folder: Path, rows: Sequence[Row], templates: Templates) 
 
 
 def read_routes(folder: Path) -> Mapping[int, str]:
-    """By the id of the request."""
+    """Return the routes by request id."""
     journals, _ = read_journals(sorted(folder.glob("probe-*.journal")))
     handlers = build_handlers_table(journals, 0.0, monotonic())
     known = handlers.select("request_id", "route").drop_nulls()

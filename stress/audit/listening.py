@@ -1,4 +1,4 @@
-"""Where a service listens, from its own processes' sockets."""
+"""Finds the ports of a service from the sockets of its processes."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A process that has a listening TCP socket; a forked worker has its parent's too."""
+    """A process with a listening TCP socket; a forked worker shares its parent's."""
 
     pid: int
     host: str
@@ -36,7 +36,7 @@ def list_listeners(processes: Iterable[psutil.Process]) -> list[Listener]:
 
 
 def build_url(listeners: Iterable[Listener]) -> str | None:
-    """`http://127.0.0.1:8000` of listeners on one port; None where no address answers."""
+    """Return a URL such as `http://127.0.0.1:8000` for one port; None if no address responds."""
     listeners = list(listeners)
     hosts = [each.host for each in listeners]
     names = LOOPBACK if set(hosts) & {*WILDCARDS, *LOOPBACK} else tuple(dict.fromkeys(hosts))
@@ -48,7 +48,7 @@ def build_url(listeners: Iterable[Listener]) -> str | None:
 
 
 def speaks_tls(url: str) -> bool:
-    """Whether what listens there answers a TLS handshake; a plain HTTP server refuses it."""
+    """Return True if the server accepts a TLS handshake, which a plain HTTP server refuses."""
     place = urlsplit(url)
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent inside it
@@ -56,7 +56,7 @@ def speaks_tls(url: str) -> bool:
     try:
         with socket.create_connection(address, CONNECT_WITHIN_S) as plain:
             context.wrap_socket(plain).close()
-    except ssl.SSLError as error:  # an alert is TLS, too: it wants a client's certificate
+    except ssl.SSLError as error:  # an alert is TLS too: the server wants a client certificate
         return "ALERT" in (error.reason or "")
     except OSError:
         return False

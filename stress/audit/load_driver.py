@@ -1,6 +1,6 @@
-"""Users who ask, phase by phase, and a row for each request, by its client.
+"""Drives the users phase by phase and records a row per request on the client side.
 
-Closed loop: each user asks, waits for the answer, and asks again.
+Closed loop: each user sends a request, waits for the response, and sends the next one.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ from stress.audit.schedule import PlannedPhase, format_users, plan_phases
 from stress.interruption import CellInterruptedError
 
 FIRST_REST_S: Second = 3.0
-"""A stream that has not ended so long after its first byte is taken for endless."""
+"""A stream still open this long after its first byte counts as endless."""
 FIRST_PHASE, BEFORE_PHASE, CHECK_PHASE = "first requests", "--before", "does it still answer"
 BACKGROUND_EVERY_S: Second = 0.1
 AFTER_FAILURE_S: Second = 0.1
-"""A user whose request failed without an answer waits so long: a server that is gone is not
-flooded with rows."""
+"""Pause of a user after a request without a response, so that a dead server does not flood the
+table with rows."""
 ALONE_PAUSE_S: Second = 0.005
-"""With one user a request has ended in the app too before the next comes: what it costs is its
-own."""
+"""Pause of a single user, so that each request has ended in the app before the next one, and its
+cost is its own."""
 BEAT_S: Second = 0.02
 
 
@@ -46,14 +46,14 @@ class SimulatedUser:
     session: aiohttp.ClientSession
     next_id: int
     sockets: aiohttp.ClientSession
-    """With the same cookies."""
+    """Session for websockets, with the same cookies."""
 
     def choose_session(self, ask: Ask) -> aiohttp.ClientSession:
         return self.sockets if ask.method == WEBSOCKET else self.session
 
 
 def open_user(url: str, number: int, first_id: int) -> SimulatedUser:
-    """The caller closes its sessions."""
+    """Open a user; the caller closes its sessions."""
     session = open_session(url)
     sockets = open_session(url, session.cookie_jar, keeps_connections=False)
     return SimulatedUser(number, session, first_id, sockets)
@@ -95,10 +95,10 @@ class LoadDriver:
             self.latest_beat_s = max(self.latest_beat_s, monotonic() - due_s)
 
     async def _send_before(self) -> None:
-        """One user first: what fails once is not sent by all."""
+        """Send the --before requests: one user first, so that a failure is not repeated by all."""
         if not self.plan.before:
             return
-        self.show(f"Each of {format_users(self.load.users + 1)} sends what --before names.")
+        self.show(f"Each of {format_users(self.load.users + 1)} sends the --before requests.")
         began_s = monotonic()
         await self._prepare(self.users[0])
         await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
@@ -108,13 +108,13 @@ class LoadDriver:
         for ask in self.plan.before:
             answer = await self._send(user, ask, BEFORE_PHASE, ReadLimits(self.load.timeout_s))
             if answer.status is None or answer.status >= 400:
-                said = answer.error if answer.status is None else f"answers {answer.status}"
+                said = answer.error if answer.status is None else f"returns {answer.status}"
                 raise build_cannot_run_error(
-                    f"{ask.name} of --before {said}: check its path, its body and --header"
+                    f"{ask.name} of --before {said}; check its path, its body and --header"
                 )
 
     async def _send_first(self) -> None:
-        """Each request once, alone: finds those that are driven. Raises UserError: none is."""
+        """Send each request once, alone, to find those to drive. Raises UserError if all fail."""
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()
@@ -129,17 +129,17 @@ class LoadDriver:
             self.show(each)
         if all(each.is_refused for each in answers):
             raise build_cannot_run_error(
-                f"{self.url}: nobody answers ({answers[0].error}); start that server, or correct "
-                "its address"
+                f"{self.url}: nothing is listening ({answers[0].error}); start that server, or "
+                "correct its address"
             )
         if not self.driven:
             raise build_cannot_run_error(
-                "No route answered as it should, so none was driven: name one that does with "
+                "No route responded successfully, so none was driven; give one that does with "
                 f"--request. {' '.join(self.warnings[:3])}"
             )
 
     async def _learn_routes(self) -> Sequence[Ask]:
-        """The planned asks, with the routes that the app took them for. So have all rows."""
+        """Return the planned requests with the app's own routes, and rename all rows alike."""
         if self.load.journals is None:
             return self.plan.asks
         routes = await learn_routes(self.load.journals, self.rows, self.plan.templates)
@@ -155,7 +155,7 @@ class LoadDriver:
         routes = len(planned[-1].routes)
         self.show(
             f"{routes} route{'s' if routes > 1 else ''}, {format_users(self.load.users)}, "
-            f"{len(planned)} phases: {total_s:.0f} s, and each phase waits for its last answers."
+            f"{len(planned)} phases: {total_s:.0f} s, and each phase waits for its last responses."
         )
         for each in planned:
             self.show(f"{each.name}: {each.length_s:.1f} s")
@@ -175,9 +175,9 @@ class LoadDriver:
         self._add_phase(phase.name, began_s, phase.users, phase.asks)
 
     async def _check_answers(self, phase: PlannedPhase, asks: Sequence[Ask]) -> None:
-        """Raises CellInterruptedError where a phase got no answer, and then the cheapest route,
-        which has answered before and is asked alone, gets none either: what is blocked for good
-        would be measured as the latency of every route to come."""
+        """Raise CellInterruptedError if a phase got no response and the cheapest route, which
+        responded before, gets none when sent alone. Otherwise a service that is blocked for good
+        would count as latency of all later routes."""
         ask = self._find_cheapest(asks)
         answered = [row for row in self.rows if row[7] is not None]
         if any(row[0] == phase.name for row in answered):
@@ -185,13 +185,13 @@ class LoadDriver:
         if not any(f"{row[3]} {row[4]}" == ask.name for row in answered):
             return
         began_s, timeout_s = monotonic(), self.load.timeout_s
-        self.show(f"{phase.name}: no answer; {ask.name} is asked once more.")
+        self.show(f"{phase.name}: no response; {ask.name} is sent once more.")
         answer = await self._send(self.users[-1], ask, CHECK_PHASE, ReadLimits(timeout_s))
         self._add_phase(CHECK_PHASE, began_s, 1, (ask,))
         if answer.status is None:
             raise CellInterruptedError(
-                f"after {phase.name}, your service answers nothing more: {ask.name}, sent alone, "
-                f"got no answer within {timeout_s:g} s"
+                f"after {phase.name}, your service stopped responding: {ask.name}, sent alone, "
+                f"got no response within {timeout_s:g} s"
             )
 
     async def _ask_until(self, until_s: float, user: SimulatedUser, phase: PlannedPhase) -> None:
@@ -213,7 +213,7 @@ class LoadDriver:
             await asyncio.sleep(BACKGROUND_EVERY_S)
 
     def _find_cheapest(self, asks: Sequence[Ask]) -> Ask:
-        """By the median latency of its first request and its phase with one user."""
+        """Find the lowest median latency over the first request and the phase with one user."""
         alone = {FIRST_PHASE, *(each.name for each in self.phases if each.users == 1)}
         took_s: dict[str, list[float]] = {}
         for phase, _, _, method, route, started_s, ended_s, *_ in self.rows:
@@ -245,6 +245,6 @@ class LoadDriver:
 
 
 def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:
-    """Without end: all asks in an order of the user's own, again and again."""
+    """Yield all requests in this user's own order, repeatedly and without end."""
     order = Random(user).sample(asks, len(asks))
     return chain.from_iterable(repeat(order))

@@ -1,9 +1,9 @@
-"""Records each request of a user's own locustfile. Only Locust's own process loads this file, next
-to the user's; it imports nothing of ours, since the user's modules may have the same names.
+"""Records each request of a user's locustfile. Locust's process loads this file next to the user's.
+It imports no module of this project, since the user's modules may have the same names.
 
-Each request gets an x-request-id, by which the probe knows it. One JSON line each, times by
-time.monotonic(): user, id, method, name, began, ended or null, status or null, error or null,
-bytes. No URL with its query, no header, no body.
+Each request gets an x-request-id for the probe, and one JSON line: user, id, method, name, began,
+ended or null, status or null, error or null, bytes. Times are time.monotonic(). No query, header or
+body is recorded.
 """
 
 import itertools
@@ -46,7 +46,7 @@ add_request_id(FastHttpSession)
 
 
 def record_request(**meta: Any) -> None:  # noqa: ANN401 - as Locust passes it
-    """What other protocols report has no id, and is none of HTTP's: it is left out."""
+    """Write the row of an HTTP request; skip other protocols, whose requests have no id."""
     context = meta.get("context") or {}
     if ID_KEY not in context:
         return

@@ -1,4 +1,4 @@
-"""What it costs to hand a call to a thread, on this machine and in the service's interpreter."""
+"""Measures the cost of an offloaded call on this machine, in the service's interpreter."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,22 +11,22 @@ from stress.processes import Process
 
 PROGRAM = Path(__file__).with_name("hop_program.py")
 WITHIN_S = 5.0
-"""It measures for 0.4 s; an interpreter takes some tenths to start on a busy machine."""
+"""Generous: it measures for 0.4 s, and Python starts within a few tenths on a busy machine."""
 
 
 def measure_hop_of(app: AuditedApp, interruption: Interruption) -> float | None:
-    """In the interpreter of a service that has ended. Raises CellInterruptedError."""
+    """Measure in the interpreter of a service that has ended. Raises CellInterruptedError."""
     executables = [each.executable for each in app.attached]
     return measure_hop_ms(executables[0], app.raw, interruption) if executables else None
 
 
 def measure_hop_ms(executable: str, folder: Path, interruption: Interruption) -> float | None:
-    """The median of one call alone. None where the interpreter cannot tell.
+    """Return the median of single calls in milliseconds; None if the program fails.
 
     folder: for the program's output, which is removed. Raises CellInterruptedError.
     """
     log = folder / "hop.log"
-    process = Process("measurement of a hand-over", log)
+    process = Process("measurement of an offloaded call", log)
     command = Command(process.role, (executable, "-I", str(PROGRAM)), folder, {})
     try:
         with suppress(UserError):

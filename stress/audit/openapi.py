@@ -1,7 +1,7 @@
-"""What an OpenAPI document says can be asked: one request for each operation.
+"""Builds one request per operation of an OpenAPI document.
 
-OpenAPI 3.0 and 3.1 (spec.openapis.org/oas); of Swagger 2.0 what is the same. A document is a
-stranger's: whatever JSON it holds, nothing here raises but UserError, and only for the whole of it.
+Supports OpenAPI 3.0 and 3.1 (spec.openapis.org/oas), and the common part of Swagger 2.0. A document
+is untrusted: whatever JSON it holds, this module raises only UserError, for the whole document.
 """
 
 import json
@@ -21,24 +21,24 @@ from stress.audit.fill_operation import PLACEHOLDER, SAFE, Operation, fill_opera
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 MOST_OPERATIONS = 1000
 MOST_S: Second = 15.0
-"""For the values of all operations; those that come later are not asked."""
+"""Time limit for filling all operations; later ones are not sent."""
 
 
 def parse_document(text: bytes, address: str) -> Node:
-    """Raises UserError: the text is no OpenAPI document."""
+    """Parse a document. Raises UserError if it is not an OpenAPI document."""
     try:
         document = get_node(json.loads(text))
-        json.dumps(document, ensure_ascii=False).encode()  # half a character fails later otherwise
+        json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate would fail later
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{address} is not valid JSON: name what to ask with --request") from error
+        raise UserError(f"{address} is not valid JSON; give requests with --request") from error
     if not isinstance(document.get("paths"), dict):
-        raise UserError(f"{address} has no paths: name what to ask with --request")
+        raise UserError(f"{address} has no paths; give requests with --request")
     return document
 
 
 def find_base_path(document: Node, address: str) -> str:
-    """The path in front of all paths, "" for none. A relative server counts only where the document
-    itself was found below it: an app behind a proxy names the proxy's prefix."""
+    """Return the common prefix of all paths, or "". A relative server URL counts only if the
+    document was found below it, because an app behind a proxy states the proxy's prefix."""
     server = get_node(next(iter(get_items(document.get("servers"))), None)).get("url")
     base = document.get("basePath") if "swagger" in document else server
     if not isinstance(base, str) or not base.isascii() or PLACEHOLDER.search(base):
@@ -55,7 +55,7 @@ def list_operations(document: Node, base: str) -> Iterator[Operation]:
     for template, item in get_node(document.get("paths")).items():
         route = base + template
         if not template.startswith("/") or not template.isprintable() or route.startswith("//"):
-            continue  # // begins the name of another host
+            continue  # // would start the name of another host
         for method in METHODS:
             node = get_node(get_node(item).get(method))
             if not node:
@@ -65,8 +65,8 @@ def list_operations(document: Node, base: str) -> Iterator[Operation]:
 
 
 def merge_parameters(item: Node, operation: Node, document: Node) -> Iterable[Node]:
-    """The operation's own replace the path's of the same name and place. Those that cannot be
-    resolved stay as they are: they fail when they are filled."""
+    """Merge parameters: the operation's replace the path's of the same name and location. Those
+    that cannot be resolved stay, and fail when they are filled."""
     found: dict[tuple[str, str], Node] = {}
     for each in (*get_items(item.get("parameters")), *get_items(operation.get("parameters"))):
         try:
@@ -80,7 +80,7 @@ def merge_parameters(item: Node, operation: Node, document: Node) -> Iterable[No
 def plan_operations(
     document: Node, base: str, methods: frozenset[str], headers: Sequence[tuple[str, str]]
 ) -> tuple[tuple[Ask, ...], tuple[UnaskedRoute, ...]]:
-    """headers: what the user adds to each request: it fills parameters of that name."""
+    """Fill all operations. headers: the user's, which fill parameters of the same name."""
     asks: list[Ask] = []
     unasked: list[UnaskedRoute] = []
     given = frozenset(name.lower() for name, _ in headers)
@@ -90,9 +90,9 @@ def plan_operations(
             if number >= MOST_OPERATIONS:
                 raise CannotFillError(f"the document has more than {MOST_OPERATIONS} operations")
             if operation.method not in methods:
-                raise CannotFillError(f"{operation.method} is asked only where you name it")
+                raise CannotFillError(f"{operation.method} is sent only if you name it")
             if monotonic() > deadline_s:
-                raise CannotFillError(f"the document takes longer than {MOST_S:.0f} s")
+                raise CannotFillError(f"the document takes longer than {MOST_S:.0f} s to fill")
             asks.append(fill_operation(operation, document, given))
         except CannotFillError as error:
             how = write_advice(operation, given)
@@ -101,7 +101,7 @@ def plan_operations(
 
 
 def write_advice(operation: Operation, given: frozenset[str]) -> str:
-    """What to type so that it is asked: capitals stand for values. given: names of headers."""
+    """Return the options that send the request; capitals stand for values. given: header names."""
     path = quote(PLACEHOLDER.sub(lambda found: write_stand_in(found[1]), operation.route), SAFE)
     needed = [each for each in operation.parameters if is_needed(each, given)]
     names = {

@@ -1,6 +1,6 @@
-"""What an HTTP archive says was asked: the HAR file that a browser's network panel saves.
+"""Reads the requests of an HTTP archive: the HAR file that a browser's network panel saves.
 
-Format: HAR 1.2, and Chrome's `_webSocketMessages`. Of its answers only the status is looked at.
+Format: HAR 1.2, with Chrome's `_webSocketMessages`. Only the status of the responses is used.
 """
 
 import base64
@@ -14,7 +14,7 @@ from scenarios.errors import UserError
 from stress.audit.file_request import FileRequest
 
 BINARY = 2
-"""The opcode of a websocket's message; its data are base64."""
+"""Opcode of a binary websocket message, whose data are base64."""
 REDIRECTS = (301, 302, 303, 307, 308)
 NOT_IN_FILE = "its body is not in the file"
 
@@ -36,7 +36,7 @@ class HarBody(HarPart):
 
 
 class HarRequest(HarPart):
-    """body_size: -1 where the browser did not say."""
+    """body_size: -1 if unknown."""
 
     method: str
     url: str
@@ -69,7 +69,7 @@ class HarPage(HarPart):
 
 class HarLog(HarPart):
     entries: tuple[object, ...]
-    """Each is parsed by itself: one that is damaged is no reason not to ask the others."""
+    """Each entry is parsed separately, so that a damaged one does not affect the others."""
     pages: tuple[HarPage, ...] = ()
 
 
@@ -78,12 +78,12 @@ class HarFile(HarPart):
 
 
 def parse_har(content: bytes, name: str) -> tuple[FileRequest, ...]:
-    """In order, those of the first page first, and redirects last: the page that one leads to may
-    be another host's. Raises UserError."""
+    """Return the requests: the first page's first, redirects last, because a redirect may lead to
+    another host. Raises UserError."""
     try:
         log = HarFile.model_validate_json(content).log
     except ValidationError as error:
-        raise UserError(f"{name} is no HAR file: {describe_fault(error)}") from error
+        raise UserError(f"{name} is not a HAR file: {describe_fault(error)}") from error
     first = log.pages[0].id if log.pages else None
     entries, damaged = [], []
     for place, each in enumerate(log.entries):
@@ -93,16 +93,16 @@ def parse_har(content: bytes, name: str) -> tuple[FileRequest, ...]:
             problem = describe_fault(error, f"log.entries.{place}")
             damaged.append(FileRequest("?", "", problem=problem))
     if damaged and not entries:
-        raise UserError(f"{name} is no HAR file: {damaged[0].problem}")
+        raise UserError(f"{name} is not a HAR file: {damaged[0].problem}")
     entries.sort(key=lambda each: (is_redirect(each), each.page != first))
     return *(build_har_request(each) for each in entries if is_sent(each)), *damaged
 
 
 def describe_fault(error: ValidationError, *within: str) -> str:
-    """Where it is, without a value."""
+    """Describe the location of the fault, without any value."""
     fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = ".".join([*within, *map(str, fault["loc"])])
-    return "it is not valid JSON" if not place else f"{place} is not as it should be"
+    return "it is not valid JSON" if not place else f"{place} is invalid"
 
 
 def is_redirect(entry: HarEntry) -> bool:
@@ -110,7 +110,7 @@ def is_redirect(entry: HarEntry) -> bool:
 
 
 def is_sent(entry: HarEntry) -> bool:
-    """An archive has the addresses of data and of a browser's extensions, too."""
+    """Return True for HTTP and websockets. An archive also has data: and extension URLs."""
     return entry.request.url.startswith(("http:", "https:", "ws:", "wss:"))
 
 
@@ -128,7 +128,7 @@ def build_har_request(entry: HarEntry) -> FileRequest:
 
 
 def read_har_body(entry: HarEntry) -> tuple[bytes | None, str]:
-    """And why it cannot be had; "" where it can."""
+    """Return the body, and why it is not available, else ""."""
     body, size = entry.request.body, entry.request.body_size
     if entry.messages is not None:
         return read_first_message(entry.messages)
@@ -151,7 +151,7 @@ def read_first_message(messages: Sequence[HarMessage]) -> tuple[bytes | None, st
 
 
 def decode_text(text: str, *, is_base64: bool) -> tuple[bytes | None, str]:
-    """What is binary stands in base64."""
+    """Decode a text, which is base64 if binary; return the problem, else ""."""
     try:
         return base64.b64decode(text, validate=True) if is_base64 else text.encode(), ""
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""`.http` files, as the HTTP clients of JetBrains' IDEs and of VS Code's REST Client read them.
+"""Reads `.http` files, the format of JetBrains' HTTP Client and VS Code's REST Client.
 
-Requests are separated by `###`. What an editor does around a request is left out: scripts, files of
-environments, answers of other requests. A request that needs them cannot be sent.
+`###` separates the requests. Editor features are not supported: scripts, environment files, and
+responses of other requests. A request that needs them cannot be sent.
 """
 
 import re
@@ -16,29 +16,29 @@ from stress.audit.file_request import FileRequest
 from stress.audit.file_variables import fill_variables, list_unset
 from stress.audit.parse_requests import read_body
 
-UNREAD_FILE = "it cannot read the file of its body, which a line that begins with < names"
+UNREAD_FILE = "its body file, named in a line that starts with <, cannot be read"
 FILE_NAME = re.compile(r"[\w./-]{1,100}\.\w{1,5}")
-"""What is shown: a line of a body may begin with < too, and be a secret."""
+"""Names that may be shown: another body line that starts with < may be a secret."""
 ASSIGNMENT = re.compile(r"@([\w.-]+)\s*=\s*(.*)")
 COMMENT = re.compile(r"\s*(#|//)")
 SCRIPT = re.compile(r"^\s*[<>]\s*\{%.*?%\}", re.MULTILINE | re.DOTALL)
-"""Of JetBrains: what runs before a request, or with its answer."""
+"""A JetBrains script that runs before a request or on its response."""
 ANSWER = re.compile(r"\s*(>>?!?\s|<>\s)")
-"""A script's file, or the file that an answer is kept in."""
+"""A script file, or a file that stores the response."""
 METHOD = re.compile(r"([A-Z]+)\s+(\S.*)")
 VERSION = re.compile(r"\s+HTTP/[\d.]+\s*\Z")
 UNSET_HOST = re.compile(r"([^/?{}]*://)?[^/?]*\{\{[^/?]*")
-"""The service that is audited stands in the place of any host."""
+"""An unset host variable, which the audited service replaces."""
 BASIC = re.compile(r"Basic +([^\s:]+)(?::| +)(\S+)\Z")
 INCLUDED = re.compile(r"\s*<\s+(\S.*)")
-"""A line of a body that stands for a file."""
+"""A body line that includes a file."""
 MESSAGE_END = re.compile(r"^===.*", re.MULTILINE | re.DOTALL)
 FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(slots=True)
 class HttpBlock:
-    """The lines of one request, as they stand there."""
+    """The unprocessed lines of one request."""
 
     request: str = ""
     headers: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ def split_blocks(lines: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def read_block(lines: Sequence[str], variables: dict[str, str]) -> HttpBlock:
-    """variables: those that the block sets are added."""
+    """Read one block, and add the variables that it sets to `variables`."""
     block = HttpBlock()
     for number, line in enumerate(lines):
         if block.request and not line.strip():
@@ -74,7 +74,7 @@ def read_block(lines: Sequence[str], variables: dict[str, str]) -> HttpBlock:
             continue
         elif not block.request:
             block.request = line.strip()
-        elif line[0].isspace() and not block.headers:  # the address goes on
+        elif line[0].isspace() and not block.headers:  # a continuation of the address
             block.request += line.strip()
         else:
             block.headers.append(line.strip())
@@ -94,14 +94,14 @@ def build_http_request(block: HttpBlock, variables: Mapping[str, str], file: Pat
         is_name = all(map(FILE_NAME.fullmatch, names))
         body, problem = None, str(error) if is_name else UNREAD_FILE
     if not all(colon for _, colon, _ in pairs):
-        problem = "a line of it is no header"
+        problem = "one of its lines is not a header"
     for name in list_unset("\n".join((url, *lines, text))):
         problem = f"{file.name} does not set its {{{{{name}}}}}"
     return FileRequest(method, url, headers, body, problem)
 
 
 def encode_basic(value: str) -> str:
-    """Editors encode a user and a password that stand there in plain text."""
+    """Encode a plain-text user and password, as editors do."""
     plain = BASIC.match(value)
     return f"Basic {b64encode(':'.join(plain.groups()).encode()).decode()}" if plain else value
 
@@ -119,7 +119,7 @@ def split_request_line(line: str) -> tuple[str, str]:
 
 
 def build_body(method: str, headers: Headers, text: str, folder: Path) -> bytes | None:
-    """Raises UserError: a file cannot be read."""
+    """Build the body. Raises UserError if a file cannot be read."""
     kind = next((value for name, value in headers if name.lower() == "content-type"), "")
     if method == WEBSOCKET:
         text = MESSAGE_END.sub("", text)

@@ -1,5 +1,5 @@
-"""What the user typed of requests, headers and methods. Each wrong input is one clear line that
-shows no value: what is typed here may be a secret."""
+"""Parses the requests, headers and methods that the user types. Each error is one line that shows
+no value, since a value may be a secret."""
 
 import json
 import os
@@ -12,19 +12,19 @@ from scenarios.user_files import read_user_file
 from stress.audit.ask import WEBSOCKET, Ask
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-"""A method or a header's name, by RFC 9110."""
+"""A method or a header name (RFC 9110)."""
 TARGET = re.compile(r"[!-~]+\Z")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET)
-"""That the user can consent to for a whole document or file."""
+"""Methods that the user can allow for a whole document or file."""
 MOST_BODY = 1 << 20
 LONGEST_SHOWN = 200
-"""Characters of a file's name."""
+"""Longest file name shown, in characters."""
 NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
 
 
 def parse_request(text: str, option: str, folder: Path) -> Ask:
-    """`GET /items/1`, `POST /login {"a": 1}`, `POST /login @file.json`, the file relative to the
-    folder, or `WS /chat hello`. Raises UserError."""
+    """Parse `GET /items/1`, `POST /login {"a": 1}`, `WS /chat hello`, or `POST /login @file.json`,
+    with the file relative to `folder`. Raises UserError."""
     method, _, rest = text.strip().partition(" ")
     target, _, body = rest.strip().partition(" ")
     if not TOKEN.match(method) or not target:
@@ -33,11 +33,11 @@ def parse_request(text: str, option: str, folder: Path) -> Ask:
         raise UserError(f"{option} {method} needs its method in capitals, such as 'GET /items/1'")
     if not target.startswith("/") or target.startswith("//") or not TARGET.match(target):
         raise UserError(
-            f"{option} {method} needs a path that begins with one /, with other than plain "
-            "characters as %XX, and no host"
+            f"{option} {method} needs a path that begins with exactly one /, without a host, and "
+            "with special characters as %XX"
         )
     if "{" in target.partition("?")[0]:
-        raise UserError(f"{option} {method} has a {{...}} in its path: write a value there")
+        raise UserError(f"{option} {method} has a {{...}} in its path; write a value there")
     path = urlsplit(target).path
     content = read_body(body.strip(), f"{option} {method} {path}", folder)
     has_type = content is not None and method != WEBSOCKET
@@ -65,20 +65,20 @@ def guess_type(body: bytes) -> str:
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """`Name: value`. Raises UserError."""
+    """Parse `Name: value`. Raises UserError."""
     name, colon, value = text.partition(":")
     value = value.strip()
     if not colon or not TOKEN.match(name):
         raise UserError("--header needs a name, a colon and a value: --header 'Accept: text/html'")
     if name.lower() in NOT_SENT:
-        raise UserError(f"--header {name} is set by the load itself: leave it out")
+        raise UserError(f"--header {name} is set by the load itself; omit it")
     if not value.isascii() or not value.isprintable():
         raise UserError(f"--header {name} has a value with characters that cannot be sent")
     return name, value
 
 
 def parse_host(url: str) -> str:
-    """Raises UserError."""
+    """Check the URL and return its host. Raises UserError."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.port != 0
@@ -88,13 +88,13 @@ def parse_host(url: str) -> str:
         raise UserError("--url needs a scheme and a host, such as http://127.0.0.1:8000")
     if parts.username is not None or parts.query or parts.fragment:  # it is recorded
         raise UserError(
-            "--url takes no user, query or fragment: give what is secret with --header or --request"
+            "--url takes no user, query or fragment; give secrets with --header or --request"
         )
     return parts.hostname
 
 
 def parse_methods(text: str) -> frozenset[str]:
-    """`GET,POST`. Raises UserError."""
+    """Parse `GET,POST`. Raises UserError."""
     methods = [each.strip().upper() for each in text.split(",")]
     for each in methods:
         if each not in METHODS:

@@ -1,7 +1,7 @@
-"""Targets as vegeta reads them: a method and an address, headers, and `@file` for a body.
+"""Reads vegeta targets: a method and an address, headers, and `@file` for a body.
 
-Format: github.com/tsenart/vegeta, README, `-format`: http, and json with one object a line. An
-address may be a path alone.
+Format (github.com/tsenart/vegeta, README, `-format`): http, or json with one object per line. An
+address may be just a path.
 """
 
 import re
@@ -28,7 +28,7 @@ class JsonTarget(BaseModel):
 
 
 def parse_targets(text: str, file: Path) -> tuple[FileRequest, ...]:
-    """Raises UserError."""
+    """Parse targets in either format. Raises UserError."""
     is_json = text.lstrip().startswith("{")
     return parse_json_targets(text, file) if is_json else parse_plain_targets(text, file)
 
@@ -42,8 +42,8 @@ def parse_json_targets(text: str, file: Path) -> tuple[FileRequest, ...]:
             target = JsonTarget.model_validate_json(line)
         except ValidationError as error:
             raise UserError(
-                f"{file.name} line {number} is no target: it needs JSON with method and url, and "
-                "body in base64"
+                f"{file.name} line {number} is not a target; give JSON with method, url and a "
+                "base64 body"
             ) from error
         headers = tuple((name, each) for name, values in target.header.items() for each in values)
         found.append(FileRequest(target.method, target.url, headers, target.body or None))
@@ -52,7 +52,7 @@ def parse_json_targets(text: str, file: Path) -> tuple[FileRequest, ...]:
 
 def parse_plain_targets(text: str, file: Path) -> tuple[FileRequest, ...]:
     found: list[FileRequest] = []
-    is_open = False  # whether a line may belong to the request before it
+    is_open = False  # True if a line may belong to the previous request
     for number, line in enumerate(map(str.strip, text.splitlines()), 1):
         if line.startswith("#"):
             continue
@@ -69,7 +69,7 @@ def parse_plain_targets(text: str, file: Path) -> tuple[FileRequest, ...]:
 
 
 def add_line(request: FileRequest, line: str, file: Path, number: int) -> FileRequest:
-    """A header, or the file that has the body, which is the last."""
+    """Add a header, or the body's file, which comes last. Raises UserError."""
     what = f"{file.name} line {number}"
     if line.startswith("@"):
         return replace(request, body=read_body(line, what, file.parent))

@@ -1,4 +1,4 @@
-"""Plain values such as 1, tried against a JSON schema."""
+"""Tries plain values such as 1 against a JSON schema."""
 
 from collections.abc import Mapping
 
@@ -15,11 +15,11 @@ FORMATS: Mapping[str, object] = {
     "uri": "http://example.com/", "url": "http://example.com/", "ipv4": "127.0.0.1", "ipv6": "::1",
     "hostname": "example.com",
 }  # fmt: skip
-"""Also what validators do not check."""
+"""Values by format, including formats that validators do not check."""
 
 
 def find_plain_value(schema: Mapping[str, object]) -> object:
-    """None where none fits. Raises whatever a broken schema makes of it."""
+    """Return the first value that fits, or None. A broken schema may raise any error."""
     checker = jsonschema.FormatChecker()
     validator = jsonschema.Draft202012Validator(schema, format_checker=checker)
     for each in (FORMATS.get(str(schema.get("format"))), *PLAIN_VALUES):

@@ -1,4 +1,4 @@
-"""The requests of a user's file: an HTTP archive, an `.http` file, or targets of vegeta's."""
+"""Reads the requests of a user's file: an HTTP archive, an `.http` file, or vegeta targets."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ HTTP_FILES = (".http", ".rest")
 
 
 def read_requests(file: Path, option: str) -> tuple[FileRequest, ...]:
-    """By the option and the file's suffix. Raises UserError."""
+    """Read the requests; option and suffix decide the format. Raises UserError."""
     content = read_user_file(file, f"{option} cannot read {file.name}", MOST_FILE)
-    content = content.removeprefix(b"\xef\xbb\xbf")  # some editors begin a file with it
+    content = content.removeprefix(b"\xef\xbb\xbf")  # the byte order mark of some editors
     if option == "--har" or file.suffix == ".har":
         return parse_har(content, file.name)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"{option} takes a text in UTF-8, which {file.name} is not") from error
+        raise UserError(f"{option} needs UTF-8 text, which {file.name} is not") from error
     return parse_http_file(text, file) if file.suffix in HTTP_FILES else parse_targets(text, file)

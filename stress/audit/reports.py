@@ -1,4 +1,4 @@
-"""What the audited processes say of themselves: `attach-<pid>.json`, which the probe writes."""
+"""Reads the probe's reports of the audited processes: `attach-<pid>.json`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +10,14 @@ from records.audit import AttachedProcess
 
 LOADED, STARTED = "loaded", "started"
 SETTLED_S = 0.5
-"""An app whose server sends it no lifespan stays loaded; one that gets one leaves that state
-earlier than this."""
+"""Time after which a loaded app counts as ready: without a lifespan it stays loaded, and with one
+it leaves that state earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:
-    """What became of the change that an audit tries. invalid: why it measures nothing; None where
-    it does. warnings: what may go wrong in the service though it measures well. All are clauses."""
+    """The outcome of a tried change. invalid: why the trial is inconclusive, else None. warnings:
+    what may go wrong in the service although it measures well. All are clauses."""
 
     applied: bool
     invalid: str | None
@@ -27,7 +27,7 @@ class TrialReport:
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
     """kind: asgi, asgi2, wsgi, rsgi, factory, not callable, unknown. listens: host and port of each
-    socket of the ASGI server, where the hook knows them. tls: None where the hook does not know it.
+    socket of the ASGI server, if the hook knows them. tls: None if the hook does not know it.
     state: loaded, starting, started."""
 
     pid: int
@@ -67,7 +67,7 @@ READER = TypeAdapter(ProcessReport)
 
 
 def read_reports(folder: Path) -> list[ProcessReport]:
-    """By pid. Each is whole: it takes its predecessor's place at once."""
+    """Return the reports ordered by pid. The probe replaces each file atomically."""
     found = [
         replace(READER.validate_json(path.read_bytes()), written=path.stat().st_mtime)
         for path in folder.glob("attach-*.json")
@@ -76,12 +76,12 @@ def read_reports(folder: Path) -> list[ProcessReport]:
 
 
 def read_trial(folder: Path) -> TrialReport:
-    """Of all processes of a service. One that did not get to make the change, such as a worker that
-    no request reached, counts only where none made it."""
+    """Combine the reports of all processes. One that never applied the change, such as a worker
+    without requests, counts only if no process applied it."""
     reports = [each.trial for each in read_reports(folder) if each.trial is not None]
     counted = [each for each in reports if each.applied] or reports
     if not counted:
-        return TrialReport(False, "no process of the service took part in it", ())
+        return TrialReport(False, "no process of the service applied it", ())
     return TrialReport(
         applied=counted[0].applied,
         invalid=next((each.invalid for each in counted if each.invalid), None),

@@ -1,5 +1,5 @@
-"""Which requests of a user's file an audit sends: those to one host, of methods that the user
-consents to, each different one once."""
+"""Selects the requests of a user's file: those to one host with allowed methods, without
+duplicates."""
 
 import shlex
 from collections import Counter
@@ -21,13 +21,13 @@ from stress.audit.parse_requests import METHODS, TOKEN
 
 MOST_REQUESTS = 1000
 MOST_HOSTS = 3
-"""That a sentence names."""
+"""Hosts that a sentence names."""
 
 
 @dataclass(slots=True)
 class FilePlan:
-    """name: the file's. methods: that may be sent. host: whose requests are sent; None until the
-    first one names its own. elsewhere: how many requests go to each other host."""
+    """name: the file's. methods: those that may be sent. host: whose requests are sent; None until
+    a request names one. elsewhere: number of requests per other host."""
 
     name: str
     methods: frozenset[str]
@@ -36,7 +36,7 @@ class FilePlan:
     unasked: dict[tuple[str, str], UnaskedRoute] = field(default_factory=dict)
     elsewhere: Counter[str] = field(default_factory=Counter)
     count: int = 0
-    """Of the file's requests, so far."""
+    """Number of the file's requests so far."""
 
     def add(self, request: FileRequest) -> None:
         self.count += 1
@@ -44,7 +44,7 @@ class FilePlan:
         try:
             address = parse_address(request)
         except CannotFillError as error:
-            # what stands where its address should be may be a secret
+            # An invalid address may be a secret.
             shown = method if TOKEN.match(method) else "?"
             self.refuse(shown, f"(request {self.count})", str(error))
             return
@@ -57,7 +57,7 @@ class FilePlan:
             self.add_ask(request, address)
 
     def is_safe(self, method: str) -> bool:
-        """Who consents to GET consents to its answer's headers alone."""
+        """Return True for a HEAD if GET is allowed: it returns a part of GET's response."""
         return method == "HEAD" and "GET" in self.methods
 
     def add_ask(self, request: FileRequest, address: Address) -> None:
@@ -73,22 +73,22 @@ class FilePlan:
         if method in METHODS:
             wanted = {*self.methods, method}
             how = f"--methods {','.join(each for each in METHODS if each in wanted)}"
-        self.refuse(method, path, f"{method} is asked only where you name it", how)
+        self.refuse(method, path, f"{method} is sent only if you name it", how)
 
     def refuse(self, method: str, path: str, reason: str, how: str = "") -> None:
-        how = how or f"correct {self.name}, or name it with --request"
+        how = how or f"correct {self.name}, or give it with --request"
         self.unasked[method, path] = UnaskedRoute(method, path, reason, how)
 
     def build(self) -> RequestPlan:
-        """Raises UserError: nothing is left to be sent."""
+        """Build the plan. Raises UserError if no request is left."""
         if not self.asks:
             raise UserError(self.describe_nothing())
         asks = tuple(self.asks.values())
         warnings = [self.describe_elsewhere()] if self.elsewhere else []
         if len(asks) > MOST_REQUESTS:
             warnings.append(
-                f"{self.name} has {len(asks):,} different requests: the first {MOST_REQUESTS:,} "
-                "are sent."
+                f"{self.name} has {len(asks):,} different requests; only the first "
+                f"{MOST_REQUESTS:,} are sent."
             )
         return RequestPlan(asks[:MOST_REQUESTS], tuple(self.unasked.values()), tuple(warnings))
 
@@ -98,24 +98,25 @@ class FilePlan:
         if len(self.elsewhere) > MOST_HOSTS:
             hosts.append(f"{len(self.elsewhere) - MOST_HOSTS} more hosts")
         return (
-            f"{self.name} has requests to other hosts than {self.host} ({', '.join(hosts)}): they "
+            f"{self.name} has requests to hosts other than {self.host} ({', '.join(hosts)}), which "
             f"are not sent. --from-host {named[0][0]} sends those to that host instead."
         )
 
     def describe_nothing(self) -> str:
         for each in self.unasked.values():
-            said = f"{each.method} {each.route}: {each.reason}. To have it asked: {each.how}"
+            said = f"{each.method} {each.route}: {each.reason}. To send it: {each.how}"
             return f"{self.name} has no request that may be sent. {said}"
         if self.elsewhere:
             hosts = ", ".join(host for host, _ in self.elsewhere.most_common(MOST_HOSTS))
-            return f"--from-host {self.host}: {self.name} has no request to it, but to {hosts}"
-        return f"{self.name} has no request of HTTP: take another file"
+            return f"--from-host {self.host}: {self.name} has no request to it, only to {hosts}"
+        return f"{self.name} has no HTTP request; give another file"
 
 
 def plan_file(
     requests: Sequence[FileRequest], name: str, methods: frozenset[str], host: str | None
 ) -> RequestPlan:
-    """host: None: that of the first request. Raises UserError: nothing is left to be sent."""
+    """Plan a file's requests. host: None takes the first request's. Raises UserError if no request
+    is left."""
     plan = FilePlan(name, methods, host and host.lower())
     for each in requests:
         plan.add(each)

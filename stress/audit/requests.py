@@ -1,5 +1,5 @@
-"""What an audit asks of a service, planned before anything is sent but the fetch of the app's own
-OpenAPI document."""
+"""Plans the requests of an audit before any is sent, except the fetch of the app's OpenAPI
+document."""
 
 import ipaddress
 import re
@@ -27,22 +27,20 @@ __all__ = [
 ]  # fmt: skip
 
 OPTION, GLUE = re.compile(r"--[a-z]+ ('[^']*'|\S+)"), "\0"
-MAY_WRITE = (
-    "A request may write, even a GET, and the app uses the database that its configuration names."
-)
+MAY_WRITE = "Any request may write, even a GET, to the database that the app is configured to use."
 
 
 def check_options(options: RequestOptions) -> RequestPlan:
-    """What the user named. What can be refused before anything is started is refused: raises
-    UserError."""
+    """Return the requests that the user gave. Raises UserError for all errors that are known before
+    the service starts."""
     plan = parse_named(options)
     parse_methods(options.methods)
     if options.drive == "requests" and not plan.asks:
         raise UserError("--drive requests needs at least one --request, such as 'GET /items/1'")
     if options.drive in ("locustfile", "none") and (plan.asks or plan.before or options.headers):
         raise UserError(
-            f"--drive {options.drive} sends no requests of --request, --har or --requests-file, no "
-            "--before and no --header"
+            f"--drive {options.drive} takes no --request, --har, --requests-file, --before or "
+            "--header"
         )
     if options.drive == "locustfile":
         find_locustfile(options.locustfile, options.app_dir)
@@ -56,7 +54,7 @@ def parse_headers(options: RequestOptions) -> Headers:
 
 
 def parse_named(options: RequestOptions) -> RequestPlan:
-    """What the user named. Raises UserError."""
+    """Return the requests that the user gave. Raises UserError."""
     headers, folder = parse_headers(options), options.app_dir
     plan = RequestPlan(
         asks=parse_all(options.requests, "--request", headers, folder),
@@ -73,7 +71,7 @@ def parse_named(options: RequestOptions) -> RequestPlan:
 
 
 def add_file(plan: RequestPlan, options: RequestOptions, option: str, file: Path) -> RequestPlan:
-    """Raises UserError."""
+    """Add a file's requests to the plan. Raises UserError."""
     headers, methods = parse_headers(options), parse_methods(options.methods)
     more = plan_file(read_requests(file, option), file.name, methods, options.from_host)
     return replace(
@@ -85,7 +83,7 @@ def add_file(plan: RequestPlan, options: RequestOptions, option: str, file: Path
 
 
 def plan_requests(url: str, options: RequestOptions, interruption: Interruption) -> RequestPlan:
-    """Raises UserError, CellInterruptedError."""
+    """Plan all requests. Raises UserError, CellInterruptedError."""
     plan = check_options(options)
     headers, methods = parse_headers(options), parse_methods(options.methods)
     if options.drive in ("locustfile", "none"):
@@ -94,8 +92,8 @@ def plan_requests(url: str, options: RequestOptions, interruption: Interruption)
     if not is_loopback(url):
         if options.drive is None and not plan.asks:
             raise UserError(
-                f"{urlsplit(url).hostname} is another machine: name what may be sent there with "
-                "--request, or consent to its OpenAPI document with --drive openapi"
+                f"{urlsplit(url).hostname} is another machine; give the requests to send with "
+                "--request, or allow its OpenAPI document with --drive openapi"
             )
         if not is_from_document:
             return plan
@@ -111,7 +109,7 @@ def parse_all(texts: Sequence[str], option: str, headers: Headers, folder: Path)
 def plan_other_load(
     url: str, options: RequestOptions, plan: RequestPlan, interruption: Interruption
 ) -> RequestPlan:
-    """The user's own locustfile, or their own traffic. Raises UserError."""
+    """Plan the user's locustfile or own traffic. Raises UserError."""
     if options.drive == "none":
         return RequestPlan(is_own_traffic=True)
     document = read_document(url, (), interruption, False) if is_loopback(url) else None
@@ -130,7 +128,7 @@ def is_loopback(url: str) -> bool:
 def read_document(
     url: str, headers: Headers, interruption: Interruption, is_needed: bool
 ) -> ApiDocument | None:
-    """Where it is not needed it only says which route a path belongs to, and may be broken."""
+    """Fetch the document. If not needed, it only maps paths to routes and may be broken."""
     try:
         return fetch_document(url, headers, interruption)
     except UserError:
@@ -140,7 +138,7 @@ def read_document(
 
 
 def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPlan:
-    """The routes of what the user named. What is not asked of a file may be asked by --request."""
+    """Set the routes of the user's requests; --request may cover a file's unsent ones."""
     templates = list_templates(document.content, document.base) if document else ()
     asks, before = (
         tuple(replace(each, route=find_route(each.method, each.route, templates)) for each in group)
@@ -161,13 +159,13 @@ def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPla
 def add_operations(
     plan: RequestPlan, document: ApiDocument | None, methods: frozenset[str], headers: Headers
 ) -> RequestPlan:
-    """What the document has, but for the routes that the user named."""
+    """Add the document's operations, except the routes that the user gave."""
     if document is None:
         if plan.asks:
             return plan
-        only = Ask("GET", "/", "/", headers, source="nothing else is known")
+        only = Ask("GET", "/", "/", headers, source="the only known path")
         said = (
-            "The app has no OpenAPI document: only GET / is asked. Name more with --request "
+            "The app has no OpenAPI document, so only GET / is sent. Add more with --request "
             "'GET /items/1'."
         )
         return replace(plan, asks=(only,), warnings=(*plan.warnings, said))
@@ -177,12 +175,12 @@ def add_operations(
     rest = tuple(each for each in unasked if f"{each.method} {each.route}" not in mine)
     if not plan.asks and not more:
         hint = f": {rest[0].how}" if rest else ""
-        raise UserError(f"{document.address} has no request that can be filled; name one{hint}")
+        raise UserError(f"{document.address} has no request that can be filled; give one{hint}")
     return replace(plan, asks=(*plan.asks, *more), unasked=(*plan.unasked, *rest))
 
 
 def render_plan(plan: RequestPlan) -> list[str]:
-    """Lines of 80 columns, but for an option to type: it stays on one line."""
+    """Render the plan in 80 columns; only an option to type may exceed a line."""
     lines: list[str] = []
     for text in list_plan_texts(plan):
         glued = OPTION.sub(lambda found: found[0].replace(" ", GLUE), text)
@@ -195,17 +193,17 @@ def render_plan(plan: RequestPlan) -> list[str]:
 
 
 def list_plan_texts(plan: RequestPlan) -> list[str]:
-    """What would be asked, where its values come from, and what cannot be asked."""
-    lines = [f"before, by each user: {each.method} {each.route}" for each in plan.before]
+    """List the requests with the source of their values, and those that are not sent."""
+    lines = [f"before, from each user: {each.method} {each.route}" for each in plan.before]
     lines += [f"{each.method} {hide_query(each)}  ({each.source})" for each in plan.asks]
     if plan.unasked:
-        lines.append("Not asked:")
+        lines.append("Not sent:")
         lines += [
-            f"  {each.method} {each.route}: {each.reason}. To have it asked: {each.how}"
+            f"  {each.method} {each.route}: {each.reason}. To send it: {each.how}"
             for each in plan.unasked
         ]
     if plan.locustfile is not None:
-        lines.append(f"What {plan.locustfile.name} asks.")
+        lines.append(f"The requests of {plan.locustfile.name}.")
     if plan.is_own_traffic:
-        lines.append("Nothing: the traffic is yours.")
+        lines.append("Nothing: you send the requests.")
     return [*lines, *plan.warnings]

@@ -1,4 +1,4 @@
-"""Which route of the app's document a path belongs to."""
+"""Finds the route of a path in the app's document."""
 
 import re
 from functools import lru_cache
@@ -16,12 +16,12 @@ def list_templates(document: Node, base: str) -> Templates:
 
 @lru_cache(maxsize=10_000)
 def find_route(method: str, path: str, templates: Templates) -> str:
-    """The path itself where no template fits it."""
+    """Return the route's template, or the path itself if none fits."""
     fitting = (route for of, route in templates if of == method and does_fit(route, path))
     return next(fitting, path)
 
 
 def does_fit(template: str, path: str) -> bool:
-    """A placeholder fits one segment."""
+    """Return True if the path fits; a placeholder matches one segment."""
     pattern = "[^/]+".join(re.escape(each) for each in PLACEHOLDER.split(template)[::2])
     return re.fullmatch(pattern, path) is not None

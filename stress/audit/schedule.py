@@ -1,4 +1,4 @@
-"""The parts of an audit's load, and how long each lasts."""
+"""The phases of an audit's load and their lengths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from scenarios.units import Second
 from stress.audit.ask import Ask
 
 ONE_USER_SHARE, USERS_SHARE = 0.2, 0.5
-"""Of the duration, for each route alone: with the 10 s by default 2 s and 5 s."""
+"""Fractions of the duration for each route alone: 2 s and 5 s of the default 10 s."""
 ALONE_SHARE = 2.0
-"""Of the duration: what all routes alone may take together, each at least LEAST_ALONE_S."""
+"""Limit for all routes alone together, in durations; each gets at least LEAST_ALONE_S."""
 LEAST_ALONE_S: Second = 1.4
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPhase:
-    """has_background: whether one more user asks the cheapest route now and then."""
+    """has_background: one more user requests the cheapest route at intervals."""
 
     name: str
     users: int
@@ -29,13 +29,13 @@ class PlannedPhase:
 
     @property
     def is_alone(self) -> bool:
-        """Whether no two requests are in the app at once."""
+        """True if the app handles one request at a time."""
         return self.users == 1 and not self.has_background
 
 
 def plan_phases(asks: Sequence[Ask], users: int, duration_s: Second) -> tuple[PlannedPhase, ...]:
-    """Each route alone with one user, each alone with all, and all routes together. With many
-    routes those alone are shorter."""
+    """Plan each route alone with one user and with all users, then all routes together. Many routes
+    shorten the phases with one route."""
     groups = group_by_route(asks)
     share = ONE_USER_SHARE + USERS_SHARE
     each_s = min(share * duration_s, max(LEAST_ALONE_S, ALONE_SHARE * duration_s / len(groups)))

@@ -1,5 +1,5 @@
-"""What a server's output says of its workers, while it grows. Only what is recognised is kept: the
-rest may say a secret."""
+"""Follows a server's output for the end of workers and refused requests. It keeps only recognized
+lines, because other lines may contain a secret."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from records.server import EndReason
 from stress.servers import load_adapters
 
 MOST_BYTES = 1 << 20
-"""In one look: a service may print faster than anyone reads."""
+"""Limit per read: a service may print very fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class LoggedEnd:
 
 @dataclass(slots=True)
 class ServerLog:
-    """Read from where it was last read to. It is empty before it is there."""
+    """A log that is read on from the last position. A missing file counts as empty."""
 
     path: Path
     read_to: int = field(default=0)
@@ -29,7 +29,7 @@ class ServerLog:
     refusals: int = 0
 
     def skip(self) -> None:
-        """What it says already."""
+        """Skip the existing output."""
         self.read_to = self.path.stat().st_size if self.path.exists() else 0
 
     def read_ends(self) -> list[LoggedEnd]:
@@ -38,7 +38,7 @@ class ServerLog:
         return [each for line in lines for each in find_end(line)]
 
     def read_lines(self) -> Iterator[str]:
-        """Whole ones."""
+        """Yield complete lines."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.read_to)
@@ -51,7 +51,7 @@ class ServerLog:
 
 
 def find_end(line: str) -> Iterator[LoggedEnd]:
-    """One at most: the first sign that the line shows."""
+    """Yield at most one end: the first sign that matches."""
     for adapter in load_adapters().values():
         for sign, reason in adapter.log_signs:
             if found := sign.search(line):

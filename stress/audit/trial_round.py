@@ -1,4 +1,4 @@
-"""A round of a trial: the service is started anew, and all its routes are asked together."""
+"""Runs a round of a trial: starts the service again and drives all its routes together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,15 +20,15 @@ from stress.audit.reports import TrialReport, read_trial
 from stress.interruption import Interruption
 
 LEAST_ROUND_S, MOST_ROUND_S = 3.0, 5.0
-"""Of one load. With the start and the end of a service, six rounds take about a minute."""
+"""Limits of a round's load. With starts and stops of the service, six rounds take a minute."""
 END_S = 1.0
-"""Of a service, once the probe has written what it saw."""
+"""Time for the service to end after the probe's last write."""
 LEADS = (FIRST_PHASE, BEFORE_PHASE)
 
 
 @dataclass(frozen=True, slots=True)
 class RoundLoad:
-    """What every round of a trial has in common. port: as the audit has it."""
+    """Settings that all rounds of a trial share. port: the audit's."""
 
     plan: RequestPlan
     load: AuditLoad
@@ -38,9 +38,9 @@ class RoundLoad:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRound:
-    """rows: of records.audit.ASKED, while all routes were asked. Times are seconds since the
-    audit's t0: from the first request until users sent no more. workers: that served. report: of
-    the change that the probe makes."""
+    """rows: of records.audit.ASKED, of the phase with all routes. began_s, ended_s: of the first
+    request and of the last send, in seconds since the audit's t0. workers: those that served.
+    report: of a change that the probe applies."""
 
     rows: pl.DataFrame
     began_s: Second
@@ -53,7 +53,7 @@ class FinishedRound:
 def build_round_load(
     plan: RequestPlan, driven: Driven, load: AuditLoad, port: int | None, interruption: Interruption
 ) -> RoundLoad:
-    """The requests that the audit drove, however they answer now: a failure counts."""
+    """Repeat the requests that the audit drove; those that fail now count as failures."""
     asks = tuple(replace(each, origin="option") for each in driven.asks)
     length_s = min(max(load.duration_s, LEAST_ROUND_S), MOST_ROUND_S)
     return RoundLoad(
@@ -65,8 +65,8 @@ def build_round_load(
 
 
 def run_round(command: AuditedCommand, raw: Path, order: RoundLoad) -> FinishedRound:
-    """What the probe and the service write to `raw` is dropped: it may say a secret. Raises
-    UserError where the service does not start, CellInterruptedError where it is cut short."""
+    """Run a round. Delete `raw` afterwards, since the output may contain a secret. Raises UserError
+    if the service does not start, CellInterruptedError on an interruption."""
     try:
         with start_audited_app(command, raw, order.interruption, order.port) as app:
             driven = drive_requests(
@@ -86,8 +86,8 @@ def run_round(command: AuditedCommand, raw: Path, order: RoundLoad) -> FinishedR
 
 
 def estimate_round_s(driven: Driven, load: AuditLoad, order: RoundLoad) -> Second:
-    """Without the start of the service: by the audit's load, what its first requests took and how
-    long its last phase waited for the last answers."""
+    """Estimate a round without the service's start, from the audit's first requests and its wait
+    for the last responses."""
     *earlier, last = driven.phases
     lead_s = sum(each.ended_s - each.began_s for each in earlier if each.name in LEADS)
     late_s = max(0.0, last.ended_s - last.began_s - load.duration_s)
@@ -99,4 +99,4 @@ def watch(app: AuditedApp) -> Callable[[], bool]:
 
 
 def ignore(_: str) -> None:
-    """A round's progress is a line of the trial's."""
+    """Ignore a round's progress; the trial shows its own line."""

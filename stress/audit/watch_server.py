@@ -1,5 +1,5 @@
-"""Watches the server of an audited service while it is asked: which of its workers end, and why;
-what it refuses; what waits in its accept queue."""
+"""Monitors the server of an audited service under load: ended workers and their reasons, refused
+requests, and the accept queue."""
 
 import contextlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ LOOK_EVERY_S = 0.05
 
 @dataclass(slots=True)
 class ServerWatch:
-    """Looks from its own thread, inside a `with`. t0_s: of the audit, by time.monotonic()."""
+    """A monitor that samples in its own thread, inside a `with`. t0_s: by time.monotonic()."""
 
     app: AuditedApp
     t0_s: float
@@ -33,7 +33,7 @@ class ServerWatch:
     log: ServerLog = field(init=False)
     queue: QueueWatch = field(init=False)
     _before: set[int] = field(default_factory=set)
-    """Processes that were gone before anything was asked, and the command's own."""
+    """Processes that ended before the load, and the command's own."""
     _stop: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class ServerWatch:
 
 
 def list_reported_pids(raw: Path) -> set[int]:
-    """Of all processes that ever had the probe inside."""
+    """Return the pids of all processes that ever ran the probe."""
     return {int(path.stem.partition("-")[2]) for path in raw.glob("attach-*.json")}
 
 
@@ -99,8 +99,8 @@ def is_running(pid: int) -> bool:
 
 
 def read_settings(app: AuditedApp) -> ServerSettings:
-    """By the first command that names a server: a process of the service may be called otherwise
-    than it was started."""
+    """Read the settings from the first command that names a server: a process may have another
+    title than its command."""
     served_by = next((each.server for each in app.attached if each.server), "")
     for argv, environment in list_commands(app):
         for name, adapter in load_adapters().items():
@@ -121,5 +121,5 @@ def list_commands(app: AuditedApp) -> Iterator[tuple[list[str], dict[str, str]]]
 
 
 def find_name(argv: list[str], name: str) -> int | None:
-    """`gunicorn`, its path, or `-m gunicorn`."""
+    """Return the index of `name` as a word, in a path, or after -m."""
     return next((at for at, word in enumerate(argv) if Path(word).name == name), None)

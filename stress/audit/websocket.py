@@ -1,7 +1,7 @@
-"""One exchange over a websocket, as a user of an audited service has it: open, send, first answer.
+"""One websocket exchange of an audited service's user: open, send, first response, close.
 
-The socket is closed after that. Where nothing is sent, the first message that the app sends by
-itself is the answer; where none comes, the exchange is measured to its handshake.
+Without a message to send, the first message from the app is the response. If none comes, the
+exchange is measured to its handshake.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from stress.audit.ask import Ask
 
 SWITCHED = 101
 NORMAL_CLOSES = (1000, 0)
-"""Codes with which the app says that it is done: an answer, though an empty one. 0: no code."""
+"""Close codes of a normal end, which count as an empty response. 0: no code."""
 Socket = aiohttp.ClientWebSocketResponse[Literal[True]]
 CLOSE_S: Second = 1.0
-"""How long a user waits for the app to agree to the end."""
+"""Limit of the closing handshake."""
 
 
 async def exchange_messages(
@@ -30,8 +30,8 @@ async def exchange_messages(
     limits: ReadLimits,
     clock: asyncio.Timeout,
 ) -> None:
-    """Fill the answer in; its status is that of the handshake. session: one that keeps no
-    connection, as a browser opens one for each socket. Raises aiohttp.ClientError."""
+    """Fill `answer`; its status is the handshake's. session: one that keeps no connections, as a
+    browser opens one per socket. Raises aiohttp.ClientError."""
     try:
         socket = await session.ws_connect(
             URL(ask.target, encoded=True),
@@ -41,7 +41,7 @@ async def exchange_messages(
         )
     except aiohttp.WSServerHandshakeError as error:
         answer.status = error.status
-        if error.status < 400:  # an answer, but none to a handshake
+        if error.status < 400:  # a response, but not to a handshake
             raise
         answer.ended_s = monotonic()
         return
@@ -50,7 +50,7 @@ async def exchange_messages(
         await ask_socket(socket, ask, answer, limits, clock)
     finally:
         if not clock.expired():
-            clock.reschedule(None)  # the end of the socket is not part of the answer
+            clock.reschedule(None)  # closing the socket is not part of the response
         await socket.close()
 
 
@@ -66,7 +66,7 @@ async def ask_socket(
 
 
 async def send_message(socket: Socket, ask: Ask) -> None:
-    """As text where it is text."""
+    """Send the body, as text if it is UTF-8."""
     if ask.body is None:
         return
     try:
@@ -86,5 +86,5 @@ def read_message(answer: Answer, message: aiohttp.WSMessage) -> None:
         answer.size = len(data.encode() if isinstance(data, str) else data)
     elif kind is aiohttp.WSMsgType.ERROR:
         answer.error = type(data).__name__
-    else:  # no code and no message: the app failed, or the server is gone
+    else:  # no code and no message: the app failed or the server ended
         answer.error = "closed"

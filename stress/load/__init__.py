@@ -1,1 +1,1 @@
-"""The load: Locust in processes of its own, or oha."""
+"""The load: Locust in its own processes, or oha."""

@@ -1,5 +1,4 @@
-"""How the load is started: Locust's command line, what its processes are to do, and the wait for
-those on other machines."""
+"""Starts the load: Locust's command line, its plan, and the wait for remote load workers."""
 
 import json
 import sys
@@ -29,11 +28,11 @@ LOCUST = (
     "--loglevel=WARNING", "--exit-code-on-error=0",
 )  # fmt: skip
 USER_CLASSES = {"fast": "ClosedLoopFastUser", "requests": "ClosedLoopRequestsUser"}
-"""Of a closed loop, as the locustfile names them."""
+"""The locustfile's classes for a closed loop."""
 
 
 def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None) -> LoadPlan:
-    """`port`: the server's."""
+    """Build the plan of the load processes. port: the server's."""
     scenario, load = cell.scenario, cell.scenario.load
     if distribution is not None:
         load = replace(load, processes=distribution.expect_workers)
@@ -52,7 +51,7 @@ def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None)
 def build_load_command(
     cell: CellRun, port: int, master_port: int, distribution: Distribution | None = None
 ) -> Command:
-    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
+    """Build Locust's headless command. master_port: where several local processes connect."""
     plan = build_load_plan(cell, port, distribution)
     load = plan.load
     users = load.processes if load.is_open else load.users
@@ -73,8 +72,8 @@ def build_load_command(
 def build_distributed_options(
     processes: int, master_port: int, distribution: Distribution | None
 ) -> tuple[str, ...]:
-    """Locust's options for more than one load process. Locust waits for the first; for all that
-    are expected our locustfile does, which knows who fits."""
+    """Build Locust's options for several load processes. Locust waits only for the first worker.
+    The locustfile waits for all of them: it knows which ones have the right version."""
     if distribution is not None:
         return (
             "--master",
@@ -93,14 +92,14 @@ def build_distributed_options(
 
 
 def build_load_worker_command(folder: Path, master: str, port: int) -> Command:
-    """A load process that asks the master at that address what to do."""
+    """Build the command of a load worker, which gets its plan from the master."""
     argv = (*LOCUST, "--worker", f"--master-host={master}", f"--master-port={port}")
     return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})
 
 
 def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> None:
-    """Raises UserError when too few come, CellInterruptedError when there is nothing to wait for
-    any more."""
+    """Wait for the load workers. Raises UserError if too few connect, CellInterruptedError if the
+    run or the server ends first."""
     distribution = runtime.distribution
     assert distribution is not None
     deadline_s, reported_s = monotonic() + distribution.wait_s, 0.0
@@ -123,12 +122,12 @@ def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Proc
 
 def build_too_few_error(progress: LoadProgress, distribution: Distribution) -> UserError:
     came = (
-        f"{progress.ready} of {distribution.expect_workers} load workers came within "
+        f"{progress.ready} of {distribution.expect_workers} load workers connected within "
         f"{distribution.wait_s:g} s"
     )
     if progress.refused:
         came += (
-            f", and one was refused: it has {progress.refused} (bring its machine to this "
+            f", and one was refused: it has {progress.refused} (update its machine to this "
             "revision and run setup.sh there)"
         )
     port = "" if distribution.master_port == MASTER_PORT else f":{distribution.master_port}"

@@ -1,6 +1,6 @@
-"""Several load processes, here or on other machines: a master, which knows who takes part, what
-they send home and who was lost; and workers, each of which gets its place and its plan, and sends
-its journal home with every report of Locust's. Only Locust's own processes load this file."""
+"""Several load processes, here or on other machines. The master tracks the workers, their reports
+and lost workers. Each worker gets its number and its plan from the master, and sends its journal
+with every Locust report. Only Locust's own processes import this file."""
 
 import json
 from dataclasses import asdict, replace
@@ -25,24 +25,24 @@ from stress.load.process import (
 )
 
 WHATEVER_HAPPENS = 1_000_000_000
-"""Beats that a silent worker is waited for."""
+"""Heartbeats that Locust may miss before it gives up a worker: practically never."""
 
 
 class FixedUsersDispatcher(UsersDispatcher):
-    """Shares out the users once. Locust's own gives a lost worker's users to the others, and takes
-    some from them for a new one: that would change the load in mid-cell."""
+    """A dispatcher that distributes the users once. Locust's own moves users when a worker joins or
+    is lost, which would change the load in the middle of a cell."""
 
     def add_worker(self, worker_node: runners.WorkerNode) -> None: ...
 
     def remove_worker(self, worker_node: runners.WorkerNode) -> None: ...
 
     def list_worker_names(self) -> list[str]:
-        """The workers' names, in the order in which they are given users."""
+        """Return the workers' names in the order in which they get users."""
         return [node.id for node in self._worker_nodes]
 
 
 class MasterLeader(LoadLeader):
-    """Workers are known to Locust by a name that each makes up, and to us by a number."""
+    """The master. Locust knows a worker by its random name; the journals use a number."""
 
     def __init__(
         self, me: LoadProcess, environment: Environment, runner: runners.MasterRunner
@@ -74,14 +74,14 @@ class MasterLeader(LoadLeader):
         return [node for node in self.master.clients.ready if node.id in self.fit]
 
     def start_once(self, user_count: int, spawn_rate: float, **_: object) -> None:
-        """Locust starts again whenever a worker comes or goes; here only the first call counts."""
+        """Start the load on the first call. Locust calls this whenever a worker joins or leaves."""
         if self.has_started:
             return
         self.has_started = True
         self.await_word()
         while len(self.list_ready_workers()) < self.me.plan.load.processes:
             gevent.sleep(POLL_S)
-        # Whether a silent worker is lost is ours to say, and a late word from it is welcome.
+        # This class decides when a silent worker is lost, and it accepts late reports.
         runners.HEARTBEAT_LIVENESS = WHATEVER_HAPPENS
         for node in self.master.clients.all:
             node.heartbeat = WHATEVER_HAPPENS
@@ -90,7 +90,7 @@ class MasterLeader(LoadLeader):
     def create_dispatcher(
         self, worker_nodes: list[runners.WorkerNode], user_classes: list[type[User]]
     ) -> UsersDispatcher:
-        """Locust asks for this when it starts. One who came too many gets no users."""
+        """Create the dispatcher when Locust starts. A surplus worker gets no users."""
         del worker_nodes
         wanted = self.list_ready_workers()[: self.me.plan.load.processes]
         dispatcher = FixedUsersDispatcher(wanted, user_classes)
@@ -101,7 +101,7 @@ class MasterLeader(LoadLeader):
         return dispatcher
 
     def on_spawning_complete(self, **_: object) -> None:
-        """Each has its sender: all of them begin one schedule together."""
+        """Begin the open loop's schedule in all workers at the same time."""
         if self.me.plan.load.is_open:
             moment = {"in_s": protocol.BEGIN_IN_S, "at_s": monotonic() + protocol.BEGIN_IN_S}
             self.master.send_message(protocol.BEGIN, moment)
@@ -118,7 +118,7 @@ class MasterLeader(LoadLeader):
 
     def save_report(self, name: str, report: protocol.LoadReport) -> None:
         process = self.places.get(name)
-        if process is None:  # it still works for a master that was killed
+        if process is None:  # it belongs to an earlier master that was killed
             self.master.send_message("quit", client_id=name)
             return
         append_journal(self.me.folder / f"load-{process}.journal", report.rows)
@@ -138,7 +138,7 @@ class MasterLeader(LoadLeader):
     def flush(self) -> None:
         if self.me.plan.distributed:
             self.master.send_message(protocol.CLOCK, {"sent_s": monotonic()})
-        if self.places:  # trips from before the numbers were given wait for them
+        if self.places:  # trips before the numbers are assigned wait for them
             known = [each for each in self.trips if each[0] in self.places]
             samples = [ClockSample(self.places[name], **moments) for name, moments in known]
             protocol.append_clocks(self.me.folder, samples)
@@ -151,7 +151,7 @@ class MasterLeader(LoadLeader):
         return replace(self.reports.sum_progress(), ready=ready, refused=self.refused)
 
     def on_quitting(self, **_: object) -> None:
-        """Locust ends itself when its last worker was ended; that is to be known."""
+        """Record the end: Locust quits by itself when its last worker has ended."""
         if not self.is_ended:
             self.is_ended = True
             self.flush()
@@ -185,25 +185,24 @@ class LoadWorker:
         self.process = msg.data["process"]
 
     def start_spawning(self, environment: Environment, **_: object) -> None:
-        """Every worker is told at once, also one whose first user comes later: its turns count
-        from now."""
+        """Start the ramp. All workers get this at once, so their users' turns count from now."""
         self.me.configure(parse_plan(environment), self.process, list(self.runner.user_classes))
         self.me.ramp.begin_s = monotonic()
         self.me.open_journal(self.pending.extend)
 
     def on_spawning_complete(self, **_: object) -> None:
-        """Also a worker that was one too many is told."""
+        """Record the ramp's end. A surplus worker gets this too, but has no writer."""
         if self.me.writer is not None:
             self.me.record_ramp_end()
 
     def on_begin(self, msg: Message, **_: object) -> None:
-        """Another machine's clock is another clock: there the moment comes as a distance, and the
-        way of the word is in it. On this machine it is the same moment for all."""
+        """Begin the schedule: at the same moment on this machine. On another machine, whose clock
+        differs, begin after a delay, to which the message's travel time is added."""
         distant = self.me.plan.distributed
         self.me.begin_schedule(monotonic() + msg.data["in_s"] if distant else msg.data["at_s"])
 
     def on_control(self, msg: Message, **_: object) -> None:
-        """In distances too."""
+        """Set the stop times from delays, as in `on_begin`."""
         now_s = monotonic()
         stop_s, drain_s = now_s + msg.data["stop_in_s"], now_s + msg.data["drain_in_s"]
         self.me.control = protocol.LoadControl(stop_s, drain_s)
@@ -223,7 +222,7 @@ class LoadWorker:
         return report
 
     def on_quitting(self, **_: object) -> None:
-        """Ended by its own machine, it sends what it has; ended by the master, it has sent all."""
+        """Send the remaining rows, which exist if this machine, not the master, ends the worker."""
         if self.me.writer is None:
             return
         self.runner.send_message(protocol.LEAVING, self.build_journal_report())
@@ -237,5 +236,5 @@ class LoadWorker:
 
 
 def print_facts(**facts: object) -> None:
-    """A line of JSON in this process's log, for whoever started it."""
+    """Print a JSON line to this process's log, for the program that started it."""
     print(json.dumps(facts), flush=True)

@@ -1,9 +1,9 @@
-"""The users, as Locust runs them. Only Locust's own process loads this file: gevent patches the
-world on import.
+"""The Locust users. Only Locust's own processes import this file, because importing gevent patches
+the standard library.
 
-Every process keeps a Ledger. A single process writes its journal itself; a worker's journal
-travels to the master inside Locust's reports, so that workers on other machines need no disk
-of ours. The plan comes the same way: as an option that Locust's master passes on.
+Every process keeps a RequestLedger. A single process writes its journal itself. A worker sends its
+journal inside Locust's reports, so workers on other machines need no shared disk. The plan is a
+Locust option, which the master passes to the workers.
 """
 
 from time import monotonic
@@ -23,12 +23,12 @@ from stress.load.sent_requests import generate_due_times, generate_pauses
 BEGIN_LOOK_S = 0.02
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
 runners.MASTER_HEARTBEAT_TIMEOUT = 10
-"""Seconds after which a worker whose master was killed leaves the server in peace."""
+"""Seconds after which a worker stops its load if its master was killed."""
 
-# geventhttpclient sends an idempotent request again when the connection was closed under it,
-# whatever `max_retries` says: one recorded request becomes many. Here a send is a send.
+# geventhttpclient resends an idempotent request if the server closed the connection, whatever
+# `max_retries` says, so one recorded request would become many. This disables the resends.
 if not hasattr(geventhttpclient.client, "_may_retry_after_send_error"):
-    raise SystemExit("load: this geventhttpclient hides its resends elsewhere; see constraints.txt")
+    raise SystemExit("load: cannot disable resends in this geventhttpclient; see constraints.txt")
 vars(geventhttpclient.client)["_may_retry_after_send_error"] = lambda _method: False
 
 
@@ -36,9 +36,9 @@ me = LoadProcess()
 
 
 def describe_failure(status: int, body: bytes, response: object) -> str | None:
-    """Why this answer is a failure, in words that name the error and no address; None for a whole
-    2xx. Redirects are failures: nobody follows them. FastHttpUser takes a connection that closes in
-    mid-body for the body's end."""
+    """Return why this response is a failure, without any address; None for a complete 2xx.
+    Redirects are failures, since no client follows them. FastHttpUser takes a connection that
+    closes inside the body for the body's end, so this function checks the length."""
     if status and not 200 <= status < 300:
         return f"HTTP {status}: {body[:200].decode(errors='replace')}"
     if not status:
@@ -53,7 +53,7 @@ def describe_failure(status: int, body: bytes, response: object) -> str | None:
 
 
 class RequestMixin:
-    """One request, recorded: from when it was due, through when it left, to its last byte."""
+    """A request with a record of when it was due, when it left and when its last byte arrived."""
 
     timeout: dict[str, float]
 
@@ -76,7 +76,7 @@ class RequestMixin:
 
 
 class FastUser(RequestMixin, FastHttpUser):
-    """No resends, no redirects, and no more of a client than a request needs."""
+    """A lean client without resends and redirects."""
 
     abstract = True
     wait_time = constant(0)
@@ -86,13 +86,13 @@ class FastUser(RequestMixin, FastHttpUser):
 
 
 class ClosedLoopMixin(RequestMixin):
-    """Asks, waits for the answer, thinks, asks again."""
+    """A user who sends a request, waits for the response, waits for the think time, and repeats."""
 
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        """Waits for this user's own turn: Locust spawns a second's users at once, and with a
-        delay of a second all users would then ask in lockstep for ever."""
+        """Wait for this user's turn in the ramp. Locust spawns a second's users at once; with a
+        delay of 1 s, they would then send their requests in lockstep forever."""
         self.number = me.ledger.add_user()
         ledger = me.ledger
         self.pauses_s = generate_pauses(
@@ -125,10 +125,9 @@ class ClosedLoopRequestsUser(ClosedLoopMixin, HttpUser):
 
 
 class OpenLoopUser(FastUser):
-    """Sends each request when it is due, whatever became of those before it.
+    """A sender of each request when it is due, whether or not earlier ones were answered.
 
-    One of these in each load process; its requests overlap without limit, since a limit would
-    close the loop.
+    Each load process has one. Its requests overlap without limit; a limit would close the loop.
     """
 
     concurrency = 1_000_000
@@ -146,14 +145,14 @@ class OpenLoopUser(FastUser):
                 break
             gevent.spawn(self.send_request, user, begin_s + due_s)
             if number % MOST_REQUESTS == 0:
-                user = ledger.add_user()  # an id has room for so many of one user's
+                user = ledger.add_user()  # the limit of request ids per user
         gevent.sleep(3600)  # until Locust stops us
 
 
 @events.init_command_line_parser.add_listener
 def add_plan_option(parser: LocustArgumentParser) -> None:
     parser.add_argument(
-        PLAN_OPTION, default="", help="what to do: JSON of stress.load.protocol.LoadPlan"
+        PLAN_OPTION, default="", help="the load plan: JSON of stress.load.protocol.LoadPlan"
     )
 
 

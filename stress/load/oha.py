@@ -1,7 +1,7 @@
-"""oha, which makes load where Locust is the limit: once to warm up, and once for the window.
+"""oha, a load generator for rates that Locust cannot reach: one run to warm up, one for the window.
 
-Of each request that was answered it tells when it began and how long it took, and it counts the
-others. It sends none of our request ids, so nothing can be matched with what the app saw.
+oha reports the start and duration of each answered request and counts the unanswered ones. It sends
+no request ids, so its requests cannot be matched with the app's records.
 """
 
 import json
@@ -27,7 +27,7 @@ from stress.processes import describe_exit_code
 WARMING, MEASURED = "warm-up", "window"
 WARM_UP_S = 1.0
 ENDS_WITHIN_S = 60.0
-"""It ends when its last request is answered, which on a slow server is as long as its queue."""
+"""oha ends when its last request is answered; on a slow server, this takes as long as its queue."""
 ROWS_FILE = "oha.sqlite"
 TOTALS_FILE = "oha.json"
 ROW_TYPES = {"start": pl.Float64(), "end": pl.Float64(), "status": pl.Int64(), "bytes": pl.Int64()}
@@ -35,18 +35,18 @@ ROWS_AT_ONCE = 200_000
 
 
 def check_engine_installed(engine: Engine) -> None:
-    """Raises UserError that says how to get it."""
+    """Raise UserError, with the install command, if the engine is missing."""
     if engine != "locust" and shutil.which(engine) is None:
         raise build_cannot_run_error(
-            f"no {engine} on the PATH: install it (cargo install {engine}), or leave --engine out"
+            f"{engine} is not on the PATH; install it (cargo install {engine}), or omit --engine"
         )
 
 
 def build_oha_command(
     scenario: Scenario, base_url: str, folder: Path, name: str, lasting_s: Second
 ) -> Command:
-    """`name` tells the warm-up's files from the window's. No request is given up by the load: its
-    timeout outlasts the cell."""
+    """Build oha's command. name: WARMING or MEASURED, in the output file names. The timeout exceeds
+    the cell, so oha never gives up a request."""
     load, endpoint = scenario.load, scenario.endpoint
     argv = (
         "oha", "--no-tui", "--redirect", "0", "--worker-threads", str(load.processes),
@@ -68,7 +68,7 @@ class OhaPhaseRunner(PhaseRunner):
     """No ramp: oha starts with all its users at once."""
 
     def run_phases(self) -> None:
-        """Raises CellInterruptedError."""
+        """Run warm-up and window. Raises CellInterruptedError."""
         self._run_for(WARMING, WARM_UP_S + 3 * (self.scenario.delay_s or 0.0))
         self._check_end(self._await_end())
         self.times.ramp_end_s = monotonic()
@@ -92,20 +92,20 @@ class OhaPhaseRunner(PhaseRunner):
     def _check_end(self, has_ended: bool) -> None:
         if not has_ended:
             raise CellInterruptedError(
-                f"oha still waits for answers {ENDS_WITHIN_S:.0f} s after its time, and tells "
-                "nothing before: use --engine locust here"
+                f"oha still waits for responses {ENDS_WITHIN_S:.0f} s after its time, and reports "
+                "nothing before it ends; use --engine locust here"
             )
         if code := self.load.get_exit_code():
             how = describe_exit_code(code)
             raise CellInterruptedError(f"the load ended ({how}): {self.load.read_last_log_line()}")
 
     def _describe_load_failure(self) -> str | None:
-        """That it ends is what is waited for."""
+        """Return None: oha is expected to end."""
         return None
 
 
 def take_oha_rows(folder: Path, cell: str, begun_s: Second) -> pl.DataFrame:
-    """Of the window; their file, several times as large as the table, goes."""
+    """Read the window's rows, then delete their file: it is several times larger than the table."""
     path = folder / f"{MEASURED}-{ROWS_FILE}"
     rows = read_oha_rows(path, cell, begun_s)
     path.unlink(missing_ok=True)
@@ -113,8 +113,8 @@ def take_oha_rows(folder: Path, cell: str, begun_s: Second) -> pl.DataFrame:
 
 
 def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
-    """REQUESTS without users and ids, of all that got an answer. `begun_s`: when oha began, since
-    t0; its own clock starts some milliseconds later. Empty where it wrote nothing."""
+    """Return REQUESTS rows of all answered requests, without users and ids; none if oha wrote
+    nothing. begun_s: oha's start since t0; oha's own clock starts a few milliseconds later."""
     if not path.exists():
         return pl.DataFrame(schema=REQUESTS)
     with closing(sqlite3.connect(path)) as connection:
@@ -139,8 +139,8 @@ def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
 
 
 def read_oha_errors(folder: Path) -> dict[str, int]:
-    """Requests of the window without an answer, by its own words; it does not tell when they
-    were."""
+    """Return the counts of unanswered requests in the window, by oha's message. oha does not report
+    their times."""
     path = folder / f"{MEASURED}-{TOTALS_FILE}"
     if not path.exists():
         return {}

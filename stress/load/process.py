@@ -1,6 +1,5 @@
-"""One load process: what it has been told and what it knows; and who leads the load of a cell:
-tells its progress, hears the runner's word, ends the run. Only Locust's own processes load this
-file."""
+"""The state of one load process, and the leader of a cell's load, which reports progress, obeys the
+runner and ends the load. Only Locust's own processes import this file."""
 
 import json
 from collections.abc import Callable
@@ -38,11 +37,11 @@ FLUSH_EVERY_S = LOOKS_S
 WRITE_EVERY_S = 0.02
 POLL_S = 0.05
 REPORTS_IN_S = 3 * FLUSH_EVERY_S
-"""By then every load process has reported something from after the last send."""
+"""By then, every load process has sent a report from after its last request."""
 
 
 class LoadProcess:
-    """There is one in each."""
+    """The state of a load process; each process has one."""
 
     def __init__(self) -> None:
         self.plan: LoadPlan
@@ -51,10 +50,10 @@ class LoadProcess:
         self.control: LoadControl | None = None
         self.begin_s: float | None = None
         self.headers: dict[str, str] = {}
-        """Of every request, beside its id."""
+        """Headers of every request, besides its id."""
         self.asked = 0
         self.writer: JournalWriter | None = None
-        """None where it sends nothing itself, and before it is given its plan."""
+        """None in a process that sends no requests, and before the plan arrives."""
 
     def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
         self.plan, load = plan, plan.load
@@ -70,7 +69,7 @@ class LoadProcess:
             each.network_timeout = plan.timeout_s  # type: ignore[attr-defined]
 
     def choose_next_path(self) -> str:
-        """The rare one evenly spread over this process's requests, whichever user's turn it is."""
+        """Return the next path; the rare one is evenly spread over this process's requests."""
         self.asked += 1
         rare = self.plan.rare
         if rare is None or self.asked % rare.one_in:
@@ -79,12 +78,12 @@ class LoadProcess:
 
     @property
     def folder(self) -> Path:
-        """The cell's; only on the runner's machine."""
+        """The cell's folder; it exists only on the runner's machine."""
         return Path(self.plan.folder)
 
     @property
     def stopped_at_s(self) -> float | None:
-        """None until it is known."""
+        """When the users stop sending requests; None until known."""
         if self.control is None:
             return None
         counted_s = self.ledger.counted_until_s
@@ -95,12 +94,12 @@ class LoadProcess:
         return self.stopped_at_s is not None and monotonic() >= self.stopped_at_s
 
     def record_ramp_end(self) -> None:
-        """An open loop has none: it is as it will be from the moment when its schedule begins."""
+        """Record the ramp's end. An open loop has no ramp: it starts at its full rate."""
         if self.ledger.ramp_end_s is None and not self.plan.load.is_open:
             self.ledger.ramp_end_s = max(monotonic(), self.ramp.end_s)
 
     def begin_schedule(self, at_s: float) -> None:
-        """Of an open loop: due times count from that moment, in all load processes together."""
+        """Begin an open loop: due times count from `at_s` in all load processes."""
         self.begin_s = self.ledger.ramp_end_s = at_s
 
     def build_report(self, rows: bytes = b"") -> LoadReport:
@@ -109,8 +108,8 @@ class LoadProcess:
         return LoadReport(**counts, rows=rows, ramp_ended_ago_s=ago_s)
 
     def open_journal(self, sink: Callable[[bytes], None]) -> None:
-        """What is new in the ledger is packed in small pieces: at 1000 requests a second a quarter
-        of a second's rows would hold up the next sends for 3 ms."""
+        """Write new rows to `sink` in small pieces: at 1000 rps, packing the rows of 0.25 s at once
+        would delay the next requests by 3 ms."""
         writer = self.writer = JournalWriter(sink, LOAD_JOURNAL, {"process": self.ledger.process})
 
         def write_periodically() -> None:
@@ -121,7 +120,7 @@ class LoadProcess:
         gevent.spawn(write_periodically)
 
     def write_new_rows(self) -> None:
-        """And what this process has used so far."""
+        """Write the new rows, and the resources used so far."""
         assert self.writer is not None
         self.writer.write("r", self.ledger.take_new_rows())
         used = (monotonic(), process_time(), psutil.Process().memory_info().rss)
@@ -137,8 +136,8 @@ def parse_plan(environment: Environment) -> LoadPlan:
 
 
 def collect_versions() -> dict[str, str]:
-    """What must be the same in all load processes: another revision measures otherwise, or writes
-    another journal. `load code` is drawn from the sources: nobody forgets to raise it."""
+    """Return the versions that all load processes must share, since another revision may measure or
+    write journals differently. `load code` is a hash of the sources."""
     sources = [path for folder in ("stress", "records") for path in (ROOT / folder).rglob("*.py")]
     code = b"".join(path.read_bytes() for path in sorted(sources))
     return {
@@ -149,21 +148,22 @@ def collect_versions() -> dict[str, str]:
 
 
 def describe_version_mismatch(theirs: dict[str, str]) -> str:
-    """In words; empty where they are ours."""
+    """Describe the differences; empty if there are none."""
     different = collect_versions().items() - theirs.items()
     return ", ".join(
-        f"{name} {theirs.get(name, 'unknown')} and not {ours}" for name, ours in sorted(different)
+        f"{name} {theirs.get(name, 'unknown')} instead of {ours}"
+        for name, ours in sorted(different)
     )
 
 
 def append_journal(path: Path, content: bytes) -> None:
-    """Opened for each write: Locust forks after this file was loaded."""
+    """Append to a journal. It is opened for each write, since Locust forks after the import."""
     with path.open("ab") as file:
         file.write(content)
 
 
 class LoadLeader:
-    """What a single load process and a master have in common."""
+    """The common part of a single load process and a master."""
 
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         self.me = me
@@ -174,7 +174,7 @@ class LoadLeader:
         environment.events.spawning_complete.add_listener(self.on_spawning_complete)
 
     def await_word(self) -> None:
-        """Until the server is there: the load has imported meanwhile."""
+        """Wait for the go file; the load imports while the server starts."""
         while not (self.me.folder / GO_FILE).exists():
             gevent.sleep(POLL_S)
 
@@ -189,7 +189,7 @@ class LoadLeader:
                     flushed_s = monotonic()
             self.reports.mark_silent_as_lost()
             self.flush()
-        except OSError as error:  # the folder is gone, or the disk full: nothing can be recorded
+        except OSError as error:  # the folder is gone or the disk is full: nothing can be recorded
             print(f"load: cannot write: {error}", flush=True)
             self.environment.process_exit_code = 1
         self.is_ended = True
@@ -203,7 +203,7 @@ class LoadLeader:
             self.forward_control(control)
 
     def _is_done(self) -> bool:
-        """Nothing is sent any more, and nothing is open or the drain's time is up."""
+        """Return True if sending has stopped and no request is unfinished, or the drain is over."""
         control, stopped_at_s, now_s = self.me.control, self.me.stopped_at_s, monotonic()
         if control is None or stopped_at_s is None or now_s < stopped_at_s:
             return False
@@ -223,7 +223,7 @@ class LoadLeader:
         )
 
     def forward_control(self, control: LoadControl) -> None:
-        """To load processes elsewhere, if there are any."""
+        """Forward the control to load workers, if there are any."""
 
     def on_spawning_complete(self, **_: object) -> None:
         if self.me.plan.load.is_open:
@@ -232,7 +232,7 @@ class LoadLeader:
 
 
 class SingleProcessLeader(LoadLeader):
-    """The only load process: it leads itself, and writes its own journal."""
+    """Leader of the only load process, which writes its own journal."""
 
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         super().__init__(me, environment, runner)

@@ -1,8 +1,8 @@
-"""What the runner and the load processes tell each other, and what a master makes of it.
+"""Messages between the runner and the load processes, and the master's summary of them.
 
-On this machine through small files in the cell's folder: they outlive either side, and reading
-them asks nothing of the server. To and from other machines inside Locust's own messages.
-Times are time.monotonic() of this host, in seconds, unless they say "ago" or "in".
+On this machine, messages are small files in the cell's folder: they outlive both sides and cost
+the server nothing. To and from other machines, they travel inside Locust's messages. Times are
+time.monotonic() of this host in seconds, unless their name has "ago" or "in".
 """
 
 import json
@@ -16,34 +16,32 @@ from scenarios.model import Endpoint, Load, RareRequest
 from scenarios.units import Second
 
 PLAN_OPTION = "--load-plan"
-"""An option of our own for Locust: the master passes it on to workers with the order to begin."""
+"""A custom Locust option, which the master passes to its workers when it starts them."""
 CLOCKS_FILE = "load-clocks.jsonl"
 GO_FILE = "load-go"
-"""The server answers, load processes on other machines have come, and the runner is ready to look:
-the load begins."""
+"""Starts the load. The runner creates it when the server responds, the remote load workers have
+connected, and its monitors run."""
 HELLO, REFUSED, PLACE, BEGIN, CONTROL, CLOCK, LEAVING = (
     f"avt_{what}" for what in ("hello", "refused", "place", "begin", "control", "clock", "leaving")
 )
-"""Our own kinds of Locust message. A worker says hello with its versions and is refused, or given
-its place among the load processes; it is told when an open loop's schedule begins and when to
-stop, asked for its clock, and sends what it has when it is ended early."""
+"""Custom Locust messages. A worker sends HELLO with its versions and gets REFUSED or PLACE, its
+number among the load processes. BEGIN starts an open loop's schedule, CONTROL sets the stop times,
+CLOCK reads the worker's clock, and LEAVING carries the last rows of a worker that ends early."""
 BEGIN_IN_S = 0.3
-"""From the word to the first request due: by then every load process looks at its schedule, also
-one that was busy when the word came."""
+"""Delay from BEGIN to the first due request, so that even a busy load process starts on time."""
 LOOKS_S: Second = 0.25
-"""So often load processes report, and so often the master looks who has."""
+"""Interval of the load processes' reports and of the master's check for silent ones."""
 SILENT_LOOKS = 10
-"""2.5 s without a word, and it is lost: one that is merely busy misses a few, and the shortest
-drain lasts 3 s. Counted in looks and not by the clock: a machine that was asleep has looked no
-oftener than it has listened."""
+"""A process is lost after 2.5 s without a report: a busy one misses a few, and the shortest drain
+lasts 3 s. Counted in checks, not in seconds, so that a machine that was asleep loses none."""
 DOUBTFUL_LOOKS = 3
-"""One that is silent for longer is waited for, in the drain; at its end it is lost."""
+"""The drain waits for a process that is silent for longer; at the drain's end it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """timeout_s: longer than any cell: a request that is not answered is unfinished, not a client's
-    error. distributed: whether load processes may be on other machines, with clocks of their own.
+    """timeout_s: longer than any cell, so that an unanswered request is unfinished, not a client
+    error. distributed: load processes may be on other machines, with other clocks.
     """
 
     host: str
@@ -58,9 +56,9 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class LoadControl:
-    """stop_at_s: users send nothing more; drain_until_s: what is open then stays unfinished.
-    requests: both come earlier by as much as so many completions, from now on, need less; only
-    where there is one load process."""
+    """stop_at_s: users send nothing after it. drain_until_s: a request without a response by then
+    stays unfinished. requests: after this many completions from now, sending stops early, and the
+    drain moves with it; only for a single load process."""
 
     stop_at_s: float
     drain_until_s: float
@@ -69,8 +67,8 @@ class LoadControl:
 
 @dataclass(frozen=True, slots=True)
 class LoadCounts:
-    """Of one load process, or of all. warm: users with an answer, good or bad, to a request which
-    they sent after the ramp's end."""
+    """Counts of one load process, or of all. warm: users with any response to a request sent after
+    the ramp's end."""
 
     users: int = 0
     warm: int = 0
@@ -84,8 +82,8 @@ class LoadCounts:
 class LoadProgress(LoadCounts):
     """Sums over the load processes that have reported.
 
-    ready: how many have come and fit; refused: why the last that did not was sent away.
-    processes: how many were given users; lost: how many of those fell silent or were ended.
+    ready: connected workers of the right version. refused: why the last other worker was refused.
+    processes: number of processes with users. lost: how many of those went silent or ended.
     """
 
     ramp_end_s: float | None = None
@@ -95,13 +93,13 @@ class LoadProgress(LoadCounts):
     lost: int = 0
     counted_from_s: float | None = None
     counted_until_s: float | None = None
-    """Of the completions that were to be counted, where they were."""
+    """Start and end of the counted completions, if `LoadControl.requests` is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport(LoadCounts):
-    """rows: the journal since the last report. ramp_ended_ago_s instead of a moment: the master
-    may have another clock."""
+    """rows: the journal since the last report. ramp_ended_ago_s: an age and not a moment, since the
+    master may have another clock."""
 
     rows: bytes = b""
     ramp_ended_ago_s: Second | None = None
@@ -109,7 +107,7 @@ class LoadReport(LoadCounts):
 
 @dataclass(slots=True)
 class LoadReports:
-    """By the number of the load process. Times are the master's."""
+    """Reports by number of the load process. Times are the master's."""
 
     _last: dict[int, LoadReport] = field(default_factory=dict)
     _silent_looks: dict[int, int] = field(default_factory=dict)
@@ -117,7 +115,7 @@ class LoadReports:
     _left: set[int] = field(default_factory=set)
 
     def expect_processes(self, processes: int) -> None:
-        """From now on each of them counts, and is missed."""
+        """Expect reports from this many processes from now on."""
         self._silent_looks = dict.fromkeys(range(processes), 0)
 
     def record_report(self, process: int, report: LoadReport, now_s: Second) -> None:
@@ -127,7 +125,7 @@ class LoadReports:
             self._ramp_end_s.setdefault(process, now_s - report.ramp_ended_ago_s)
 
     def record_departure(self, process: int) -> None:
-        """It was ended, and said so."""
+        """Record a process that ended and reported it."""
         self._left.add(process)
 
     def count_silent_beat(self) -> None:
@@ -138,19 +136,19 @@ class LoadReports:
         return self._find_silent(SILENT_LOOKS) | self._left
 
     def has_heard_all(self) -> bool:
-        """Whether each has lately reported, or never will again."""
+        """Return True if each process has reported recently or is lost."""
         return self._find_silent(DOUBTFUL_LOOKS) <= self.find_lost()
 
     def mark_silent_as_lost(self) -> None:
-        """Nothing is waited for any more."""
+        """Mark the silent processes as lost, at the drain's end."""
         self._left |= self._find_silent(DOUBTFUL_LOOKS)
 
     def _find_silent(self, looks: int) -> frozenset[int]:
         return frozenset(key for key, silent in self._silent_looks.items() if silent > looks)
 
     def sum_progress(self) -> LoadProgress:
-        """A lost process's users are no load any more: what it had open is not waited for. The ramp
-        has ended when it has in every process that lives."""
+        """Sum all reports. A lost process's unfinished requests do not count as in flight. The ramp
+        has ended when it has ended in every live process."""
         lost = self.find_lost()
         alive = self._silent_looks.keys() - lost
         ramp_ends_s = [self._ramp_end_s[key] for key in alive & self._ramp_end_s.keys()]
@@ -173,7 +171,7 @@ Message = TypeVar("Message", LoadControl, LoadProgress)
 
 
 def write_message(folder: Path, message: LoadControl | LoadProgress) -> None:
-    """Whole or not at all: the reader never sees half a file."""
+    """Write a message atomically: the reader never sees a partial file."""
     path = folder / FILES[type(message)]
     half = path.with_suffix(".half")
     half.write_text(json.dumps(asdict(message)))
@@ -181,7 +179,7 @@ def write_message(folder: Path, message: LoadControl | LoadProgress) -> None:
 
 
 def read_message(folder: Path, kind: type[Message]) -> Message | None:
-    """The last one; None before the first."""
+    """Return the last message; None before the first."""
     text = read_if_written(folder / FILES[kind])
     return kind(**json.loads(text)) if text else None
 
@@ -196,7 +194,7 @@ def append_clocks(folder: Path, samples: Sequence[ClockSample]) -> None:
 
 
 def read_clocks(folder: Path) -> list[ClockSample]:
-    """Without a half last line, which SIGKILL may leave."""
+    """Read the samples, without a torn last line, which SIGKILL may leave."""
     whole, _, _ = read_if_written(folder / CLOCKS_FILE).rpartition("\n")
     return [ClockSample(**json.loads(line)) for line in whole.splitlines()]
 

@@ -1,7 +1,7 @@
-"""What one load process knows of its requests: when they are due, sent, answered, and still open.
+"""A load process's ledger of its requests: due, sent, answered or unfinished.
 
-Locust drops a request that it kills and fires no event for it; here nothing is dropped. The clock
-is asked elsewhere; times are time.monotonic() in seconds.
+Locust drops a request that it kills, without an event; this ledger drops none. It reads no clock;
+times are time.monotonic() in seconds, passed by the caller.
 """
 
 import random
@@ -17,7 +17,7 @@ from scenarios.units import Second
 from stress.load.protocol import LoadCounts
 
 Row = tuple[int, int, float, float, float, int, str | None, int]
-"""In the order of records.rows.SENT."""
+"""A row in the order of records.rows.SENT."""
 
 
 @dataclass(slots=True)
@@ -33,13 +33,13 @@ class LedgerEntry:
 
 
 build_row = attrgetter(*(each.name for each in fields(LedgerEntry)))
-"""A Row: its fields are in that order. Not astuple, which copies each value: this is hot."""
+"""Builds a Row, whose order is that of the fields. astuple would copy each value on a hot path."""
 
 
 @dataclass(slots=True)
 class UserRamp:
-    """When each user begins: evenly spaced, `spawn_rate` a second over all processes together. The
-    first user's turn is when it asks."""
+    """Start times of the users: evenly spaced, `spawn_rate` per second over all processes. The
+    first user starts when it calls `compute_user_start_s`."""
 
     users: int
     spawn_rate: float
@@ -54,15 +54,15 @@ class UserRamp:
 
     @property
     def end_s(self) -> float:
-        """When the last user has begun."""
+        """When the last user has started."""
         return (self.begin_s or 0.0) + self.users / self.spawn_rate
 
 
 def generate_due_times(load: Load, process: int, seed: int) -> Iterator[Second]:
-    """Of an open loop, in seconds since its beginning, for ever: the part of one load process.
+    """Yield one load process's due times of an open loop, in seconds since its start, without end.
 
-    constant: process i of n takes each n-th request, so that together they are evenly spaced.
-    poisson: each process draws gaps of its own; streams without memory add up to one without.
+    constant: process i of n takes every n-th request, so that together they are evenly spaced.
+    poisson: each process draws its own gaps; the sum of Poisson processes is a Poisson process.
     """
     assert load.arrival_rate is not None
     rate, processes = load.arrival_rate, load.processes
@@ -73,7 +73,7 @@ def generate_due_times(load: Load, process: int, seed: int) -> Iterator[Second]:
 
 
 def generate_pauses(load: Load, process: int, user: int, seed: int) -> Iterator[Second]:
-    """Of one user of a closed loop, for ever: equal ones, or drawn from a range by the seed."""
+    """Yield the think times of a closed-loop user without end: constant, or drawn from a range."""
     if load.think_spread_s == 0:
         return repeat(load.think_s)
     source = random.Random(f"{seed}/{process}/{user}")
@@ -95,11 +95,11 @@ class RequestLedger:
     _failed: int = 0
     counted_from_s: float | None = None
     counted_until_s: float | None = None
-    """When as many had completed as were to be counted."""
+    """When the requested number of completions was reached."""
     _to_count: int = 0
 
     def count_completions(self, requests: int | None, now_s: float) -> None:
-        """From now on so many, if any."""
+        """Count this many completions from now on; None counts none."""
         if requests is not None:
             self.counted_from_s, self._to_count = now_s, requests
 
@@ -128,11 +128,11 @@ class RequestLedger:
             if self._to_count == 0:
                 self.counted_until_s = ended_s
         after_ramp = self.ramp_end_s is not None and entry.started_s >= self.ramp_end_s
-        if after_ramp and status:  # a connection that a dying worker reset was not served
+        if after_ramp and status:  # a dying worker that resets a connection serves nobody
             self._warm.add(entry.user)
 
     def take_new_rows(self) -> list[Row]:
-        """Rows since the last call: the finished, and the open ones not told of before."""
+        """Return the finished requests since the last call, and the new unfinished ones."""
         finished, self._finished = self._finished, []
         begun, self._begun = self._begun, []
         still_open = [entry for entry in begun if isnan(entry.ended_s)]

@@ -1,7 +1,7 @@
-"""How each kind of server is started, and what it says of its workers: an adapter a file.
+"""Server adapters, one per file: how to start a server and how to read its log.
 
-A module here that defines ADAPTER is a server; its file's name is the name that is typed. Nothing
-else has to know it.
+A module here that defines ADAPTER is a server, and the file's name is its name on the command line.
+No other code needs to know it.
 """
 
 import re
@@ -23,28 +23,27 @@ if TYPE_CHECKING:
     from stress.programs import BuildWatch
 
 CONNECTION_KEPT_S = 600
-"""Servers keep idle connections longer than any client does: a server that closes first makes
-failures that are nobody's finding."""
+"""Longer than any client keeps an idle connection: a server that closes one first would cause
+failures that say nothing about the scenario."""
 
 
 LogSigns = tuple[tuple[re.Pattern[str], EndReason], ...]
-"""What a line of a server's output says of the end of a worker: groups `pid`, and `detail`."""
+"""Patterns for the end of a worker in a server's output, with the groups `pid` and `detail`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAdapter:
-    """What is particular to one kind of server.
+    """The specifics of one kind of server.
 
-    build_argv: its command line, given host and port; raises UserError where it can't be had.
-    build_environment: its own variables, beside those of the app.
-    find_death_causes: from its log, by the pid of a worker, why it has ended that worker.
-    log_signs: the first that a line shows counts. refusal_sign: of a request that it refused
-      without calling the app.
+    build_argv: its command line, given host and port; raises UserError if it is not available.
+    build_environment: its own variables, in addition to those of the app.
+    find_death_causes: maps the pids of killed workers to the reasons in its log.
+    log_signs: the first pattern that matches a line counts. refusal_sign: matches a request that
+      it refused without calling the app.
     read_settings: of a server that the user starts.
-    check_available: raises UserError, before anything runs, where it can't be started; False where
-      it must be built first, which takes a while.
-    build_program: builds it when its turn has come, where it must be; raises UserError,
-      CellInterruptedError.
+    check_available: raises UserError, before the run, if it cannot be started; returns False if it
+      must be built first, which takes a while.
+    build_program: builds it if needed; raises UserError, CellInterruptedError.
     """
 
     build_argv: Callable[[Server, str, int], tuple[str, ...]]
@@ -56,29 +55,31 @@ class ServerAdapter:
     check_available: Callable[[], bool] = lambda: True
     build_program: "Callable[[BuildWatch], object]" = lambda _: None
     packages: tuple[str, ...] = ()
-    """Whose versions belong into the manifest."""
+    """Packages whose versions the manifest lists."""
     toolchain: str | None = None
-    """What builds it, where it is built here."""
+    """The tool that builds it, if it is built here."""
     variables: tuple[str, ...] = ()
-    """How the names of the variables begin that would change it behind our back."""
+    """Prefixes of variables that would change it unnoticed."""
 
 
 def find_python(server: Server) -> str:
-    """A virtual environment's is a link that must stay as it is."""
+    """Return the Python's path, unresolved: a virtual environment's Python is a link."""
     return str(Path(server.python).expanduser().absolute()) if server.python else sys.executable
 
 
 @cache
 def load_adapters() -> Mapping[str, ServerAdapter]:
-    """All that there are, by name."""
+    """Return all adapters by name."""
     names = [each.name for each in iter_modules([str(Path(__file__).parent)])]
     modules = {name: import_module(f"{__name__}.{name}") for name in names if name[0] != "_"}
     return {name: module.ADAPTER for name, module in modules.items()}
 
 
 def find_adapter(kind: str) -> ServerAdapter:
-    """Raises UserError for a name that no adapter has."""
+    """Return the adapter. Raises UserError for an unknown name."""
     found = load_adapters().get(kind)
     if found is None:
-        raise UserError(f"--server {kind}: no such server; there is {', '.join(load_adapters())}")
+        raise UserError(
+            f"--server {kind}: unknown server; choose one of {', '.join(load_adapters())}"
+        )
     return found

@@ -1,6 +1,6 @@
-"""gunicorn's settings: a worker class whose loop and HTTP parser are chosen by name.
+"""gunicorn's settings: a worker class that takes its event loop and HTTP parser by name.
 
-uvicorn-worker offers one class for each pair it thought of; this one takes any.
+uvicorn-worker has classes for some pairs only; this one takes any pair.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The server of `peers/axum`: Rust, one thread for each of its workers."""
+"""The server of `peers/axum`: Rust, one thread per worker."""
 
 from stress.programs import make_peer_adapter
 

@@ -1,4 +1,4 @@
-"""The server of `peers/gin`: Go, one thread for each of its workers."""
+"""The server of `peers/gin`: Go, one thread per worker."""
 
 from stress.programs import make_peer_adapter
 

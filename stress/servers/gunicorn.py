@@ -1,4 +1,4 @@
-"""gunicorn, whose workers are uvicorn's: it ends one that gives no heartbeat for too long."""
+"""gunicorn with uvicorn workers. It kills a worker without a heartbeat after --timeout."""
 
 import re
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ LOG_SIGNS: LogSigns = (
         "recycled",
     ),
 )
-"""gunicorn 20 to 27 word them so; its worker of uvicorn, and its own, say why they are recycled."""
+"""Messages of gunicorn 20 to 27, of its own worker and of the uvicorn worker."""
 OPTIONS = {"timeout": ("-t", "--timeout"), "backlog": ("--backlog",), "config": ("-c", "--config")}
 CONFIG_FILE = "gunicorn.conf.py"
 DEFAULTS: Mapping[str, int | None] = {"timeout": 30, "backlog": 2048}
 LOOK_S = TICKS_A_LOOK * TICK_S
-"""Of uvicorn's worker. gunicorn's own sends a heartbeat each second."""
+"""Heartbeat interval of uvicorn's worker. gunicorn's own worker sends one per second."""
 
 
 def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
@@ -57,8 +57,8 @@ def find_death_causes(log: str) -> Mapping[int, str]:
 
 
 def read_settings(started: StartedServer) -> ServerSettings:
-    """The command speaks before the variable, and that before the file. A setting that is no plain
-    number there is unknown."""
+    """Read the settings. The command overrides the variable, and the variable overrides the file. A
+    value that is not a plain number in the file is unknown."""
     found = read_options(read_words(started.environment.get("GUNICORN_CMD_ARGS", "")), OPTIONS)
     found |= read_options(started.words, OPTIONS)
     file = started.folder / found.pop("config", CONFIG_FILE).removeprefix("file:")
@@ -73,7 +73,7 @@ def read_settings(started: StartedServer) -> ServerSettings:
 
 
 def measure_heartbeat_s(timeout_s: int | None, is_uvicorn: bool) -> float | None:
-    """Between two heartbeats of a worker whose loop is not blocked."""
+    """Return the heartbeat interval of a worker whose event loop is not blocked."""
     if not is_uvicorn or timeout_s is None:
         return None if is_uvicorn else LOOK_S
     return LOOK_S * max(1, ceil(timeout_s / 2 / LOOK_S))

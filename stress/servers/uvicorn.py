@@ -1,4 +1,4 @@
-"""uvicorn with its own worker processes, which nobody watches."""
+"""uvicorn with its own worker processes, whose event loops it does not monitor."""
 
 import re
 
@@ -31,14 +31,14 @@ def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
 
 
 def build_app_argv(python: str, target: str, host: str, port: int) -> tuple[str, ...]:
-    """Serves any app as uvicorn does when nothing is asked of it. `main:create()` is a factory."""
+    """Build uvicorn's command for any app, with default settings. `main:create()` is a factory."""
     factory = ("--factory",) if target.endswith("()") else ()
     name = target.removesuffix("()")
     return python, "-m", "uvicorn", *factory, name, f"--host={host}", f"--port={port}"
 
 
 def read_settings(started: StartedServer) -> ServerSettings:
-    """The command speaks before the variable."""
+    """Read the settings. The command overrides the variables."""
     found = {
         name: started.environment[variable]
         for variable, name in VARIABLES.items()

@@ -153,7 +153,7 @@ def test_a_form_that_a_library_lacks_is_a_501(library: Library, life: Life) -> N
     settings = replace(PLAIN, client=library, client_life=life)
     lacking = tuple(path for path in STYLES if path not in get_styles(library))
     for path, each in zip(lacking, asyncio.run(answers(settings, lacking)), strict=True):
-        form = "form that awaits" if path == "/async/http" else "blocking form"
+        form = "async client" if path == "/async/http" else "blocking client"
         assert (each.status_code, each.json()) == (501, {"error": f"{library} has no {form}"})
 
 

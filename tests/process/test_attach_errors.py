@@ -78,7 +78,7 @@ SERVED = (
 @pytest.mark.parametrize("served", SERVED)
 def test_an_app_that_needs_a_variable(served: str, folder: Path) -> None:
     error = fail_to_start(folder, PYTHON, *served.format("needs:app").split())
-    assert "KeyError: 'SERVICE_TOKEN'. If the app needs a variable SERVICE_TOKEN" in str(error)
+    assert "KeyError: 'SERVICE_TOKEN'. If the app needs the variable SERVICE_TOKEN" in str(error)
     assert error.exit_code == CANNOT
 
 
@@ -95,12 +95,12 @@ def test_an_app_that_needs_a_variable(served: str, folder: Path) -> None:
         ("-m uvicorn wsgi:app", "wsgi.app is a WSGI app", WRONG_USE),
         ("-m hypercorn wsgi:app", "wsgi.app is a WSGI app", WRONG_USE),
         ("-m gunicorn -k asgi factories:create", "factories.create takes no argument", WRONG_USE),
-        ("-m uvicorn factories:number", "is no ASGI app, but a builtins.int", WRONG_USE),
+        ("-m uvicorn factories:number", "names a builtins.int, which is not", WRONG_USE),
         ("-m uvicorn plain:app --uds {folder}/socket", "listens on no TCP port", CANNOT),
         ("-m granian plain:app --port {port}", "start it with --interface asgi", WRONG_USE),
         ("reloads.py {port}", "restarts the app while it is measured", WRONG_USE),
-        ("-I {folder}/other.py {port}", "runs with -I, and so without PYTHONPATH", CANNOT),
-        ("-S {folder}/other.py {port}", "runs with -S, and so without sitecustomize", CANNOT),
+        ("-I {folder}/other.py {port}", "runs with -I, which disables PYTHONPATH", CANNOT),
+        ("-S {folder}/other.py {port}", "runs with -S, which disables sitecustomize", CANNOT),
         ("other.py {port}", "its server loads no ASGI app that the probe can see", CANNOT),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_server_with_tls_is_refused(words: str, folder: Path) -> None:
     )  # fmt: skip
     argv = words.format(port=find_free_port(0), key=key, certificate=certificate).split()
     error = fail_to_start(folder, PYTHON, *argv)
-    assert str(error) == "an audit asks over plain HTTP: start the server without TLS"
+    assert str(error) == "an audit uses plain HTTP; start the server without TLS"
     assert error.exit_code == WRONG_USE
 
 
@@ -140,7 +140,7 @@ def test_another_pythonpath_is_named_and_how_to_attach_by_hand(folder: Path) -> 
     port = find_free_port(0)
     shell = f"PYTHONPATH=. exec {PYTHON} other.py {port}"
     error = fail_to_start(folder, "sh", "-c", shell)
-    assert "another PYTHONPATH than the audit's" in str(error)
+    assert "its PYTHONPATH is not the one that the audit set" in str(error)
     assert str(error).endswith("import asgi_probe; app = asgi_probe.Probe(app)")
 
 
@@ -149,7 +149,7 @@ def test_an_isolated_python_is_seen_in_the_first_line_of_a_script(folder: Path) 
     script.write_text(f"#!{PYTHON} -E\n{MODULES['other']}")
     script.chmod(0o755)
     error = fail_to_start(folder, "./serve", str(find_free_port(0)))
-    assert f"{PYTHON} runs with -E, and so without PYTHONPATH" in str(error)
+    assert f"{PYTHON} runs with -E, which disables PYTHONPATH" in str(error)
 
 
 def test_by_hand_it_is_attached_in_an_isolated_python(folder: Path) -> None:
@@ -176,7 +176,7 @@ def taken_port() -> Iterator[int]:
 )
 def test_a_port_in_use_and_who_has_it(served: str, folder: Path, taken_port: int) -> None:
     error = fail_to_start(folder, PYTHON, *served.format(taken_port).split())
-    assert f"(pid {os.getpid()}): end that, or give the command another port" in str(error)
+    assert f"(pid {os.getpid()}); stop that program, or give the command another port" in str(error)
     assert error.exit_code == CANNOT
 
 

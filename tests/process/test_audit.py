@@ -257,7 +257,7 @@ def is_open(port: int) -> bool:
         (("--methods", "FETCH", "main:api"), "'FETCH' is not one of"),
         (("--url", "http://me:s3cret@127.0.0.1:1", "--request", "GET /"), "takes no user"),
         (("--url", "http://127.0.0.1:1", "--port", "1", "--request", "GET /"), "--port"),
-        (("--url", "http://127.0.0.1:1", "--request", "GET /"), "nobody answers"),
+        (("--url", "http://127.0.0.1:1", "--request", "GET /"), "nothing is listening"),
         (("--python", sys.executable, "--", "uvicorn", "main:api"), "--python"),
         (("nothing:api",), "nothing"),
         (("--", "no-such-program"), "no-such-program"),

@@ -151,7 +151,7 @@ class TestOpenApi:
         gone = driven.rows.filter(pl.col("route") == "/gone/{item_id}")
         assert list(gone["status"]) == [404]
         warning = next(each for each in driven.warnings if "404" in each)
-        assert "GET /gone/{item_id} answers 404 to /gone/1" in warning
+        assert "GET /gone/{item_id} returns 404 to /gone/1" in warning
         assert "--request 'GET /gone/ITEM_ID'" in warning
         assert warning in said
 
@@ -190,7 +190,7 @@ def test_each_user_logs_in_once_and_keeps_its_cookie(tmp_path: Path) -> None:
     )
     with Service(app).serve() as url:
         _, driven, said = drive(url, options)
-        with pytest.raises(UserError, match="POST /login of --before answers 401") as caught:
+        with pytest.raises(UserError, match="POST /login of --before returns 401") as caught:
             drive(url, RequestOptions(("GET /me",), before=('POST /login {"password": 1}',)))
     assert caught.value.exit_code == CANNOT
     assert logins["in"] == 4
@@ -214,7 +214,7 @@ def test_what_the_user_named_is_driven_whatever_it_answers_and_redirects_are_not
     assert set(driven.rows["route"]) == {"/away", "/none"}
     assert "/secret" not in {path for _, path, _ in service.received}
     assert any("GET /away redirects (307)" in each for each in driven.warnings)
-    assert any("GET /none answers 404; it is driven" in each for each in driven.warnings)
+    assert any("GET /none returns 404; it is driven" in each for each in driven.warnings)
 
 
 def test_an_app_without_a_document_is_asked_its_root_and_one_that_refuses_that_is_an_error() -> (
@@ -224,7 +224,7 @@ def test_an_app_without_a_document_is_asked_its_root_and_one_that_refuses_that_i
     with Service(app).serve() as url:
         plan = plan_requests(url, RequestOptions(), Interruption())
         assert [each.name for each in plan.asks] == ["GET /"]
-        with pytest.raises(UserError, match=r"No route answered.*GET / answers 404"):
+        with pytest.raises(UserError, match=r"No route responded.*GET / returns 404"):
             drive(url, RequestOptions())
 
 
@@ -275,7 +275,7 @@ def test_a_request_that_is_not_answered_in_time_has_no_end() -> None:
     assert set(driven.rows["error"]) == {"timeout"}
     assert driven.rows["ended_s"].is_null().all()
     assert driven.rows["status"].is_null().all()
-    assert any("did not answer in time; it is driven" in each for each in driven.warnings)
+    assert any("did not respond in time; it is driven" in each for each in driven.warnings)
 
 
 def test_a_service_that_answers_nothing_more_ends_the_load() -> None:
@@ -297,8 +297,8 @@ def test_a_service_that_answers_nothing_more_ends_the_load() -> None:
         finally:
             freed.set()
     assert driven.interrupted == (
-        "after GET /stuck, 1 user, your service answers nothing more: GET /ping, sent alone, got "
-        "no answer within 0.5 s"
+        "after GET /stuck, 1 user, your service stopped responding: GET /ping, sent alone, got "
+        "no response within 0.5 s"
     )
     assert driven.phases[-1].routes == ("GET /ping",)
     assert "all routes, 3 users" not in {each.name for each in driven.phases}
@@ -440,5 +440,5 @@ def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path)
     ):
         drive(url, options)
     missing = RequestOptions(drive="locustfile", locustfile=Path("other.py"))
-    with pytest.raises(UserError, match=r"finds no other\.py: name yours with --locustfile"):
+    with pytest.raises(UserError, match=r"other\.py not found; give yours with --locustfile"):
         plan_requests("http://other.invalid", missing, Interruption())

@@ -79,7 +79,7 @@ def test_the_first_message_that_comes_back_is_the_answer(monkeypatch: pytest.Mon
     assert set(others["status"]) == {200}  # no connection of a socket is used again
     assert driven.rows.filter(~FIRST)["ended_s"].null_count() == 0
     assert any("WS /silent sends no message in time" in each for each in driven.warnings)
-    assert any("WS /none answers 403; it is driven" in each for each in driven.warnings)
+    assert any("WS /none returns 403; it is driven" in each for each in driven.warnings)
 
 
 SERVICE = """

@@ -244,9 +244,9 @@ def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> 
         assert worker.process.wait(PATIENCE_S) == 3
     assert done.returncode == 3
     told = done.stderr.splitlines()[-1]
-    assert "0 of 2 load workers came within 20 s" in told
+    assert "0 of 2 load workers connected within 20 s" in told
     assert f"study load-worker --master 127.0.0.1:{port}" in told
-    assert re.search(r"one was refused: it has load code \w+ and not \w+ \(bring", told)
+    assert re.search(r"one was refused: it has load code \w+ instead of \w+ \(update", told)
     assert "Traceback" not in done.stderr
     assert "refused this machine: it has load code" in worker.text()
     assert not [each for each in psutil.process_iter(["cmdline"])

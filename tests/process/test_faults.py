@@ -271,7 +271,7 @@ def test_256_descriptors_are_enough_for_20_users_and_refused_for_500(tmp_path: P
     with descriptors(64, 256) as prefix:
         refused = limited(prefix, "run", "async-sleep", "--port", "0", "--out", str(tmp_path))
         assert refused.returncode == 3
-        assert "1128 file descriptors are needed and the hard limit is 256" in refused.stderr
+        assert "1128 file descriptors are needed, but the hard limit is 256" in refused.stderr
         assert "--users" in refused.stderr
         assert list(tmp_path.iterdir()) == []
         done = limited(

@@ -73,7 +73,7 @@ def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_endpoint_that_does_not_answer_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "sync-sleep"]) == 3
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "study: sync-sleep: calibration: /nonesuch answered 404"
+    assert last == "study: sync-sleep: calibration: /nonesuch returned 404"
 
 
 @pytest.mark.untimed
@@ -84,13 +84,13 @@ def test_a_run_goes_on_without_a_prediction(
     """That nothing comes of it is a finding too."""
     words = ["run", "sync-sleep", "--users", "5", "--delay", "50ms", "--duration", "2s"]
     assert main([*words, "--out", str(tmp_path), "--port", "0"]) == 0
-    said = "study: no prediction: sync-sleep: calibration: /nonesuch answered 404"
+    said = "study: no prediction: sync-sleep: calibration: /nonesuch returned 404"
     assert said in capsys.readouterr().err.splitlines()
     (cell,) = cells(tmp_path)
     theory = cell["predicted"]
     assert isinstance(theory, dict)
     assert theory["ok_rps"] is None
-    assert theory["reason"] == "sync-sleep: calibration: /nonesuch answered 404"
+    assert theory["reason"] == "sync-sleep: calibration: /nonesuch returned 404"
     assert cell["requests"] == cell["failures"]
 
 

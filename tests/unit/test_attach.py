@@ -93,7 +93,7 @@ def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
 def test_reload_is_refused_with_what_to_type(typed: str, instead: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:
         reject_reload(AuditedCommand(tuple(shlex.split(typed)), tmp_path))
-    assert str(refused.value).endswith(f": type {instead}")
+    assert str(refused.value).endswith(f"; run {instead}")
     assert refused.value.exit_code == WRONG_USE
 
 
@@ -105,7 +105,7 @@ def test_what_does_not_reload_is_not_refused(typed: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["no-such-program", "./main.py", "sub/no"])
 def test_what_cannot_be_started_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("")  # not executable
-    with pytest.raises(UserError, match=f"'{name}' is no program"):
+    with pytest.raises(UserError, match=f"'{name}' is not a program"):
         reject_command(AuditedCommand((name,), tmp_path))
 
 
@@ -117,12 +117,12 @@ def test_a_target_is_served_by_the_python_that_was_named(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("target", ["main", "main:", ":app", "main:create(1)", "a b:c", "-x:y"])
 def test_a_target_that_names_no_app_is_refused(target: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="names no app"):
+    with pytest.raises(UserError, match="is not an app"):
         build_target_command(target, tmp_path, PYTHON, 0)
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--python .*gone: no program is there"):
+    with pytest.raises(UserError, match=r"--python .*gone: not found"):
         build_target_command("main:app", tmp_path, tmp_path / "gone", 0)
 
 
@@ -213,4 +213,4 @@ def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str
 
 def test_a_package_that_is_missing_for_an_option_is_not_looked_for_elsewhere() -> None:
     command = AuditedCommand((str(PYTHON), "-S", "-m", "uvicorn"), Path())
-    assert "-S keeps Python from its" in describe_cure(command, "No module named uvicorn")
+    assert "-S hides the installed packages" in describe_cure(command, "No module named uvicorn")

@@ -106,8 +106,8 @@ class TestWhatIsAdvised:
     def test_a_method_that_was_not_asked_for_is_named_alone(self) -> None:
         planned = plan({"/x/{id}": {"trace": {"a": 1}, "post": {"requestBody": {"a": 1}}}})
         assert [(each.reason, each.how) for each in planned.unasked] == [
-            ("POST is asked only where you name it", "--request 'POST /x/ID @BODY.json'"),
-            ("TRACE is asked only where you name it", "--request 'TRACE /x/ID'"),
+            ("POST is sent only if you name it", "--request 'POST /x/ID @BODY.json'"),
+            ("TRACE is sent only if you name it", "--request 'TRACE /x/ID'"),
         ]
 
     def test_headers_and_cookies_that_have_no_value(self) -> None:
@@ -167,7 +167,7 @@ class TestWrongWords:
 
 def test_a_plan_is_80_columns_wide_and_options_stay_whole() -> None:
     how = "--request 'POST /a/rather/long/path/of/a/service/ID @BODY.json'"
-    reason = "its schema needs a value inside itself without end"
+    reason = "its schema requires infinite nesting"
     ask = Ask("GET", "/items/1?limit=10", "/items/{id}", source="id from example, " * 8)
     lines = render_plan(RequestPlan((ask,), (UnaskedRoute("POST", "/a/ID", reason, how),)))
     assert max(map(len, lines)) <= 80

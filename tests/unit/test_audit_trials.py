@@ -111,14 +111,14 @@ def test_a_round_that_runs_as_the_other_side_says_nothing() -> None:
         return find_fault(parse_trial(trial), side, workers, report)
 
     assert find("loop=uvloop", "before", one) is None
-    assert find("loop=uvloop", "before", fast) == "the service runs so without it"
+    assert find("loop=uvloop", "before", fast) == "the service runs this way without it"
     assert find("loop=uvloop", "after", fast) is None
     for workers in ([fast, one], []):
-        assert find("loop=uvloop", "after", *workers) == "the service does not run so with it"
+        assert find("loop=uvloop", "after", *workers) == "the service does not run this way with it"
     assert find("workers=2", "before", one) is None
-    assert find("workers=2", "before", one, one) == "the service runs so without it"
+    assert find("workers=2", "before", one, one) == "the service runs this way without it"
     assert find("workers=2", "after", one, one) is None
-    assert find("workers=2", "after", one) == "the service does not run so with it"
+    assert find("workers=2", "after", one) == "the service does not run this way with it"
     assert find("pool=100", "before", one) is None
     assert find("pool=100", "after", one) == "no process took part in it"
 

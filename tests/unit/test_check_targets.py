@@ -66,7 +66,7 @@ def test_without_endpoints_of_its_own_a_target_that_lacks_ours_is_refused(
     out = tmp_path / "out"
     assert main(["run", "contrast", "--target", f"a={url}", "--port", "0", "--out", str(out)]) == 3
     said = capsys.readouterr().err
-    assert "a: GET /health answers 404, and 6 more of 8 requests fail so" in said
+    assert "a: GET /health returns 404; so do 6 more of 8 requests" in said
     assert "--endpoint 'GET /path'" in said
     assert not out.exists()
 
@@ -94,7 +94,7 @@ def test_a_scenario_of_the_users_is_not_sent_to_an_option_of_the_contrast(url: s
 def test_a_target_that_does_not_answer_is_refused() -> None:
     with serve() as gone:
         pass
-    with pytest.raises(UserError, match="nobody answers"):
+    with pytest.raises(UserError, match="nothing is listening"):
         check_targets(choose_contrast_scenarios([f"a={gone}"], ["GET /"]))
 
 

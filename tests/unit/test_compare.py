@@ -379,5 +379,5 @@ def test_a_run_without_a_cell_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(other / "cells")
     with pytest.raises(UserError, match="nothing to compare"):
         compare_directories(SAMPLE, other, anyway=False, json_output=False)
-    with pytest.raises(UserError, match="no run directory"):
+    with pytest.raises(UserError, match="not a run directory"):
         compare_directories(tmp_path / "none", SAMPLE, anyway=False, json_output=False)

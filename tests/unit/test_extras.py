@@ -18,7 +18,7 @@ def test_no_figure_of_urllib3_is_that_of_what_replaced_it(
     monkeypatch.setattr(urllib3, "__version__", "2.25.904")
     with pytest.raises(UserError) as refused:
         extras.check_client_library(library)
-    assert f"{library}: urllib3-future has taken urllib3's place" in str(refused.value)
+    assert f"{library}: urllib3-future has replaced urllib3" in str(refused.value)
     assert (refused.value.exit_code, "\n" in str(refused.value)) == (3, False)
     extras.check_client_library("httpx")
 

@@ -26,10 +26,10 @@ def test_requests_of_a_file_that_fail_alike_are_one_sentence_and_not_driven() ->
     driven, warnings = judge_first_answers(asks, answers)
     assert driven == [asks[1]]
     assert warnings == [
-        "GET /a of a.har answers 404 and is not driven, nor is 1 more that failed alike.",
-        "GET /d of a.har answers 401 and is not driven; add --header 'Authorization: ...' or "
+        "GET /a of a.har returns 404 and is not driven, nor is 1 more like it.",
+        "GET /d of a.har returns 401 and is not driven; add --header 'Authorization: ...' or "
         "--before 'POST /LOGIN'.",
-        "GET /e of a.har did not answer in time and is not driven.",
+        "GET /e of a.har did not respond in time and is not driven.",
     ]
 
 
@@ -43,7 +43,7 @@ def test_no_sentence_has_a_path_of_the_users(origin: Origin, status: int) -> Non
 
 def test_the_path_of_a_documents_request_is_shown_where_it_fails() -> None:
     _, (said,) = judge_first_answers([make_ask("document", "/users/1")], [make_answer(404)])
-    assert "GET /users/{name} answers 404 to /users/1 and is not driven" in said
+    assert "GET /users/{name} returns 404 to /users/1 and is not driven" in said
     assert "--request 'GET /users/NAME'" in said
 
 
@@ -60,4 +60,4 @@ def test_an_answer_without_end_is_measured_to_its_first_byte() -> None:
     driven, warnings = judge_first_answers(asks, answers)
     assert [each.endless for each in driven] == [True, True]
     assert "is longer than 16 MB" in warnings[0]
-    assert "sends no message in time: it is measured to its handshake" in warnings[1]
+    assert "sends no message in time; it is measured to its handshake" in warnings[1]

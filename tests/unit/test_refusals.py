@@ -27,7 +27,7 @@ ORDERS = Scenario(
         ("run --server apache", 'Invalid value "apache" for --server'),
         ("run sync-http --client aiohttp", "needs a client library with a blocking form"),
         ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
-        ("report /no/such/run", "no run directory"),
+        ("report /no/such/run", "not a run directory"),
         ("probe main", "give module:attribute"),
         ("probe main:app --app-dir /no/such", "--app-dir /no/such: no such folder"),
         ("sweep sync-sleep", "varies one thing: none of the settings has several values"),
@@ -75,9 +75,9 @@ def test_wrong_use_is_one_line_and_code_2(
     [
         (
             "run contrast --target a=http://127.0.0.1:1 --endpoint 'GET /'",
-            "a: nobody answers at http://127.0.0.1:1",
+            "a: nothing is listening at http://127.0.0.1:1",
         ),
-        ("run ./mine.py", "study: orders: nobody answers at http://127.0.0.1:1 "),
+        ("run ./mine.py", "study: orders: nothing is listening at http://127.0.0.1:1 "),
         (
             "run users-async --database-url postgresql://nobody@127.0.0.1:1/x",
             "--database-url: connection",
@@ -105,7 +105,7 @@ def test_an_engine_that_is_not_there_is_one_line_and_code_3(
     assert_refused(
         "run async-sleep --engine oha",
         CANNOT,
-        "no oha on the PATH",
+        "oha is not on the PATH",
         (tmp_path, monkeypatch, capsys),
     )
 

@@ -118,7 +118,7 @@ def test_a_full_disk_ends_the_log_and_not_the_waiting(capsys: pytest.CaptureFixt
         counters.record_end(counters.record_arrival("", 1), "200")
         counters.flush()
     assert counters.take_snapshot().served == 3
-    assert capsys.readouterr().err.count("the log ends here") == 1
+    assert capsys.readouterr().err.count("stopped logging") == 1
 
 
 @given(st.text(max_size=70))

@@ -62,7 +62,7 @@ def test_who_has_a_port_is_not_told_and_that_it_is_taken_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert list_listening_pids(port) == []
-        with pytest.raises(UserError, match=f"port {port} is taken: end that"):
+        with pytest.raises(UserError, match=f"port {port} is taken; stop that program"):
             find_free_port(port)
 
 

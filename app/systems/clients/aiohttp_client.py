@@ -1,4 +1,4 @@
-"""aiohttp: there is only the form that awaits."""
+"""aiohttp, which can only be awaited."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from app.systems.clients.base import GetAsync, Library, Limits, Reply
 
 @asynccontextmanager
 async def open_awaiting(limits: Limits) -> AsyncIterator[GetAsync]:
-    # `connect` is aiohttp's name for the wait for a free connection, connecting included
+    # aiohttp's `connect` covers both the wait for a free connection and connecting.
     timeout = aiohttp.ClientTimeout(connect=limits.timeout_s, sock_read=limits.timeout_s)
     connector = aiohttp.TCPConnector(limit=limits.connections)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:

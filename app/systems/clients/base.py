@@ -1,4 +1,4 @@
-"""What the specimen asks of a client library: a module here for each, `<library>_client.py`."""
+"""The interface of a client library; each one has a module here, `<library>_client.py`."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager as AsyncContext
@@ -11,14 +11,14 @@ from app.systems.environment import SettingsError
 Reply = tuple[int, bytes]
 """Status and body."""
 Get = Callable[[str, dict[str, str]], Reply]
-"""Of an address and headers; blocks the thread until the reply is complete."""
+"""Takes a URL and headers; blocks the thread until the response is complete."""
 GetAsync = Callable[[str, dict[str, str]], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """timeout_s: of the wait for a free connection, of connecting, and of the wait for the answer,
-    each. connections: the most that a client has open at once."""
+    """Limits of a client. timeout_s: applies separately to the wait for a free connection, to
+    connecting, and to the wait for the response. connections: the maximum open at once."""
 
     timeout_s: float
     connections: int
@@ -26,19 +26,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The forms that a library has, None where it lacks one, and what its errors mean. A client
-    lives as long as its context."""
+    """A library's functions that open a blocking or an awaiting client (None: it has no such
+    client), and the meaning of its errors. A client lives as long as its context."""
 
     errors: tuple[type[Exception], ...]
-    """All that it raises where the upstream is at fault, or too late."""
+    """All errors that it raises when the upstream fails or times out."""
     is_timeout: Callable[[Exception], bool]
     open_blocking: Callable[[Limits], Context[Get]] | None = None
     open_awaiting: Callable[[Limits], AsyncContext[GetAsync]] | None = None
 
 
 def load_library(name: str) -> Library:
-    """Only the one that is used: the others' modules would take memory in the app under study.
-    Raises SettingsError where it is not installed."""
+    """Import only the library in use: the others would take memory in the app under study.
+    Raises SettingsError if it is not installed."""
     try:
         found: Library = import_module(f"app.systems.clients.{name}_client").LIBRARY
     except ModuleNotFoundError as error:

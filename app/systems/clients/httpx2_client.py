@@ -1,4 +1,4 @@
-"""httpx2, the maintained successor of httpx. Its pool is walked through at each request too."""
+"""httpx2, the maintained successor of httpx. It also scans its whole pool for every request."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

@@ -1,4 +1,4 @@
-"""httpx, as the original study had it. A new client builds a TLS context, also for plain HTTP."""
+"""httpx, as in the original study. A new client builds a TLS context, even for plain HTTP."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

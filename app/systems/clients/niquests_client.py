@@ -1,5 +1,5 @@
-"""niquests, which continues requests and has both forms. It waits for a free connection for ever,
-like requests; who wants a limit waits before asking, as here."""
+"""niquests, a fork of requests that can block or be awaited. Like requests, it waits for a free
+connection without a timeout. `Turns` adds one."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

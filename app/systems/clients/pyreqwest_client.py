@@ -1,5 +1,5 @@
-"""pyreqwest: one engine, written in Rust, in both forms. Its connections live on a thread of their
-own; `max_connections` bounds the requests under way, and so the connections."""
+"""pyreqwest: one engine in Rust that can block or be awaited. Its connections live on their own
+thread; `max_connections` bounds the requests in flight, and therefore the connections."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

@@ -1,5 +1,5 @@
-"""requests: there is only the form that blocks. Its timeouts are those of urllib3 but for one: it
-waits for a free connection for ever. Who wants a limit waits before asking, as here."""
+"""requests, which can only block. It has the timeouts of urllib3, except that it waits for a free
+connection without a timeout. `Turns` adds one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

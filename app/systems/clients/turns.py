@@ -1,4 +1,4 @@
-"""The wait for a free connection, for libraries that put no limit to it."""
+"""A timeout on the wait for a free connection, for libraries that have none."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ class ConnectionWaitTimeout(TimeoutError):
 
 
 class Turns:
-    """As many at once as there are connections. Raises ConnectionWaitTimeout."""
+    """A turn per connection. A request that gets no turn in time raises ConnectionWaitTimeout."""
 
     def __init__(self, limits: Limits) -> None:
         self.free, self.timeout_s = BoundedSemaphore(limits.connections), limits.timeout_s
@@ -29,7 +29,7 @@ class Turns:
 
 
 class AsyncTurns:
-    """The same on an event loop."""
+    """`Turns` for an event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self.free, self.timeout_s = asyncio.BoundedSemaphore(limits.connections), limits.timeout_s

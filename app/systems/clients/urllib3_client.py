@@ -1,5 +1,5 @@
-"""urllib3: there is only the form that blocks. `block=True` makes `maxsize` a limit; without it a
-pool opens as many connections as are asked for, and keeps `maxsize` of them."""
+"""urllib3, which can only block. `block=True` makes `maxsize` a limit. Without it, the pool opens
+as many connections as requests need and keeps `maxsize` of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,8 @@ def open_blocking(limits: Limits) -> Iterator[Get]:
 
 
 def is_timeout(error: Exception) -> bool:
-    """A refused connection is a kind of timeout to urllib3, a wait for a free one is none."""
+    """Return True if the upstream was too slow. urllib3 counts a refused connection as a timeout,
+    and does not count a wait for a free one; this function does the opposite."""
     is_late = isinstance(error, (TimeoutError, EmptyPoolError))
     return is_late and not isinstance(error, NewConnectionError)
 

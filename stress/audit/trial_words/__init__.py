@@ -1,7 +1,7 @@
-"""How each server is given what a trial changes: a server a file.
+"""Options with which each server gets a trial's change, one server per file.
 
-A module here that defines OPTIONS is a server; its file's name is its program's. Of two equal
-options each server takes the last one, so that what the user typed may stay.
+A module here that defines OPTIONS is a server; the file has its program's name. Each server uses
+the last of two equal options, so the user's own option can stay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ Options = Mapping[TrialKind, str]
 
 @cache
 def load_options() -> Mapping[str, Options]:
-    """All that there are, by the name of the program."""
+    """Return all options by program name."""
     names = [each.name for each in iter_modules([str(Path(__file__).parent)])]
     return {name: import_module(f"{__name__}.{name}").OPTIONS for name in names}
 
 
 def find_server(argv: Sequence[str]) -> str | None:
-    """The first word that names one: `gunicorn`, its path, or `-m gunicorn`."""
+    """Return the first server named: as `gunicorn`, by its path, or as `-m gunicorn`."""
     names = (Path(word).name for word in argv)
     return next((name for name in names if name in load_options()), None)

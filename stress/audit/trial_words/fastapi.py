@@ -1,4 +1,4 @@
-"""`fastapi run`: it takes uvloop by itself where that is installed, and no word changes it."""
+"""`fastapi run`: it uses uvloop if installed, and has no option to change that."""
 
 from stress.audit.trial_words import Options
 

@@ -1,5 +1,5 @@
-"""gunicorn: the loop is that of its own ASGI worker. uvicorn's takes uvloop by itself where that is
-installed, and no word changes it."""
+"""gunicorn: the loop option is for its own ASGI worker. The uvicorn worker uses uvloop if
+installed, and has no option to change that."""
 
 from stress.audit.trial_words import Options
 

@@ -1,4 +1,4 @@
-"""hypercorn: the loop is a kind of worker."""
+"""hypercorn: the worker class sets the event loop."""
 
 from stress.audit.trial_words import Options
 
