@@ -82,7 +82,8 @@ class Counters:
         return Look(now_s, last_s, now_s - due_s, busy, others_cpu_s, computed_s)
 
     def read_usage(self, look: Look, *, wrote: bool) -> bool:
-        """Return True if a sample was late although a core was free. wrote: perhaps a slow disk."""
+        """Return True if a sample was late although a core was free. wrote: the watchdog wrote to
+        the journal before it, so a slow disk may be the cause."""
         if self._own is None:
             self._own = ThreadUsage(threading.get_native_id())
         own, late_s = self._own.read(), look.late_s

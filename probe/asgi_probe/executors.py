@@ -80,8 +80,7 @@ class ExecutorPlace:
         queue.open[handover] = None
 
     def give_up(self, _: Future[object] | None) -> None:
-        """Close a call that never began: it was cancelled or refused. Call when its future is
-        done."""
+        """Close a call that never began (cancelled or refused). Call when its future is done."""
         if isnan(self.handover.began_s):
             self.queue.open.pop(self.handover, None)
             log.give_up(self.handover)

@@ -122,8 +122,8 @@ def describe_primitive(owner: object) -> str | None:
 
 
 def describe_future(owner: object, caller: str | None) -> str | None:
-    """Describe whom a future waits for; None for a call that already runs. asyncio adds a callback
-    of its own to a future that the loop completes."""
+    """Describe what a future's result waits for; None for a call that already runs. asyncio adds a
+    callback of its own to a future that the loop completes."""
     if not isinstance(owner, Future):
         return None
     callbacks = getattr(owner, "_done_callbacks", ())

@@ -23,7 +23,7 @@ def describe_work(function: Callable[..., object], given: Given) -> str | None:
     """Return "file:first_line qualname" for Python code, "module.name" for other callables, and
     None for a callable that raises when inspected."""
     try:
-        while type(function) is partial and not function.keywords:  # most calls are no more
+        while type(function) is partial and not function.keywords:  # enough for most calls
             given = (*function.args, *given)
             function = function.func
         if type(function) is FunctionType and function.__name__ not in STEPS and not vars(function):
