@@ -1,4 +1,4 @@
-"""The entry in a process of its own: what it loads, and that nothing of ours comes with it."""
+"""The entry in its own process: the app that it loads, and no other module of the project."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ SERVICE = "async def api(scope, receive, send): ...\n\ndef create():\n    return
 
 
 def load(folder: Path, target: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Loads a target of `folder` as a server would."""
+    """Load a target of `folder` like a server."""
     return subprocess.run(
         (sys.executable, *options, "-c", "import asgi_probe.entry"),
         cwd=folder,
@@ -26,7 +26,7 @@ def load(folder: Path, target: str, *options: str) -> "subprocess.CompletedProce
 
 
 def test_the_folder_on_the_path_holds_the_package_alone() -> None:
-    """A module or a folder more would hide one of the user's with the same name."""
+    """Another module or folder would hide the user's module of the same name."""
     importable = {
         each.name
         for each in HOME.iterdir()

@@ -1,5 +1,5 @@
-"""What an endpoint does that only the event loop's one thread makes safe: it is named, and what is
-safe in threads is not."""
+"""Code that is safe only on the event loop's thread is reported; code that is safe in threads is
+not."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ async def recurse() -> None:
 
 
 class PerRequest:
-    """As Starlette's HTTPEndpoint."""
+    """Like Starlette's HTTPEndpoint."""
 
     def __init__(self) -> None:
         self.scope: dict[str, object] = {}

@@ -228,7 +228,7 @@ def test_without_any_worker_left_the_cell_is_cut_short(tmp_path: Path) -> None:
 
 @pytest.mark.untimed
 def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> None:
-    """The one that comes is of another revision, and is told so too."""
+    """The worker that comes has another revision; its message says so."""
     other, out, port = tmp_path / "other", tmp_path / "out", free_port()
     for folder in ("analysis", "records", "scenarios", "stress", "study"):
         shutil.copytree(ROOT / folder, other / folder)

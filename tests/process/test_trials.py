@@ -27,7 +27,7 @@ REPORTS = ("summary.json", "summary.csv", "summary.md")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A run that has ended: its only run directory, and what it said."""
+    """A finished run: its only run directory, and its output."""
 
     out: Path
     code: int
@@ -58,7 +58,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.fixture(scope="module")
 def like(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """One of them again, with a threshold that no machine keeps."""
+    """Repeat one of them, with a threshold that no machine meets."""
     out = tmp_path_factory.mktemp("like")
     return tiny_run(out, "async-sleep", *IMPOSSIBLE, "--json")
 

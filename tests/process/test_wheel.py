@@ -1,5 +1,5 @@
-"""Installed as users install it: as a tool that may not be written to, and as a clone whose path
-has a space in it. Both in a clean environment, and used from another folder."""
+"""An installation as users have it: as a read-only tool, and as a clone whose path has a space.
+Both run in a clean environment, from another folder."""
 
 import os
 import re
@@ -24,7 +24,7 @@ NOT_PACKED = re.compile(
     r".*/\.gitignore|.*\.png|docs/sample-run/.*|peers/(README\.md|check\.sh)|stress/stress_\w+\.sh"
     r"|probe/(check\.sh|pyproject\.toml)|study/entry\.py"
 )
-"""Of what is tracked in these folders: what only a clone has a use for, and what has moved."""
+"""Tracked files of these folders that only a clone needs, or that have moved."""
 JUNK = (
     "peers/axum/target/release/axum-peer", "slow_upstream/go/bin/slow-upstream", "app/.env",
     "app/notes.txt", "stress/servers/gunicorn.log", "study/.idea/workspace.xml",
@@ -37,8 +37,8 @@ UV = Path(sys.prefix) / "bin/uv"
 
 
 def run(*command: str, where: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """With a home of its own, and nothing that an environment or a shell may have set for us. What
-    others have built and downloaded is shared; what we build is not."""
+    """An environment with a home of its own and without variables of ours. Downloads and builds of
+    other packages are shared; builds of this project are not."""
     (where / "bin").mkdir(exist_ok=True)
     if not (where / "bin/uv").exists():
         (where / "bin/uv").symlink_to(UV)
@@ -101,7 +101,7 @@ def tool(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A folder with names of ours, of which none may be taken."""
+    """A folder that contains modules with the same names as ours; none of them may be imported."""
     for name in ("app", "analysis", "stress", "study", "probe", "asgi_probe"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong one')")
@@ -110,7 +110,7 @@ def elsewhere(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def untouched(tool: Path) -> Iterator[None]:
-    """Read-only; and where we are root, who may write anyway, unchanged nevertheless."""
+    """Read-only; root can write anyway, so for root: unchanged."""
     (package,) = tool.glob("tools/*/lib/python3*/site-packages/asyncio_vs_threads")
     files = [package, *package.rglob("*")]
     for path in files:

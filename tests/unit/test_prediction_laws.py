@@ -174,7 +174,7 @@ def test_the_cpu_told_is_that_of_the_endpoint_alone() -> None:
         compute_prediction(crowded, Load(users=1)),
     )
     assert many.cpu_ms == one.cpu_ms == 10
-    assert many.ok_rps == pytest.approx(200)  # two cores, whoever runs on them
+    assert many.ok_rps == pytest.approx(200)  # two cores, shared by all processes
     assert one.ok_rps == pytest.approx(100)  # one worker is busy, and has a core
 
 

@@ -1,4 +1,4 @@
-"""The order of a run, with a cell that "measures" what it is told: no server, no waiting."""
+"""The order of a run, with a fake cell that "measures" given values: no server, no waiting."""
 
 import json
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def run(
 
 
 def failing(after: int, error: Exception) -> Callable[..., None]:
-    """`error` after so many cells; an interruption as somebody's wish, noted where it is read."""
+    """Raise `error` after that many cells; record an interruption as the user's request."""
     left = iter(range(after))
 
     def run_cell(_: CellRun, runtime: Runtime) -> None:
@@ -174,7 +174,7 @@ def test_what_can_never_be_judged_is_refused_before_anything_is_written(
 def test_a_load_that_breaks_down_wins_over_a_threshold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody pressed Ctrl-C: an automatic run must be able to tell."""
+    """Without Ctrl-C: an automatic run must see the difference."""
 
     def interrupted(*_: object) -> CellSummary:
         return replace(CELL, scenario=NAMES[0], interrupted="the load ended by itself")

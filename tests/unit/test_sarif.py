@@ -35,7 +35,7 @@ def build_evidence(folder: Path | None = None, in_repository: str | None = None)
 
 
 def export(evidence: AuditEvidence, *found: AuditFinding) -> object:
-    """The run, as whoever reads the file has it."""
+    """The run, as a reader of the file sees it."""
     content = export_sarif(gather(found), evidence, "1.2.3", None)
     VALIDATOR.validate(content)
     return get(json.loads(json.dumps(content)), "runs", 0)
