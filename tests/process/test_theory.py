@@ -58,8 +58,8 @@ def test_the_same_reports_come_from_the_records(predicted_run: Path) -> None:
 
 @pytest.fixture
 def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first scenario asks for a route that the app does not have: it fails on any machine. A
-    client that gives up after a millisecond is sometimes answered within it."""
+    """The first scenario calls a route that the app does not have: it fails on any machine. A
+    client that gives up after a millisecond sometimes gets its response in time."""
 
     def chosen(_: tuple[str, ...]) -> tuple[Scenario, ...]:
         (plain,) = select_scenarios(("sync-sleep",))

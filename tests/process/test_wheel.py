@@ -70,7 +70,7 @@ def copy_tracked(target: Path) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where Python keeps what it compiles: not in what is installed, and once for all tests."""
+    """The folder for Python's bytecode: outside the installation, and shared by all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
         yield
@@ -78,7 +78,7 @@ def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what is tracked, and what may lie around it."""
+    """Built from the tracked files only, with other files around them."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     copy_tracked(source)
     for name in JUNK:
@@ -92,7 +92,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tool(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose bin/study is the tool's; the base alone is installed."""
+    """A folder whose bin/study is the tool's; only the base package is installed."""
     folder = tmp_path_factory.mktemp("installed")
     done = run("uv", "tool", "install", f"asyncio-vs-threads @ {wheel.as_uri()}", where=folder)
     assert done.returncode == 0, done.stderr
@@ -189,7 +189,7 @@ def test_what_lacks_an_extra_names_the_command_that_brings_it(tool: Path, elsewh
 @pytest.mark.skipif(not shutil.which("cargo"), reason="no cargo")
 @pytest.mark.usefixtures("untouched")
 def test_a_peer_is_built_from_the_package(tool: Path, elsewhere: Path) -> None:
-    """Axum takes minutes to compile: in the cache of the checks it is already."""
+    """Axum takes minutes to compile; the cache of the checks already has it."""
     caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     words = ("run", "axum-http-shared", *LOAD)
     done = run(str(tool / "bin/study"), *words, where=elsewhere, XDG_CACHE_HOME=caches)
@@ -198,8 +198,8 @@ def test_a_peer_is_built_from_the_package(tool: Path, elsewhere: Path) -> None:
 
 
 def test_a_clone_with_a_space_in_its_path(elsewhere: Path) -> None:
-    """An interrupted set-up is repaired by the next, two at once wait for each other, and none
-    leaves anything in the temporary folder."""
+    """The next set-up repairs an interrupted one, two at once wait for each other, and none leaves
+    anything in the temporary folder."""
     clone, temporary = elsewhere / "a clone", elsewhere / "temporary"
     temporary.mkdir()
     copy_tracked(clone)
