@@ -31,7 +31,7 @@ NAMES = [each.name for each in select_scenarios(("control",))]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Which cells were run, in order; each then has the same small figures."""
+    """The cells that ran, in order; each has the same small figures."""
     seen: Ran = []
 
     def remember(cell: CellRun, _: Runtime) -> None:
@@ -204,7 +204,7 @@ def test_an_interruption_wins_over_a_threshold(
     )  # fmt: skip
     assert subject.run_study(select_scenarios(("control",)), order) == 130
     assert f"interrupted (Ctrl-C); {kept}" in capsys.readouterr().err
-    assert bool(list(tmp_path.iterdir())) is (after > 0)  # an empty folder is of no use
+    assert bool(list(tmp_path.iterdir())) is (after > 0)  # an empty folder is useless
 
 
 @pytest.mark.usefixtures("ran")
@@ -261,7 +261,7 @@ def test_an_interruption_before_the_load_ends_the_run_with_what_there_is(
 
 
 def build_failing(refused: list[str]) -> Callable[[str], object]:
-    """For `find_adapter`: axum can't be built, all others need no building."""
+    """For `find_adapter`: building axum fails, and the others need no build."""
 
     def find(kind: str) -> ServerAdapter:
         def build(_: BuildWatch) -> None:
