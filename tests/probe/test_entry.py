@@ -66,8 +66,8 @@ def test_no_module_of_ours_is_in_reach(tmp_path: Path) -> None:
     [
         ("nothing:app", "No module named 'nothing'"),
         ("service:missing", "module 'service' has no attribute 'missing'"),
-        ("service", "give module:attribute"),
-        ("service:__name__", "a str is no ASGI app"),
+        ("service", "expected module:attribute, such as main:app"),
+        ("service:__name__", "a str is not an ASGI app"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, target: str, reason: str) -> None:

@@ -108,7 +108,7 @@ async def put() -> None:
 
 
 SHARED = "{place} reads and changes {thing}, and two threads can do so at once"
-OF_LOOP = "{place} calls {thing}, and asyncio works in the event loop's thread alone"
+OF_LOOP = "{place} calls {thing}, but asyncio works only in the event loop's thread"
 
 
 @pytest.mark.parametrize(
