@@ -106,7 +106,7 @@ class HolderLog:
     def _find_request(
         self, thread: int, began_s: float, ended_s: float, cpu_s: float
     ) -> RequestRecord | None:
-        """Return the request whose call fills more than half of the thread's CPU time."""
+        """Return the request whose call overlaps by more than half of the thread's CPU time."""
         work = work_spans.get(self._idents.get(thread, 0))
         while work is not None:
             if min(ended_s, work.ended_s) - max(began_s, work.began_s) > cpu_s / 2:

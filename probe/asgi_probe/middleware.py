@@ -126,7 +126,7 @@ class Probe:
                 self.report.note_started()
 
     def stop(self) -> None:
-        """Write the remaining rows. Safe to call twice; an orderly exit calls it by itself."""
+        """Write the remaining rows. Safe to call twice; atexit calls it on an orderly exit."""
         if self._watchdog is not None:
             self._watchdog.stop()
 

@@ -54,7 +54,7 @@ def summarize(found: InMemoryTables) -> CellSummary:
 def test_short_blocks_one_after_the_other_are_the_whole_time(
     lasts_s: float, every_s: float
 ) -> None:
-    """The heartbeat's age above a tenth of a second gave 17 % and 0 %."""
+    """Counting heartbeat ages above a tenth of a second gave 17 % and 0 %."""
     summary = summarize(block_for(lasts_s, every_s))
     share = int(WINDOW_S / every_s) * lasts_s / WINDOW_S
     assert summary.loop_blocked_share == pytest.approx(share, rel=0.01)

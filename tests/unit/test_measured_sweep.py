@@ -45,7 +45,7 @@ rates = st.floats(0.1, 10_000.0)
 
 
 def found(setting: str, *points: tuple[float, float]) -> sweep.Sweep:
-    """A sweep of one trial, from values and rates; CPU per request takes one core."""
+    """A sweep of one trial, from values and rates; the requests' CPU fills one core."""
     steps = tuple(SweepStep(f"x.{setting}-{value:g}", "x", value) for value, _ in points)
     cells = [
         replace(CELL, scenario=step.scenario, ok_rps=rate, cpu_ms_per_request=1000 / (rate or 1))
