@@ -1,6 +1,6 @@
 #!/bin/sh
-# The probe's tests on each CPython that it supports and that is found here, each with packages of
-# its own in .venv/probe-3.x, made once. The Python of .venv itself runs them with all other tests.
+# Run the probe's tests on each installed CPython that it supports, in .venv/probe-3.x, created once.
+# The version of .venv is skipped: it runs these tests with the whole suite.
 set -eu
 cd "$(CDPATH='' cd "$(dirname "$0")/.." && pwd)"
 packages='pytest>=8.4 pytest-timeout>=2.4 fastapi>=0.100'
@@ -17,7 +17,7 @@ find_python() {
     return 1
 }
 
-# Other load on a shared machine can fail a test of threads; it does not fail it twice.
+# Failed tests run once more: load on a shared machine can fail a timing test once.
 run_tests() {
     PYTHONPATH=probe "$folder/bin/python" -B -m pytest -q --noconftest -c probe/pyproject.toml \
         --rootdir=. tests/probe "$@"
@@ -27,9 +27,9 @@ for version in 3.9 3.10 3.11 3.12 3.13; do
     has_version .venv/bin/python "$version" && continue
     folder=.venv/probe-$version
     if [ "$(cat "$folder/made-from" 2>/dev/null)" != "$packages" ]; then
-        python=$(find_python "$version") || { echo "left out: no Python $version here"; continue; }
+        python=$(find_python "$version") || { echo "skipped: Python $version not found"; continue; }
         "$python" -m venv --clear "$folder" >/dev/null 2>&1 ||
-            { echo "left out: Python $version can't make a virtual environment"; continue; }
+            { echo "skipped: Python $version cannot create a virtual environment"; continue; }
         # shellcheck disable=SC2086  # several packages
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check $packages
         printf '%s\n' "$packages" >"$folder/made-from"

@@ -1,5 +1,5 @@
-"""For all tests: laws are not timed. A busy machine is no finding; each test has its own limit of
-60 s against hanging (pyproject.toml)."""
+"""For all tests: Hypothesis has no deadline, because a busy machine is not a failure. Each test has
+its own limit of 60 s against hanging (pyproject.toml)."""
 
 from hypothesis import settings
 

@@ -1,6 +1,6 @@
-"""Instruments: see the threads, the pool and the loop of any ASGI app, from inside its process.
+"""Records the threads, the thread pool and the event loop of an ASGI app, inside its process.
 
-Depends on nothing but the standard library, and looks at anyio only when the app has it.
+Needs only the standard library, and instruments anyio only if the app uses it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ __all__ = ["Probe"]
 
 
 def __getattr__(name: str) -> type[Probe]:
-    """Imports the probe when it is asked for: this package is imported in each Python process of
-    an audited command, and most of them serve nothing."""
+    """Import the probe on first use: every Python process of an audited command imports this
+    package, and most of them serve no requests."""
     if name != "Probe":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .middleware import Probe

@@ -1,5 +1,5 @@
-"""Puts the probe in front of the app of an audited service, where its server loads it. Imported
-when a server's module has been executed. Where each server loads its app was read in its source.
+"""Puts the probe in front of an audited service's app where its server loads it. Imported after a
+server's module has run. Each hook follows the source of its server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .routes import App, Receive, Scope, Send
 
 log = logging.getLogger("probe")
 probes: dict[int, Probe] = {}
-"""By the id of the app: a server may load one app in two places, or call it many times."""
+"""Maps id(app) to its probe: a server may load one app in two places, or call it many times."""
 undo_starlette: list[Callable[[], None]] = []
 inside: ContextVar[bool] = ContextVar("asgi_probe_inside", default=False)
 
@@ -66,7 +66,7 @@ class GunicornWorker(Protocol):
 
 @contextmanager
 def keep_from_app(doing: str) -> Iterator[None]:
-    """A fault of the probe's is logged, and the app goes on: the audit says what is missing."""
+    """Log an error of the probe and let the app continue; the audit reports what is missing."""
     try:
         yield
     except Exception as error:
@@ -75,19 +75,19 @@ def keep_from_app(doing: str) -> Iterator[None]:
 
 def run_hook(name: str, module: ModuleType) -> None:
     with keep_from_app(f"hook {module.__name__}"):
-        instrument_makers()  # before the user's modules take names from libraries
+        instrument_makers()  # before the user's modules import names from libraries
         globals()[name](module)
 
 
 def attach(app: object, server: str, hook: str, bare: object = None) -> object:
-    """The app with the probe in front. What is no ASGI app stays as it is, and is reported.
+    """Return the app behind a probe; report any other object and return it unchanged.
 
-    bare: the app without what its server put around it.
+    bare: the app without the server's own wrappers.
     """
     bare = app if bare is None else bare
     if id(bare) in probes:
         return probes[id(bare)]
-    with keep_from_app("attach"):
+    with keep_from_app("attach to the app"):
         directory = Path(os.environ[DIRECTORY_VARIABLE])
         report = AttachReport(directory, bare, describe_server(server), hook)
         report.update()
@@ -108,7 +108,7 @@ def hook_uvicorn_config(module: ModuleType) -> None:
         while type(bare).__module__.startswith("uvicorn.middleware."):
             bare = vars(bare)["app"]
         config.loaded_app = attach(app, "uvicorn", "uvicorn.config.Config.load", bare)
-        with keep_from_app("note how the server runs"):
+        with keep_from_app("record the server's settings"):
             note(config.loaded_app, reloads=bool(config.reload), tls=bool(config.is_ssl))
 
     module.Config.load = load_and_attach
@@ -120,8 +120,8 @@ def hook_uvicorn_server(module: ModuleType) -> None:
     @functools.wraps(startup)
     async def startup_and_note(server: UvicornServer, *args: object, **options: object) -> None:
         await startup(server, *args, **options)
-        with keep_from_app("note where the server listens"):
-            servers: Iterable[HasSockets] = vars(server).get("servers", ())  # none if it must end
+        with keep_from_app("record the server's addresses"):
+            servers: Iterable[HasSockets] = vars(server).get("servers", ())  # unset after a failure
             sockets = [one for each in servers for one in each.sockets]
             note(server.config.loaded_app, listens=list_addresses(sockets))
 
@@ -135,7 +135,7 @@ def hook_gunicorn(module: ModuleType) -> None:
     def load_and_attach(worker: GunicornWorker) -> None:
         load(worker)
         worker.asgi = attach(worker.asgi, "gunicorn", "gunicorn.workers.gasgi.ASGIWorker.load_wsgi")
-        with keep_from_app("note how the server runs"):
+        with keep_from_app("record the server's settings"):
             note(worker.asgi, reloads=bool(worker.cfg.reload), tls=bool(worker.cfg.is_ssl))
             note(worker.asgi, listens=list_addresses(worker.sockets))
 
@@ -153,7 +153,7 @@ def hook_hypercorn(module: ModuleType) -> None:
 
 
 def hook_granian(module: ModuleType) -> None:
-    """Its lifespan and its requests get the app in two places."""
+    """Granian passes the app to its lifespan and to its requests in two places."""
     wrap, init = module._callback_wrapper, module.LifespanProtocol.__init__
 
     @functools.wraps(wrap)
@@ -169,13 +169,13 @@ def hook_granian(module: ModuleType) -> None:
 
 
 def hook_granian_rsgi(module: ModuleType) -> None:
-    """What it calls by its own protocol, which it does unless asked otherwise, gets no ASGI scope:
-    it stays as it is, and is reported."""
+    """Granian calls an app by its own protocol (RSGI) unless configured otherwise. Such an app gets
+    no ASGI scope, so it stays unchanged and is reported."""
     find = module._callbacks_from_target
 
     @functools.wraps(find)
     def report_and_find(app: object) -> object:
-        with keep_from_app("report"):
+        with keep_from_app("report the app"):
             directory = Path(os.environ[DIRECTORY_VARIABLE])
             report = AttachReport(directory, app, describe_server("granian"), "granian.rsgi")
             report.update(kind=RSGI)
@@ -185,7 +185,7 @@ def hook_granian_rsgi(module: ModuleType) -> None:
 
 
 def hook_starlette_routing(module: ModuleType) -> None:
-    """In a trial, before the app makes its routes: each keeps its function then."""
+    """Apply a trial's `offload` before the app creates its routes: a route keeps its function."""
     if "offload" in os.environ.get(TRIAL_VARIABLE, ""):
         from .offload_hooks import offload_routes
 
@@ -193,9 +193,9 @@ def hook_starlette_routing(module: ModuleType) -> None:
 
 
 def hook_starlette(module: ModuleType) -> None:
-    """For a server that no other hook knows: in front of the app that a scope enters first, when
-    it is called. Any other hook that attaches an app takes this one out."""
-    instrument_pool()  # before the user's modules take names from anyio
+    """Attach to the outermost Starlette app when it is first called, for servers without a hook
+    of their own. Any other hook that attaches an app removes this one."""
+    instrument_pool()  # before the user's modules import names from anyio
     if probes:
         return
     call = module.Starlette.__call__
@@ -227,6 +227,6 @@ def note(app: object, **changes: object) -> None:
 
 
 def list_addresses(sockets: Iterable[Socket]) -> list[object]:
-    """Where a server listens: its process may listen elsewhere too. A Unix socket has none."""
+    """Return the (host, port) pairs that the server itself listens on; Unix sockets have none."""
     names = (each.getsockname() for each in sockets)
     return [each[:2] for each in names if isinstance(each, tuple)]

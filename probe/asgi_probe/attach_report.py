@@ -1,4 +1,4 @@
-"""What a process of an audited service says of itself, in `attach-<pid>.json`."""
+"""The report of one process of an audited service, in `attach-<pid>.json`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PACKAGES = (
     "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "gunicorn", "hypercorn", "granian",
     "uvloop", "httptools", "h11",
 )  # fmt: skip
-"""Whose version belongs to a process that serves, where it has imported them."""
+"""Packages whose version is reported if the process has imported them."""
 attached: set[tuple[int, str]] = set()
-"""The process and the hook of each probe that has started; a child of fork(2) starts its own."""
+"""(pid, hook) of each started probe; a forked child starts its own."""
 
 
 class AttachReport:
-    """Written when the app is loaded, when its first scope arrives, and when it has started."""
+    """Report that is written when the app is loaded, gets its first scope, and has started."""
 
     def __init__(self, directory: Path, app: object, server: str, hook: str) -> None:
         self.directory = directory
@@ -56,19 +56,19 @@ class AttachReport:
         gil.observers.append(self.update)
 
     def is_superfluous(self) -> bool:
-        """True behind a probe that was attached otherwise: each request is recorded once."""
+        """Return True if another hook has attached a probe: each request is recorded once."""
         others = {hook for pid, hook in attached if pid == os.getpid()} - {self.hook}
         return self.hook in (BY_HAND, STARLETTE) and bool(others)
 
     def note_start(self, *, has_lifespan: bool) -> None:
-        """The app's first scope has arrived: call on its loop."""
+        """Record that the app's first scope has arrived. Call on its loop."""
         attached.add((os.getpid(), self.hook))
         kind = type(asyncio.get_running_loop())
         state = STARTING if has_lifespan else STARTED
         self.update(loop=f"{kind.__module__}.{kind.__qualname__}", state=state)
 
     def note_started(self) -> None:
-        """The lifespan's startup has ended, well or not, or the app has none."""
+        """Record that the lifespan's startup has succeeded or failed, or that the app has none."""
         if self._content["state"] != STARTED:
             self.update(state=STARTED)
 
@@ -79,9 +79,9 @@ class AttachReport:
         }  # fmt: skip
         path = self.directory / f"attach-{os.getpid()}.json"
         part = path.with_suffix(".part")
-        with suppress(OSError):  # a full disk: the app must not notice
+        with suppress(OSError):  # a full disk must not affect the app
             part.write_text(json.dumps(content), encoding="utf-8")
-            part.replace(path)  # a reader sees the whole or nothing
+            part.replace(path)  # atomic: a reader never sees a partial file
 
 
 def describe_callable(app: object) -> str:
@@ -91,8 +91,8 @@ def describe_callable(app: object) -> str:
 
 
 def classify_app(app: object) -> str:
-    """By the number of arguments that it can be called with: what an ASGI server gives it are
-    three, in ASGI 2 one, what a WSGI server gives it are two. A factory needs none."""
+    """Classify a callable by the number of arguments that it accepts: ASGI 3 passes three,
+    ASGI 2 one, WSGI two; a factory needs none."""
     if not callable(app):
         return NOTHING
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
@@ -114,7 +114,7 @@ def can_bind(signature: inspect.Signature, count: int) -> bool:
 
 
 def describe_server(name: str) -> str:
-    """Its name and version, with gunicorn's where that runs it; empty where it is unknown."""
+    """Return name and version, with gunicorn's in front if gunicorn runs it; "" if unknown."""
     names = [name] if name else []
     if name != "gunicorn" and "gunicorn.arbiter" in sys.modules:
         names = ["gunicorn", name]
@@ -131,7 +131,7 @@ def describe_version(name: str) -> str:
 
 
 def find_version(name: str) -> str:
-    """Empty where it lies on the path without being installed."""
+    """Return "" for a package that is importable but not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What the probe records in an audit alone; a study's own servers keep their costs."""
+"""Logs that the probe writes in audits only: in a study they would add cost to each request."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def is_audit() -> bool:
 
 
 class AuditLogs:
-    """Of one process, into one journal. `look`, `write` and `stop` are for the watchdog's own
-    thread."""
+    """Audit logs of one process. Call `look`, `write` and `stop` on the watchdog's thread."""
 
     def __init__(self, journal: ProbeJournal, recorder: Recorder) -> None:
         self._journal = journal
@@ -38,7 +37,7 @@ class AuditLogs:
         record_layers(recorder)
 
     def start(self, loop: asyncio.AbstractEventLoop, default_limiter: object) -> None:
-        """Call on the loop's own thread. default_limiter: anyio's; None where there is none."""
+        """Call on the loop's thread. default_limiter: anyio's; None without anyio."""
         instrument_limiters()
         instrument_loop(loop)
         handovers.log.start(self._journal, loop, default_limiter)
@@ -47,7 +46,7 @@ class AuditLogs:
         self._threads.look(now_s, calls_wait=calls_wait)
 
     def write(self) -> None:
-        """What is still open, as far as it is known."""
+        """Write what is known so far about unfinished calls, and the threads that have ended."""
         handovers.log.write_open()
         self._made.write_ended()
 

@@ -1,9 +1,8 @@
-"""What the loop's own thread notes of the handles that it runs: which one runs now, since when,
-and each that ran for long.
+"""Timing of handles on the loop's thread: the running handle, its start, and each long run.
 
 asyncio runs every callback and every step of a task through `Handle._run`, which is timed here for
-the loops that are watched. A loop of another make (uvloop) runs them elsewhere: there the probe
-times the steps of the app's own coroutine, and the watchdog's samples have to do for the rest."""
+watched loops. Other loops (uvloop) do not use it. There the probe times the steps of the app's own
+coroutine, and only the watchdog's samples show all other code."""
 
 from __future__ import annotations
 
@@ -25,20 +24,20 @@ from .request_record import RequestRecord, current, work_spans
 from .stacks import RUNNER, StackTexts, read_stack
 
 BEAT_S = 0.010
-"""Period of the loop's heartbeat, and of the watchdog's look."""
+"""Period of the loop's heartbeat and of the watchdog's samples."""
 BLOCKED_AFTER_S = 0.020
 """A handle that runs for longer blocks the loop."""
 MISSED_S = 0.025
-"""Between two looks this far apart anything may have run."""
+"""Two samples this far apart say nothing about what ran between them."""
 MOST_WAITING = 10_000
-"""Ended stretches that the watchdog has not yet taken; it takes them a hundred times a second."""
+"""Maximum of queued entries; the watchdog takes them about 100 times per second."""
 RELEVANT_GC_S = 0.001
 MOST_OTHERS = 16
 
 
 class Ended(NamedTuple):
-    """One handle that ran for long. cpu_s: of the loop's thread since it began, at the end. timed:
-    the moments are the handle's own, not the watchdog's."""
+    """One long run of a handle. cpu_s: total CPU of the loop's thread at the run's end. timed: the
+    times come from the handle itself, not from the watchdog's samples."""
 
     began_s: float
     ended_s: float
@@ -48,7 +47,7 @@ class Ended(NamedTuple):
 
 
 class Running(NamedTuple):
-    """What has the loop's thread, since when."""
+    """The handle that runs on the loop's thread, and its start."""
 
     began_s: float
     record: RequestRecord | None
@@ -56,9 +55,9 @@ class Running(NamedTuple):
 
 
 class LoopWatch:
-    """Of one loop. Written by the loop's thread, read by the watchdog: `began_s` is set before
-    `running`, which is None while no handle runs; otherwise the handle's context, or the request
-    whose own coroutine runs."""
+    """State of one loop, written by the loop's thread and read by the watchdog. `began_s` is set
+    before `running`, which is the handle's context, the request whose own coroutine runs, or None
+    while no handle runs."""
 
     def __init__(self, thread: int, recorder: Recorder, times_handles: bool) -> None:
         self.thread = thread
@@ -69,16 +68,16 @@ class LoopWatch:
         self.beat_at_s = monotonic()
         self.ended: deque[Ended] = deque(maxlen=MOST_WAITING)
         self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_WAITING)
-        """When a heartbeat was due, and when it came, of those that came late."""
+        """(due, arrived) of each late heartbeat."""
         self.collections: deque[tuple[float, float]] = deque(maxlen=1_000)
-        """Began and ended, of the garbage collections on the loop's thread."""
+        """(start, end) of each garbage collection on the loop's thread."""
         self.collecting_since_s = 0.0
         self.collected: deque[tuple[float, str | None]] = deque(maxlen=MOST_WAITING)
-        """When a long one of them ended, and where: the watchdog, locked out meanwhile, may come
-        too late to see it."""
+        """(end, stack) of each long collection: the watchdog cannot run during one, and may sample
+        too late."""
         self.stacks = StackTexts()
         self.others: tuple[float, dict[int, str | None]] = (0.0, {})
-        """When, and the stacks of threads that worked for a request, by their ident."""
+        """Sample time, and the stacks of the threads that worked for a request, by ident."""
 
     def note_beat(self) -> None:
         now_s, due_s = monotonic(), self.beat_at_s + BEAT_S
@@ -93,9 +92,9 @@ class LoopWatch:
         self.note_others(ended_s)
 
     def note_others(self, now_s: float) -> None:
-        """A thread that had the GIL gives it to this one or to the watchdog, and is then still at
-        the line that took it. Before the other of the two comes, it may have gone on."""
-        # a list of keys is made in one call into C: of items, a garbage collection may begin within
+        """Read the stacks of busy threads. A thread that has just released the GIL to the loop or
+        to the watchdog is still at the line that held it; it may move on before the other reads."""
+        # list(dict) is one call into C; building a list of items can trigger a garbage collection
         spans = ((ident, work_spans.get(ident)) for ident in list(work_spans))
         working = [ident for ident, span in spans if span is not None and span.ended_s == inf]
         if working:
@@ -106,16 +105,16 @@ class LoopWatch:
             )
 
     def find_running(self, now_s: float) -> Running | None:
-        """As the watchdog sees it. None between two handles, where the loop does not tell, and in a
-        handle's first 10 ms."""
+        """Return the running handle, called by the watchdog. None between two handles, in a
+        handle's first BEAT_S, and on a loop whose handles are not timed."""
         running, began_s = self.running, self.began_s
         if running is None or now_s - began_s < BEAT_S or self.running is not running:
             return None
         return Running(began_s, self.find_record(running, began_s), timed=True)
 
     def find_record(self, running: object, began_s: float) -> RequestRecord | None:
-        """The request that a handle's context carries, or that left while it ran. None where it
-        came only after the handle had run for long: who ran before is not known."""
+        """Return the request in a handle's context, or the one that departed during the handle.
+        None if it arrived after the handle had run for long: the earlier work is not known."""
         if not isinstance(running, Context):
             return running if isinstance(running, RequestRecord) else None
         record, departed = running.get(current), self.recorder.departed
@@ -126,7 +125,7 @@ class LoopWatch:
         return record
 
     def note_collection(self, phase: str, _: dict[str, int]) -> None:
-        """For gc.callbacks: called on the thread whose allocation started the collection."""
+        """Callback for gc.callbacks, called on the thread whose allocation started a collection."""
         if get_ident() != self.thread:
             return
         now_s = monotonic()
@@ -141,18 +140,18 @@ class LoopWatch:
             self.collecting_since_s = 0.0
 
     def measure_gc(self, began_s: float, ended_s: float) -> float:
-        """Seconds of garbage collection between two moments, the one that lasts included."""
+        """Return seconds of garbage collection between two times, an unfinished one included."""
         since_s = self.collecting_since_s or ended_s
         spans = (*self.collections, (since_s, ended_s))
         return sum(max(0.0, min(ended_s, last) - max(began_s, first)) for first, last in spans)
 
 
 watches: dict[object, LoopWatch] = {}
-"""By the loop."""
+"""Maps each watched loop to its state."""
 
 
 def watch_loop(loop: asyncio.AbstractEventLoop, recorder: Recorder) -> LoopWatch:
-    """Call on the loop's thread. The handle that runs is watched from now on."""
+    """Start watching a loop, the handle that runs now included. Call on the loop's thread."""
     watch = watches[loop] = LoopWatch(
         get_ident(), recorder, times_handles=isinstance(loop, asyncio.BaseEventLoop)
     )
@@ -162,7 +161,8 @@ def watch_loop(loop: asyncio.AbstractEventLoop, recorder: Recorder) -> LoopWatch
 
 
 def find_running_context() -> Context | None:
-    """Of the handle that runs what calls this; None where `run_handle` will not hear of its end."""
+    """Return the context of the handle that runs the caller; None outside `run_handle`, which
+    would not record the handle's end."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == RUNNER and frame.f_code.co_filename == __file__:
@@ -179,7 +179,7 @@ def unwatch_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def instrument_handles() -> None:
-    """Does nothing the second time."""
+    """Wrap `Handle._run`, once per process."""
     original = events.Handle._run
     if not hasattr(original, "probe_original"):
         vars(events)["Handle"]._run = wrap_run(original)
@@ -213,7 +213,7 @@ def run_unwatched(
     loop: object,
     context: Context,
 ) -> None:
-    """A handle in which the watch may begin: an app's startup runs in the very first."""
+    """Run a handle during which watching may start: an app's startup runs in the first handle."""
     try:
         original(handle)
     finally:

@@ -1,7 +1,7 @@
-"""What the kernel knows of a thread: how long it ran, and how long it waited for a core.
+"""The kernel's account of a thread: its CPU time, and its wait for a core.
 
-On Linux only; elsewhere every figure is NaN. Reading a clock keeps the GIL. Reading a file lets go
-of it, and a busy thread may not give it back for 5 ms and longer."""
+Linux only; NaN elsewhere. Reading a clock keeps the GIL. Reading a file releases it, and a busy
+thread may then hold it for 5 ms or longer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_READ = 64
 
 
 class Usage(NamedTuple):
-    """Since the thread began. waited_s: in the run queue, for a core. turns: how often it ran."""
+    """Totals since the thread began. waited_s: seconds in the run queue. turns: times scheduled."""
 
     waited_s: float
     turns: float
@@ -26,10 +26,10 @@ UNKNOWN_USAGE = Usage(nan, nan)
 
 
 def read_thread_cpu_s(native_id: int) -> float:
-    """CPU seconds of a thread of this process; NaN where it is gone, or this is not Linux.
+    """Return the CPU seconds of a thread of this process; NaN if it has ended, or off Linux.
 
-    The kernel makes the clock's number from the thread's (MAKE_THREAD_CPUCLOCK in
-    include/linux/posix-timers_types.h) and refuses the number of a thread that is gone, where
+    The kernel derives the clock id from the thread id (MAKE_THREAD_CPUCLOCK in
+    include/linux/posix-timers_types.h) and rejects the id of an ended thread;
     pthread_getcpuclockid would read freed memory.
     """
     if not ON_LINUX:
@@ -41,7 +41,7 @@ def read_thread_cpu_s(native_id: int) -> float:
 
 
 class ThreadUsage:
-    """Reads /proc/self/task/TID/schedstat of one thread again and again."""
+    """Reader of one thread's /proc/self/task/TID/schedstat; the file stays open."""
 
     def __init__(self, native_id: int) -> None:
         self._descriptor = -1
@@ -56,7 +56,7 @@ class ThreadUsage:
             return UNKNOWN_USAGE
         try:
             _, waited_ns, turns = os.pread(self._descriptor, LARGEST_READ, 0).split()
-        except (OSError, ValueError):  # the thread is gone, or the kernel keeps no statistics
+        except (OSError, ValueError):  # the thread has ended, or the kernel keeps no statistics
             return UNKNOWN_USAGE
         return Usage(int(waited_ns) * 1e-9, int(turns))
 

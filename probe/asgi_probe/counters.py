@@ -1,5 +1,5 @@
-"""The loop thread's CPU time and run delay, and the time in which the watchdog itself could not
-look, as sums that grow; a stretch's share of them lies between two moments."""
+"""Cumulative sums: the loop thread's CPU time and run delay, and the time without samples of the
+watchdog. The difference between two times is a stretch's share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import NamedTuple
 from .clocks import ThreadUsage, read_thread_cpu_s
 
 LATE_S = 0.002
-"""A look that comes this much late was kept from coming."""
+"""A sample that is this late was delayed by something other than the timer."""
 USAGE_EVERY_S = 0.1
-"""What takes a file to be read is read this often, and whenever the loop seems to be blocked."""
+"""Period for values that need a file read; they are also read while the loop seems blocked."""
 BUSY_SHARE = 0.7
 MOST_TRIES = 3
 KEPT = 512
-"""Looks that are remembered: five seconds, and as many again before they are dropped."""
+"""Samples that are kept: five seconds' worth, trimmed when there are twice as many."""
 Point = tuple[float, ...]
-"""A moment, then sums."""
+"""A time, then sums."""
 
 
 class Used(NamedTuple):
-    """Seconds. waited_s: for a core. unseen_s: the watchdog waited for the GIL. paused_s: the whole
-    process stood still."""
+    """Seconds. waited_s: the loop's thread waited for a core. unseen_s: the watchdog waited for
+    the GIL. paused_s: the whole process was paused."""
 
     cpu_s: float
     waited_s: float
@@ -36,9 +36,9 @@ class Used(NamedTuple):
 
 
 class Look(NamedTuple):
-    """now_s: when the clocks were read. last_s: the look before. late_s: how much later than due.
-    busy: the loop's thread has computed since the look before. others_cpu_s: CPU of all threads but
-    the loop's and the watchdog's; computed_s: of all, since the look before."""
+    """One sample of the clocks. last_s: time of the previous sample. late_s: delay after the due
+    time. busy: the loop's thread has computed since then. others_cpu_s: total CPU of all threads
+    except the loop's and the watchdog's. computed_s: CPU of all threads since then."""
 
     now_s: float
     last_s: float
@@ -49,7 +49,7 @@ class Look(NamedTuple):
 
 
 class Counters:
-    """All of one loop's thread; read by the watchdog's own thread."""
+    """Counters of one loop's thread, read on the watchdog's thread."""
 
     def __init__(self, loop_thread_id: int) -> None:
         self._loop_thread_id = loop_thread_id
@@ -64,12 +64,12 @@ class Counters:
         self._last = monotonic(), nan, process_time()
 
     def read_clocks(self, due_s: float) -> Look:
-        """Call at each look; it was due at due_s. Keeps the GIL."""
+        """Read the clocks for a sample that was due at due_s. Keeps the GIL."""
         for _ in range(MOST_TRIES):
             now_s, process_cpu_s = monotonic(), process_time()
             cpu_s = read_thread_cpu_s(self._loop_thread_id)
             others_cpu_s = process_cpu_s - cpu_s - thread_time()
-            if monotonic() - now_s < LATE_S:  # all of one moment: the GIL was not lost meanwhile
+            if monotonic() - now_s < LATE_S:  # the GIL was not lost between the reads
                 break
         last_s, last_cpu_s, last_process_cpu_s = self._last
         self._last = now_s, cpu_s, process_cpu_s
@@ -82,12 +82,13 @@ class Counters:
         return Look(now_s, last_s, now_s - due_s, busy, others_cpu_s, computed_s)
 
     def read_usage(self, look: Look, *, wrote: bool) -> bool:
-        """Whether the look was late though a core was free. wrote: a slow disk may have kept it."""
+        """Return True if a sample was late although a core was free. wrote: the watchdog wrote to
+        the journal before it, so a slow disk may be the cause."""
         if self._own is None:
             self._own = ThreadUsage(threading.get_native_id())
         own, late_s = self._own.read(), look.late_s
         late_s -= own.waited_s - self._own_waited_s
-        # the kernel runs it once a look, and where it waits for the GIL once an interval more
+        # the kernel schedules this thread once per sample, and once more per GIL switch interval
         asked = own.turns - self._own_turns - self._looks
         self._own_waited_s, self._own_turns, self._looks = own.waited_s, own.turns, 0
         self._usage_at_s = look.now_s
@@ -107,11 +108,11 @@ class Counters:
         return now_s - self._usage_at_s >= USAGE_EVERY_S
 
     def add_cpu(self, at_s: float, cpu_s: float) -> None:
-        """What the loop's thread had used at a moment, which it knows best itself."""
+        """Add the loop thread's own reading of its CPU at a time: the most precise one."""
         append(self._cpu, (at_s, cpu_s))
 
     def measure(self, began_s: float, ended_s: float, cpu_at_end_s: float) -> Used:
-        """Between two moments. cpu_at_end_s: of the thread since it began; NaN if unknown."""
+        """Return the usage between two times. cpu_at_end_s: CPU total at the end; NaN: unknown."""
         lasted_s = ended_s - began_s
         (cpu_s,) = subtract(self._cpu, began_s, ended_s)
         if cpu_at_end_s == cpu_at_end_s:
@@ -128,7 +129,7 @@ class Counters:
 
 
 def append(points: list[Point], point: Point) -> None:
-    """Keeps them in order of time."""
+    """Insert in order of time."""
     at = len(points)
     while at and points[at - 1][0] > point[0]:
         at -= 1
@@ -138,12 +139,12 @@ def append(points: list[Point], point: Point) -> None:
 
 
 def limit(value: float, most: float) -> float:
-    """Between 0 and the most that is possible; NaN stays."""
+    """Clamp to 0 .. most; NaN stays NaN."""
     return value if value != value else min(max(value, 0.0), most)
 
 
 def interpolate(points: Sequence[Point], at_s: float) -> Point:
-    """The sums at a moment, on a straight line between two looks; at an end the nearest."""
+    """Interpolate the sums linearly at a time; outside the samples, return the nearest."""
     at = bisect_left(points, (at_s,))
     if at == 0:
         return points[0][1:]
@@ -156,6 +157,6 @@ def interpolate(points: Sequence[Point], at_s: float) -> Point:
 
 
 def subtract(points: Sequence[Point], began_s: float, ended_s: float) -> Point:
-    """What the sums grew by between two moments."""
+    """Return the growth of each sum between two times."""
     first, last = interpolate(points, began_s), interpolate(points, ended_s)
     return tuple(b - a for a, b in zip(first, last))

@@ -1,10 +1,10 @@
-"""The app that a server loads instead of the user's: theirs, with the probe in front.
+"""The app that a server loads in place of the user's app: the probe in front of it.
 
-Start the server with the folder on PYTHONPATH that holds the package `asgi_probe` alone, so that
-no module of ours hides one of the user's, and name `asgi_probe.entry:app` as its app.
+Start the server with `asgi_probe.entry:app` as its app. Put only the folder of the package
+`asgi_probe` on PYTHONPATH, so that no other module here hides one of the user's.
 
 PROBE_TARGET  module:attribute of the ASGI app; `module:function()` for a factory
-PROBE_DIR     where the journals go
+PROBE_DIR     folder for the journals
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .pool_calls import instrument_pool
 def load_target(target: str) -> object:
     name, _, attribute = target.partition(":")
     if not name or not attribute:
-        raise ValueError("give module:attribute")
+        raise ValueError("expected module:attribute, such as main:app")
     found: object = importlib.import_module(name)
     for part in attribute.removesuffix("()").split("."):
         found = getattr(found, part)
@@ -31,11 +31,11 @@ def load_target(target: str) -> object:
     return found
 
 
-instrument_pool()  # before the target is imported: it may take names from anyio
+instrument_pool()  # before the target is imported: it may import names from anyio
 try:
     target = load_target(os.environ["PROBE_TARGET"])
     if not callable(target):
-        raise TypeError(f"a {type(target).__name__} is no ASGI app")
+        raise TypeError(f"a {type(target).__name__} is not an ASGI app")
 except (ImportError, AttributeError, ValueError, TypeError) as error:
     sys.exit(f"probe: cannot load {os.environ['PROBE_TARGET']!r}: {error}")
 directory = Path(os.environ["PROBE_DIR"])

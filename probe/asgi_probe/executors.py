@@ -1,4 +1,4 @@
-"""Which requests the threads of a ThreadPoolExecutor work for, and what waits for one of them."""
+"""Records which request each thread of a ThreadPoolExecutor works for, and which calls wait."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Call = Callable[..., object]
 
 executors = Queues("executor")
 asking_default: set[int] = set()
-"""Threads that give a call to the default executor of a loop which does not let it be seen."""
+"""Idents of threads that are submitting to the default executor of a loop that hides it."""
 
 
 def instrument_executors() -> None:
-    """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
-    among them, and in audits what waits for a thread. Does nothing the second time."""
+    """Wrap `ThreadPoolExecutor.submit`, once per process, asyncio's default executor included: it
+    records each call's request, and in audits the calls that wait for a thread."""
     original: Callable[..., Future[object]] = ThreadPoolExecutor.submit
     if hasattr(original, "probe_original"):
         return
@@ -57,8 +57,7 @@ def instrument_executors() -> None:
 
 
 def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
-    """Whether its threads have interpreters of their own (Python 3.14): what they are given goes
-    there as bytes."""
+    """Return True if each thread has its own interpreter (Python 3.14), which gets bytes only."""
     kind = type(executor)
     return kind is not ThreadPoolExecutor and any(
         each.__module__ == "concurrent.futures.interpreter" for each in kind.__mro__
@@ -66,12 +65,12 @@ def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
 
 
 class ExecutorPlace:
-    """A hand-over in its queue. Its future keeps it, so it keeps nothing of the app's."""
+    """An offloaded call in its queue. Its future refers to it, so it refers to no app object."""
 
     __slots__ = ("handover", "queue")
 
     def __init__(self, handover: Handover, queue: Queue) -> None:
-        """It waits where each thread has, or will have, a call that came before."""
+        """Mark the call as queued if earlier calls occupy every thread."""
         self.handover, self.queue = handover, queue
         handover.queue, handover.capacity = queue.name, queue.capacity
         if len(queue.open) >= queue.capacity:
@@ -81,13 +80,13 @@ class ExecutorPlace:
         queue.open[handover] = None
 
     def give_up(self, _: Future[object] | None) -> None:
-        """When its future is done: it was cancelled or refused if it never began."""
+        """Close a call that never began (cancelled or refused). Call when its future is done."""
         if isnan(self.handover.began_s):
             self.queue.open.pop(self.handover, None)
             log.give_up(self.handover)
 
     def begin(self) -> Handover:
-        """On the thread that runs it."""
+        """Call on the thread that runs the call."""
         log.begin(self.handover)
         if isnan(self.handover.granted_s):
             self.handover.granted_s = self.handover.began_s
@@ -99,7 +98,7 @@ class ExecutorPlace:
 
 
 class ExecutorCall:
-    """A call that is handed to an executor, and what is noted of it on the thread that runs it."""
+    """A call submitted to an executor, timed on the thread that runs it."""
 
     __slots__ = ("asked_s", "function", "place", "record")
 
@@ -143,8 +142,8 @@ def find_queue(executor: ThreadPoolExecutor, asker: str | None) -> Queue:
 
 
 def find_only_name(executor: ThreadPoolExecutor) -> str | None:
-    """Of those that a process has one of: the loop's default one, and asgiref's, which has one
-    thread for all code that must stay in one thread."""
+    """Name an executor that exists once per process: the loop's default executor, or asgiref's
+    single thread for thread-sensitive code."""
     default = getattr(log.loop, "_default_executor", None)
     if executor is default or get_ident() in asking_default:
         return "executor"
@@ -153,8 +152,8 @@ def find_only_name(executor: ThreadPoolExecutor) -> str | None:
 
 
 def instrument_loop(loop: AbstractEventLoop) -> None:
-    """For a loop of another make than asyncio's (uvloop), which keeps its executor to itself. Does
-    nothing the second time, or where its class cannot be changed."""
+    """Wrap `run_in_executor` of a loop that hides its default executor (uvloop), once per class.
+    Does nothing if the class cannot be changed."""
     kind = type(loop)
     original: Call = kind.run_in_executor
     if isinstance(loop, BaseEventLoop) or hasattr(original, "probe_original"):

@@ -1,5 +1,5 @@
-"""Which route and view a request of Django's or Quart's takes: they know it, and do not keep it in
-the scope. Where each looks it up was read in its source."""
+"""Records the route and view of a Django or Quart request: neither framework keeps them in the
+scope. The wrapped methods follow the source of each framework."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONVERTER = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 ESCAPED = re.compile(r"\\([^\w\s])")
 Resolve = Callable[..., object]
 Read = Callable[..., Scope]
-"""From the resolver's owner, and what it has found, to what is added to the scope."""
+"""Maps the resolver's owner and its result to the keys that are added to the scope."""
 
 
 class DjangoMatch(Protocol):
@@ -45,7 +45,7 @@ class QuartContext(Protocol):
 
 
 def record_routes() -> None:
-    """From now on, for the frameworks that the app has imported. Does nothing the second time."""
+    """Wrap the resolvers of the frameworks that the app has imported, once per process."""
     for module, class_name, method, read in RESOLVERS:
         cls = getattr(sys.modules.get(module), class_name, None)
         resolve = getattr(cls, method, None)
@@ -54,14 +54,14 @@ def record_routes() -> None:
 
 
 def wrap_resolver(resolve: Resolve, read: Read) -> Resolve:
-    """Whatever it raises is the app's. The app's own scope stays as it is."""
+    """Wrap a resolver. Its errors pass through, and the app's scope is not changed."""
 
     @functools.wraps(resolve)
     def resolve_and_note(owner: object, *args: object, **options: object) -> object:
         found = resolve(owner, *args, **options)
         record = current.get()
         if record is not None:
-            with suppress(Exception):  # a request without a route, or an app's own classes
+            with suppress(Exception):  # a request without a route, or unexpected classes
                 record.scope = {**record.scope, **read(owner, found)}
         return found
 
@@ -74,22 +74,22 @@ def read_django(_: object, match: DjangoMatch) -> Scope:
 
 
 def read_quart(context: QuartContext, _: object) -> Scope:
-    """From 0.23 on the request is in another place."""
+    """Quart 0.23 keeps the request in another attribute."""
     request = getattr(context, "_request_websocket", None) or context.request_websocket
     rule = request.url_rule
     return describe_match(rule.rule, context.app.view_functions[rule.endpoint])
 
 
 def describe_match(route: str, view: object) -> Scope:
-    """view_class: both keep so what a function was made from."""
+    """Django and Quart keep the class behind a view function in its `view_class`."""
     endpoint = getattr(view, "view_class", view)
     return {"path_template": write_template(route), "endpoint": endpoint}
 
 
 @functools.lru_cache(maxsize=1_000)
 def write_template(route: str) -> str:
-    """With {name} for each parameter, of a route of Werkzeug's, of Django's path(), and of
-    re_path() where its groups have names: a regular expression stays what else it is."""
+    """Write {name} for each parameter of a Werkzeug route, of Django's path(), and of re_path()
+    with named groups; other parts of a regular expression stay unchanged."""
     text = NAMED_GROUP.sub(r"{\1}", route)
     text = CONVERTER.sub(r"{\1}", text.replace("^", ""))
     text = ESCAPED.sub(r"\1", text[:-1] if text.endswith("$") else text)

@@ -1,4 +1,4 @@
-"""A function of the service's own: its source, and what the names in it stand for just now."""
+"""The source of one of the service's functions, and the objects that its names refer to now."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PACKAGES = ("/site-packages/", "/dist-packages/")
 
 
 class FunctionSource:
-    """owner: what it is a method of; None where it is none, or its object is made for each request
-    (Starlette's HTTPEndpoint)."""
+    """owner: the object whose method it is; ignored if it is created per request (Starlette's
+    HTTPEndpoint)."""
 
     def __init__(self, function: FunctionType, owner: object = None) -> None:
         self.code = function.__code__
@@ -28,7 +28,7 @@ class FunctionSource:
         self._owner = owner if find_attribute(owner, "scope") is MISSING else None
 
     def parse(self) -> list[ast.stmt]:
-        """Its statements, with the lines of its file. Empty where its source cannot be read."""
+        """Return its statements, with the line numbers of its file; empty if it has no source."""
         try:
             lines, first = inspect.getsourcelines(self.code)
             (tree,) = ast.parse(textwrap.dedent("".join(lines))).body
@@ -38,7 +38,7 @@ class FunctionSource:
         return tree.body if isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
 
     def resolve(self, node: ast.AST) -> object:
-        """What a dotted name stands for. Runs no code of the service's."""
+        """Return a dotted name's object, or MISSING. Runs no code of the service."""
         if isinstance(node, ast.Name):
             return self.find_name(node.id)
         if not isinstance(node, ast.Attribute):
@@ -51,7 +51,7 @@ class FunctionSource:
         return find_attribute(owner, node.attr)
 
     def find_name(self, name: str) -> object:
-        """MISSING for what each call has of its own."""
+        """Return the object that a name refers to; MISSING for a local variable."""
         code = self.code
         if name in code.co_varnames or name in code.co_cellvars:
             is_first = code.co_argcount > 0 and name == code.co_varnames[0]
@@ -60,13 +60,13 @@ class FunctionSource:
             cell = (self._function.__closure__ or ())[code.co_freevars.index(name)]
             try:
                 return cell.cell_contents
-            except ValueError:  # nothing is in it yet
+            except ValueError:  # the cell is empty
                 return MISSING
         return self._function.__globals__.get(name, MISSING)
 
 
 def find_source(function: object, owner: object = None) -> FunctionSource | None:
-    """None for what is not written in Python, or belongs to a library."""
+    """Return a function's source; None if it is not Python code, or belongs to a library."""
     if isinstance(function, MethodType):
         owner, function = function.__self__, function.__func__
     if not isinstance(function, FunctionType) or is_library(function.__code__):
@@ -84,7 +84,7 @@ def find_attribute(owner: object, name: str) -> object:
 
 
 def write_path(node: ast.AST) -> str | None:
-    """A dotted name as it is written; None for all else."""
+    """Return a dotted name as it is written; None for any other expression."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

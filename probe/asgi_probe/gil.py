@@ -1,7 +1,7 @@
-"""Whether a free-threaded Python runs with its GIL all the same, and what turned it on.
+"""Reports whether a free-threaded Python runs with the GIL enabled, and what enabled it.
 
-Python turns the GIL on, for good, to import an extension module that does not declare that it runs
-without; a RuntimeWarning names the first one (CPython 3.13, Python/import.c)."""
+Python enables the GIL for good when it imports an extension module that does not declare support
+for running without it; a RuntimeWarning names the first one (CPython 3.13, Python/import.c)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ log = logging.getLogger("probe")
 OPTION = "-X gil=1 or PYTHON_GIL=1"
 WARNING = re.compile(r"\(GIL\) has been enabled to load module '([^']+)'")
 modules: list[str] = []
-"""That turned the GIL on."""
+"""Modules that enabled the GIL."""
 observers: list[Callable[[], None]] = []
-"""Called when it has been turned on."""
+"""Called after the GIL was enabled."""
 
 
 def describe_gil() -> dict[str, object]:
-    """gil_enabled_by: a module, or OPTION; None where it is off, or nobody said."""
+    """gil_enabled_by: a module or OPTION; None if the GIL is off or the cause is unknown."""
     enabled: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
     free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     by = find_option() or (modules[0] if modules else None)
@@ -43,7 +43,7 @@ def find_option() -> str | None:
 
 
 def listen_to_warnings() -> None:
-    """Each warning is shown as before."""
+    """Watch for Python's warning about the GIL; every warning is still shown."""
     show = warnings.showwarning
 
     @functools.wraps(show)
@@ -61,5 +61,5 @@ def note_warning(message: str) -> None:
         try:
             for observe in observers:
                 observe()
-        except Exception as error:  # whatever it is, the import must go on
-            log.error("the probe cannot report that the GIL is on: %r", error, exc_info=error)
+        except Exception as error:  # the import must not fail
+            log.error("the probe cannot report that the GIL is enabled: %r", error, exc_info=error)

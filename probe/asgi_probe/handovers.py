@@ -1,5 +1,5 @@
-"""Calls that are handed to a pool of threads, and tokens that are taken without one: when each was
-asked for, waited, and ran. Recorded in audits only."""
+"""Calls offloaded to a thread pool, and tokens taken without a thread: when each was requested,
+waited and ran. Recorded in audits only."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ HANDOVERS: Columns = (
     ("asker", "text"),
     ("failed", "u2"),
 )
-"""Times are time.monotonic() in seconds, NaN where not (yet) known; records/rows.py says more."""
+"""Times are time.monotonic() in seconds, NaN if not known yet; see records/rows.py."""
 MOST_OPEN = 5_000
-"""Of those that wait or run so many are written before they end."""
+"""Maximum of unfinished calls that are written before they end."""
 MOST_ASKERS = 4_000
 ENDS_OF_ITERATION = ("StopIteration", "_StopIteration", "StopAsyncIteration")
 pack = make_packer(HANDOVERS)
@@ -45,16 +45,16 @@ logger = logging.getLogger("probe")
 
 
 class Handover:
-    """Filled in as the call goes on, on the loop and then on the thread."""
+    """One offloaded call, filled in first on the loop and then on its thread."""
 
     queued_s = granted_s = began_s = ended_s = cpu_s = capacity = nan
     thread_cpu_s = 0.0
-    """Of the thread when the work began."""
+    """The thread's CPU time when the call began."""
     thread_id = 0
     failed = False
-    known = 0  # how much of it the last row said
+    known = 0  # count_moments() in the last row written
     call: tuple[Callable[..., object], Given] | None = None
-    """What is called, and with what; until it has ended, or it would keep the app's objects."""
+    """Function and arguments; None after the call, so that no object of the app stays alive."""
     work: str | None = None
 
     def __init__(self, number: int, journal: ProbeJournal, visit: int, queue: str) -> None:
@@ -66,7 +66,7 @@ class Handover:
         self.asked_s = monotonic()
 
     def count_moments(self) -> int:
-        """Known ones, but for its end."""
+        """Count the known times, except the end."""
         return 4 - isnan(self.queued_s) - isnan(self.granted_s) - isnan(self.began_s)
 
     def pack_row(self) -> bytes:
@@ -92,16 +92,16 @@ class Handover:
 
 
 class HandoverLog:
-    """Of the process. Without a journal nothing is recorded: no audit runs."""
+    """Offloaded calls of the process. The journal is None outside an audit: nothing is recorded."""
 
     def __init__(self) -> None:
         self.journal: ProbeJournal | None = None
         self.loop: AbstractEventLoop | None = None
         self.default_limiter: object = None
-        """Of anyio, on the loop."""
+        """anyio's default limiter on the loop."""
         self.open: dict[Handover, None] = {}
         self.running: dict[int, Handover] = {}
-        """What a thread runs now, by its ident."""
+        """The call that each thread runs now, by the thread's ident."""
         self._numbers = count(1)
         self._askers = AskerTexts()
 
@@ -113,14 +113,14 @@ class HandoverLog:
         self.journal = journal
 
     def stop(self, journal: ProbeJournal | None = None) -> None:
-        """Ends the recording into a journal, or any."""
+        """Stop recording into the given journal; None means any."""
         if journal is None or journal is self.journal:
             self.journal = self.loop = self.default_limiter = None
             self.open.clear()
 
     def ask(self, record: RequestRecord | None, queue: str, depth: int = 1) -> Handover | None:
-        """Begins a hand-over; None outside an audit. depth: of the asking frame above the one that
-        calls this."""
+        """Record a new offloaded call; None outside an audit. depth: frames between the code that
+        requests the call and the caller of this method."""
         journal = self.journal
         if journal is None:
             return None
@@ -128,7 +128,7 @@ class HandoverLog:
         handover = Handover(next(self._numbers), journal, visit, queue)
         try:
             handover.asker = self._askers.read(sys._getframe(depth + 1))
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             self.break_off(error)
             return None
         if len(self.open) < MOST_OPEN:
@@ -136,20 +136,20 @@ class HandoverLog:
         return handover
 
     def begin(self, handover: Handover) -> None:
-        """Call on the thread that runs it, when it begins."""
+        """Call on the thread that runs the call, at its start."""
         handover.thread_id = get_native_id()
         self.running[get_ident()] = handover
         handover.began_s = monotonic()
         handover.thread_cpu_s = thread_time()
 
     def end(self, handover: Handover) -> None:
-        """Call on the same thread."""
+        """Call on the same thread, at the call's end."""
         handover.cpu_s = thread_time() - handover.thread_cpu_s
         self.running.pop(get_ident(), None)
         self.close(handover)
 
     def give_up(self, handover: Handover) -> None:
-        """It will not run: it was cancelled or refused while it waited."""
+        """Close a call that will not run: it was cancelled or refused while it waited."""
         handover.failed = True
         self.close(handover)
 
@@ -164,27 +164,27 @@ class HandoverLog:
             return
         try:
             handover.journal.add("w", handover.pack_row())
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             self.break_off(error)
 
     def break_off(self, error: BaseException) -> None:
         self.stop()
-        logger.error("hand-overs are no longer recorded: %r", error, exc_info=error)
+        logger.error("offloaded calls are no longer recorded: %r", error, exc_info=error)
 
     def write_open(self) -> None:
-        """Writes those of which something new is known; call on the thread that flushes."""
+        """Write the unfinished calls that have new times. Call on the thread that flushes."""
         for handover in list(self.open):
             known = handover.count_moments()
             if known > handover.known:
                 handover.known = known
                 self.write(handover)
-                if handover not in self.open:  # it has ended meanwhile, and its last row counts
+                if handover not in self.open:  # it ended meanwhile; the last row must have its end
                     self.write(handover)
 
 
 class AskerTexts:
-    """The stack of the code that asks, read on its own thread. A stack that was read before costs
-    one walk over its frames."""
+    """Texts of the stacks that request a call, read on their own thread. A known stack costs one
+    walk over its frames."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], tuple[str | None, list[CodeType]]] = {}
@@ -192,7 +192,7 @@ class AskerTexts:
         self._runner: CodeType | None = None
 
     def find_runner(self) -> None:
-        """What lies outside the function that runs the loop's handles belongs to the loop."""
+        """Find the function that runs the loop's handles; the frames outside it are the loop's."""
         self._runner = getattr(events.Handle._run, "__code__", None)
 
     def read(self, frame: FrameType | None) -> str | None:
@@ -211,7 +211,7 @@ class AskerTexts:
             if len(self._known) >= MOST_ASKERS:
                 self._known.clear()
             stack = list_frames(first)
-            # the code whose ids are the key is kept, or another could take its id
+            # keeps the code objects alive: the key has their ids, which could be reused
             known = self._known[key] = (
                 self._texts.format_stack(stack),
                 [code for code, _, _ in stack],
@@ -229,4 +229,4 @@ def list_frames(frame: FrameType | None) -> list[SeenFrame]:
 
 log = HandoverLog()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=log.stop)  # nobody there would write what it gathers
+    os.register_at_fork(after_in_child=log.stop)  # a child has no watchdog that writes the rows

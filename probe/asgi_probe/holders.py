@@ -1,5 +1,5 @@
-"""Which other thread of the process computed while the loop was blocked, at what line, and for
-which request: it is the one that had the GIL."""
+"""Finds the thread that held the GIL while the loop was blocked: the one that computed the most,
+with its line and its request."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .stacks import read_stack
 
 RELEVANT_CPU_S = 0.001
 PER_THREAD_S = 0.00025
-"""Reading one thread's clock takes 1 µs. However many threads there are, they are read at most so
-often that it takes 0.4 % of a core."""
+"""Pause per thread between two reads. Reading a thread's clock takes 1 µs, so that reading all
+takes at most 0.4 % of a core, for any number of threads."""
 KEPT = 200
 
 
@@ -32,8 +32,8 @@ NO_HOLDER = Holder(0, 0.0, None, None)
 
 
 class Snapshot(NamedTuple):
-    """CPU seconds of each thread since it began, by its native id; and of the one that used the
-    most since the look before: its native id, what it used, and its stack."""
+    """Total CPU seconds of each thread by its native id; and the thread that used the most since
+    the previous sample: its native id, its CPU seconds in between, and its stack."""
 
     at_s: float
     cpu_s: Mapping[int, float]
@@ -43,18 +43,18 @@ class Snapshot(NamedTuple):
 
 
 class HolderLog:
-    """Read by the watchdog's own thread, which is left out, as the loop's."""
+    """CPU samples of all threads except the loop's and the watchdog's, which reads them."""
 
     def __init__(self, watch: LoopWatch) -> None:
         self._watch = watch
         self._looks: deque[Snapshot] = deque(maxlen=KEPT)
         self._idents: dict[int, int] = {}
-        self._others_cpu_s = -inf  # the first look makes the first snapshot
+        self._others_cpu_s = -inf  # so that the first sample makes the first snapshot
         self._next_s = 0.0
 
     def read(self, now_s: float, others_cpu_s: float, *, reads_stacks: bool) -> None:
-        """Does nothing where no other thread has computed since the last time. others_cpu_s: of all
-        of them. frames: where the loop is blocked, each thread's."""
+        """Take a snapshot if another thread has computed since the last one. others_cpu_s: total
+        CPU of all other threads. reads_stacks: read the busiest thread's stack too."""
         if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S or now_s < self._next_s:
             return
         self._others_cpu_s = others_cpu_s
@@ -72,7 +72,7 @@ class HolderLog:
         self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
 
     def _find_stack(self, ident: int, reads_stacks: bool) -> str | None:
-        """None of a thread that has ended its call: it was elsewhere when it computed."""
+        """Return a thread's stack; None if its call has ended: it is elsewhere by now."""
         since_s = self._looks[-1].at_s if self._looks else 0.0
         noted_s, others = self._watch.others
         if noted_s > since_s and others.get(ident):
@@ -83,7 +83,7 @@ class HolderLog:
         return self._watch.stacks.format_stack(read_stack(ident) if reads_stacks else ())
 
     def find_holder(self, began_s: float, ended_s: float) -> Holder:
-        """The thread that computed the most between two moments."""
+        """Return the thread that computed the most between two times."""
         looks = self._looks
         before = [each for each in looks if each.at_s <= began_s]
         during = [each for each in looks if each.at_s > began_s]
@@ -106,7 +106,7 @@ class HolderLog:
     def _find_request(
         self, thread: int, began_s: float, ended_s: float, cpu_s: float
     ) -> RequestRecord | None:
-        """Whose call the thread ran for at least half of the CPU that it used."""
+        """Return the request whose call overlaps by more than half of the thread's CPU time."""
         work = work_spans.get(self._idents.get(thread, 0))
         while work is not None:
             if min(ended_s, work.ended_s) - max(began_s, work.began_s) > cpu_s / 2:
@@ -116,8 +116,8 @@ class HolderLog:
 
 
 def find_busiest(before: Mapping[int, float], after: Mapping[int, float]) -> tuple[int, float]:
-    """The thread whose clock went on the most, and by how much. One that is new began at 0; one
-    whose clock went back has taken a gone thread's number."""
+    """Return the thread that used the most CPU, and its seconds. A new thread began at 0. A clock
+    that went back belongs to a new thread with the id of an ended one."""
     used = {}
     for thread, cpu_s in after.items():
         since_s = before.get(thread, 0.0)

@@ -1,7 +1,7 @@
-"""Waits until a process imports an ASGI server, and only then imports the rest of the probe.
+"""Imports the rest of the probe only when a process imports an ASGI server.
 
-This module is imported in each Python process of an audited command, so it imports nothing that
-Python has not imported by then.
+Every Python process of an audited command imports this module, so it imports only modules that
+Python has already loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SERVERS = {
     "starlette.applications": "hook_starlette",
     "starlette.routing": "hook_starlette_routing",
 }
-"""The function in `asgi_probe.attach` that hooks the app where the module's server loads it."""
+"""Maps a server's module to the function in `asgi_probe.attach` that hooks the server's app."""
 
 
 def install() -> None:
@@ -34,7 +34,7 @@ def install() -> None:
         listen_to_warnings()
     sys.meta_path.insert(0, ModuleFinder(dict.fromkeys(SERVERS, hook)))
     for name in SERVERS:
-        if name in sys.modules:  # by a .pth file, before this
+        if name in sys.modules:  # a .pth file imported it earlier
             hook(sys.modules[name])
 
 
@@ -45,8 +45,7 @@ def hook(module: ModuleType) -> None:
 
 
 class ModuleFinder:
-    """Leaves each module to the finders behind it; one that has a hook is given to it once it is
-    executed."""
+    """Finder that leaves the search to the other finders, and runs a module's hook after it."""
 
     def __init__(self, hooks: Mapping[str, Callable[[ModuleType], None]]) -> None:
         self.hooks = hooks
@@ -65,7 +64,7 @@ class ModuleFinder:
 
 
 def hook_when_executed(spec: ModuleSpec, run_hook: Callable[[ModuleType], None]) -> None:
-    """The loader stays what it is: a service may ask it for source or data."""
+    """Change the loader in place: a service may ask it for source or data."""
     loader = spec.loader
     if loader is None:
         return

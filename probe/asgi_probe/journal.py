@@ -1,9 +1,9 @@
-"""The journal a process leaves behind: appended often, readable after SIGKILL.
+"""The journal of a process: flushed often, readable after SIGKILL.
 
-A journal is a row of frames: one letter that names the table, the payload's length as a
-little-endian u32, the payload. Table `{` holds JSON: first the header, which describes every
-other table's columns, then new entries of the string table. All else is packed rows. A torn
-last frame is what a killed process leaves; the reader (folder `records`) drops it.
+A journal is a sequence of frames: the table's letter, the payload's length as a little-endian u32,
+and the payload. Table `{` holds JSON: first the header, which describes the columns of all other
+tables, then new entries of the string table. Every other table holds packed rows. A killed process
+may leave a partial last frame, which the reader (folder `records`) drops.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 VERSION = 1
 FRAME = struct.Struct("<cI")
 MOST_STRINGS = 10_000
-"""Distinct texts kept per process; an app that puts ids into its paths gets "(more)" beyond."""
+"""Distinct texts per process; later ones become "(more)", such as paths that contain ids."""
 MORE = "(more)"
 
 Columns = tuple[tuple[str, str], ...]
@@ -28,12 +28,12 @@ CODES = {"f8": "d", "u8": "Q", "u4": "I", "i4": "i", "u2": "H", "text": "I"}
 
 
 def make_packer(columns: Columns) -> Callable[..., bytes]:
-    """Packs one row, its values in the order of the columns."""
+    """Return the function that packs one row, with its values in the order of the columns."""
     return struct.Struct("<" + "".join(CODES[kind] for _, kind in columns)).pack
 
 
 class ProbeJournal:
-    """One file. Rows come packed, from any thread; `flush` is one thread's business."""
+    """One journal file. Any thread may add packed rows; only one thread may call `flush`."""
 
     def __init__(self, path: Path, tables: Mapping[str, Columns], about: Mapping[str, int]) -> None:
         self._strings: dict[str | None, int] = {None: 0}
@@ -45,7 +45,7 @@ class ProbeJournal:
         self._file.write(encode_json_frame({"journal": VERSION, "tables": tables, **about}))
 
     def intern_text(self, value: str | None) -> int:
-        """The string table's index for a text; 0 means that there is none."""
+        """Return a text's index in the string table; 0 stands for None."""
         index = self._strings.get(value)
         return self._intern(value or "") if index is None else index
 
@@ -62,11 +62,11 @@ class ProbeJournal:
         self._rows[table].append(row)
 
     def flush(self) -> None:
-        """Writes what was added. Rows are taken before the strings, so that none is missing,
-        and written after them."""
+        """Write the added rows. Rows are collected before the strings and written after them, so
+        that every row's strings are already in the file. Raises OSError, as on a full disk."""
         content = b""
         for letter, rows in self._rows.items():
-            # never by exchanging the queue: another thread may be about to append to it
+            # never replace the queue: another thread may be about to append to it
             payload = b"".join([rows.popleft() for _ in range(len(rows))])
             if payload:
                 content += FRAME.pack(letter.encode(), len(payload)) + payload
@@ -78,7 +78,7 @@ class ProbeJournal:
             self._write(content)
 
     def _write(self, content: bytes) -> None:
-        """What a full disk takes in part is the last: a frame behind it would be read wrongly."""
+        """Write nothing more after a partial write (full disk): later frames would be misread."""
         self._torn = True
         while content:
             content = content[self._file.write(content) :]

@@ -1,8 +1,8 @@
-"""Puts links between the layers of middleware of a Starlette or FastAPI app.
+"""Puts links between the middleware layers of a Starlette or FastAPI app.
 
-A link, a pass-through app, goes in front of each layer of the user's, and one in front of what is
-inside of all. An app without middleware of its own gets none. Read in the sources of Starlette
-(applications.py: build_middleware_stack) and of FastAPI, which overrides it.
+A link is a pass-through app, in front of each of the app's own middlewares and of the router. An
+app without middleware gets none. Follows the sources of Starlette (applications.py:
+build_middleware_stack) and of FastAPI, which overrides it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ class Builder(Protocol):
 
 
 def record_layers(recorder: Recorder) -> None:
-    """From now on, for apps whose middleware is not built yet: they build it when they are first
-    called."""
+    """Record the layers of apps that build their middleware from now on (on their first call)."""
     recorders[:] = [recorder]
     for module_name, class_name in BUILDERS:
         cls = getattr(sys.modules.get(module_name), class_name, None)
@@ -39,14 +38,14 @@ def record_layers(recorder: Recorder) -> None:
 def wrap_builder(build: Callable[[Builder], App]) -> Callable[[Builder], App]:
     @functools.wraps(build)
     def build_with_links(app: Builder) -> App:
-        """The user's list is as it was, when the stack is built."""
+        """Build the stack with links, and restore the app's list of middleware."""
         layers = app.user_middleware
         linked = insert_links(layers)
         if linked is None:
             return build(app)
         try:
             app.user_middleware = linked
-        except Exception:  # the app's own class will not have it
+        except Exception:  # the app's class does not allow it
             return build(app)
         try:
             return build(app)
@@ -58,7 +57,8 @@ def wrap_builder(build: Callable[[Builder], App]) -> Callable[[Builder], App]:
 
 
 def insert_links(layers: object) -> list[object] | None:
-    """None where there is nothing to link, or the app's class has called its base's builder."""
+    """Return the list with links; None if it is empty or already has links (the app's class has
+    called its base's builder)."""
     module = sys.modules.get("starlette.middleware")
     make = getattr(module, "Middleware", None)
     if make is None or not isinstance(layers, list) or not layers:
@@ -70,7 +70,7 @@ def insert_links(layers: object) -> list[object] | None:
 
 
 class Link:
-    """Passes all through to the layer behind it, and notes when."""
+    """Pass-through app that times what enters and leaves the layer behind it."""
 
     is_layer = True
 
@@ -79,7 +79,7 @@ class Link:
         self.name, self.kind = describe_layer(app)
 
     def __getattr__(self, name: str) -> object:
-        """A layer may ask the one behind it."""
+        """Forward to the next app: a layer may read attributes of the app that it wraps."""
         return getattr(self.__dict__.get("app"), name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,18 +95,18 @@ class Link:
 
 
 def describe_layer(app: App) -> tuple[str, str]:
-    """Its code, "file:first_line qualname", and its kind. The code of BaseHTTPMiddleware is the
-    dispatch function."""
+    """Return a layer's code as "file:first_line qualname", and its kind. For BaseHTTPMiddleware the
+    code is its dispatch function."""
     cls = type(app)
     try:
         is_base = BASE_CLASS in [(each.__module__, each.__name__) for each in cls.__mro__]
         code = getattr(app, "dispatch_func", app) if is_base else app
         return describe_endpoint(code, "").endpoint or cls.__name__, BASE if is_base else "ASGI"
-    except Exception:  # an object may answer anything with an error; the app must not notice
+    except Exception:  # any attribute of the app's objects may raise; the app must not be affected
         return cls.__name__, "ASGI"
 
 
 class EndpointLink(Link):
-    """In front of what is inside of all layers: the router, and the endpoint."""
+    """Link in front of the innermost part: the router and the endpoint."""
 
     is_layer = False

@@ -1,5 +1,5 @@
-"""What each layer of middleware does to a request: when it passes the request on inwards and the
-answer outwards, and the CPU that it takes itself."""
+"""Timing of each middleware layer: when it passes the request inwards and the response outwards,
+and the CPU that it uses itself."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ LAYERS: Columns = (
     ("client_s", "f8"),
     ("cpu_s", "f8"),
 )
-"""Times are time.monotonic() in seconds, NaN where not known."""
+"""Times are time.monotonic() in seconds, NaN if not known."""
 pack = make_packer(LAYERS)
 START, BODY = "http.response.start", "http.response.body"
 recorders: list[Recorder] = []
-"""The one that notes this process's layers."""
+"""The recorder of this process's layers; empty before it starts."""
 
 
 class Passage:
-    """A request's way through a link, inwards and back. client_s: the layer behind the link waited
-    so long for the request's body before it called the next one. start_wait_s: what is outside
-    took so long to take the start of the answer."""
+    """One request's passage through a link, inwards and back. client_s: seconds for which the layer
+    behind the link waited for the request's body before it called the next layer. start_wait_s:
+    seconds until the layers outside the link had accepted the start of the response."""
 
     pass_receive: Receive
     pass_send: Send
@@ -84,7 +84,7 @@ class Passage:
             self.start_wait_s = monotonic() - began_s
 
     def note_body(self, message: Message) -> None:
-        """A part that is empty brings nothing, unless it is the last."""
+        """Record the first and last part of the body; an empty part counts only if it is last."""
         is_last = not message.get("more_body")
         if isnan(self.body_s) and (is_last or message.get("body")):
             self.body_s = monotonic()
@@ -100,8 +100,8 @@ class Passage:
 
 
 class LayerTrace:
-    """The passages of one request, the outermost first. CPU is counted where no other request is
-    there meanwhile: whatever the loop's thread does then, it does for this one."""
+    """The passages of one request, the outermost first. CPU is counted only while no other request
+    is in flight: all work of the loop's thread is then this request's."""
 
     def __init__(self, record: RequestRecord, recorder: Recorder) -> None:
         self.record = record
@@ -118,7 +118,7 @@ class LayerTrace:
         return len(recorder.in_flight) == 1 and recorder.departed is self.departed
 
     def give_cpu(self, owner: int) -> None:
-        """What was used until now is the present owner's; from now on it is this passage's."""
+        """Charge the CPU used so far to the current passage; `owner` is charged from now on."""
         if self.counts_cpu:
             now_s = thread_time()
             if self.owner >= 0:
@@ -132,7 +132,7 @@ class LayerTrace:
             if self.is_regular:
                 self.write()
             self.counts_cpu, self.record.layers = False, None
-            self.passages = []  # what refers to itself is left to the garbage collector
+            self.passages = []  # breaks a reference cycle
 
     def write(self) -> None:
         journal = self.recorder.journal
@@ -161,7 +161,7 @@ class LayerTrace:
                 )
                 journal.add("l", row)
                 inner = each
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             self.recorder.switch_off(error)
 
 
@@ -172,8 +172,7 @@ def describe_passage(link: Link, inner: Passage | None) -> tuple[str, str]:
 
 
 def enter(link: Link, scope: Scope) -> Passage | None:
-    """None where nothing is to be noted: no request of the recorder's, or a layer that calls the
-    next one twice."""
+    """Begin a passage; None if the request is not recorded, or a layer calls the next one twice."""
     record = current.get()
     if record is None or scope["type"] != "http" or not recorders:
         return None

@@ -1,4 +1,4 @@
-"""What an app calls a limiter of its own: its name in the module, or in the object, that asks."""
+"""Names for an app's own limiters, from the module or object that requests a token."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .stacks import MOST_FRAMES
 
 
 def find_limiter_name(limiter: object) -> str:
-    """As "limiter main.LIMITER" or "limiter Shop.limiter"; empty where no frame that asks for a
-    token has it in its module or its `self`. Call where a token is asked for."""
+    """Return a name such as "limiter main.LIMITER" or "limiter Shop.limiter"; "" if no caller has
+    the limiter in its module or its `self`. Call where a token is requested."""
     try:
         return search_frames(limiter, sys._getframe(1))
-    except Exception:  # the user's objects may answer anything: the app must not notice
+    except Exception:  # any attribute of the app's objects may raise; the app must not be affected
         return ""
 
 
@@ -33,8 +33,8 @@ def search_frames(limiter: object, frame: FrameType | None) -> str:
 
 
 def list_namespaces(frame: FrameType) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Of the module, and of the object whose method it is; none of anyio's own, which gives a
-    limiter that is made before the loop runs to another one."""
+    """Yield the namespaces of a frame's module and of its `self`. Skip anyio's frames, in which a
+    limiter created before the loop runs wraps the real one."""
     module = str(frame.f_globals.get("__name__"))
     if module.startswith("anyio."):
         return
@@ -46,8 +46,8 @@ def list_namespaces(frame: FrameType) -> Iterator[tuple[str, Mapping[str, object
 
 
 def find_name(limiter: object, names: Mapping[str, object]) -> str | None:
-    """A limiter that is made before the loop runs stands for the loop's own."""
-    for name in list(names):  # in one call into C: another thread may import something meanwhile
+    """Find a limiter's name; one created before the loop runs wraps the real limiter."""
+    for name in list(names):  # one call into C: another thread may add names meanwhile
         value = names.get(name)
         if value is limiter:
             return name

@@ -1,5 +1,5 @@
-"""When the tokens of anyio's limiters, and of FastAPI's limits of a dependency, are asked for,
-given and released. Recorded in audits only."""
+"""Records when tokens are requested, granted and released: those of anyio's limiters, and of
+FastAPI's limits per dependency. In audits only."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ Key = tuple[int, object]
 
 limiters = Queues("limiter")
 asking: dict[object, Handover] = {}
-"""Calls that will ask for a token of a limiter next, by the task."""
+"""Maps a task to its offloaded call that requests a limiter's token next."""
 waiting: dict[Key, Handover] = {}
-"""What waits for a token: by the id of what gives it, and the borrower."""
+"""Calls that wait for a token, by the limiter's id and the borrower."""
 taken: dict[Key, list[Handover]] = {}
-"""Tokens that no thread was asked for with, until they are released. One task may have several of a
-semaphore."""
+"""Tokens taken without a thread and not yet released. A task may hold several of one semaphore."""
 limits: WeakKeyDictionary[object, int] = WeakKeyDictionary()
-"""The tokens of FastAPI's semaphores."""
+"""The number of tokens of each of FastAPI's semaphores."""
 
 
 def instrument_limiters() -> None:
-    """Does nothing where anyio is not in use, or is of another make, or the second time."""
+    """Wrap anyio's limiters, once per process, if the app uses anyio and its classes are known."""
     backend = sys.modules.get("anyio._backends._asyncio")
     limiter = getattr(backend, "CapacityLimiter", None)
     acquire = getattr(limiter, "acquire_on_behalf_of", None)
@@ -46,7 +45,7 @@ def instrument_limiters() -> None:
 
 
 def instrument_limits(semaphore: type | None) -> None:
-    """Of FastAPI's dependencies, where it has such limits, and has them as semaphores of anyio."""
+    """Wrap FastAPI's limits per dependency, if it has them as anyio semaphores."""
     limit = getattr(sys.modules.get("fastapi.concurrency"), "_DependencyConcurrency", None)
     get = getattr(limit, "get_semaphore", None)
     acquire, release = getattr(semaphore, "acquire", None), getattr(semaphore, "release", None)
@@ -58,7 +57,7 @@ def instrument_limits(semaphore: type | None) -> None:
 
 
 def name_queue(limiter: object, asker: str | None) -> str:
-    """The default limiter of another loop is a queue of its own."""
+    """Name a limiter's queue; the default limiter of another loop has a queue of its own."""
     if limiter is log.default_limiter:
         return "anyio"
     queue = limiters.find(limiter)
@@ -68,8 +67,8 @@ def name_queue(limiter: object, asker: str | None) -> str:
 
 
 def expect_token(handover: Handover) -> object:
-    """The running task asks a limiter for a token next. Returns the task, under which `asking` has
-    the call until then."""
+    """Register a call whose token the running task requests next. Return the task, its key in
+    `asking`."""
     task = find_task()
     asking[task] = handover
     return task
@@ -78,12 +77,12 @@ def expect_token(handover: Handover) -> object:
 def find_task() -> object:
     try:
         return current_task()
-    except RuntimeError:  # no loop of asyncio runs here
+    except RuntimeError:  # no asyncio loop runs in this thread
         return None
 
 
 def ask_for_token(giver: object, capacity: float) -> Handover | None:
-    """Of a token that is taken without a thread. None outside an audit."""
+    """Record the request for a token without a thread; None outside an audit."""
     handover = log.ask(current.get(), "", depth=2)
     if handover is not None:
         handover.queue = name_queue(giver, handover.asker)
@@ -115,7 +114,7 @@ def wrap_acquire(original: Acquire) -> Acquire:
 
 
 def has_queue(limiter: object, total: float) -> bool:
-    """Whether one more has to wait."""
+    """Return True if another borrower must wait."""
     return limiter.borrowed_tokens >= total or bool(getattr(limiter, "_wait_queue", None))  # type: ignore[attr-defined]
 
 
@@ -125,7 +124,7 @@ async def await_token(handover: Handover, key: Key, given: Awaitable[None]) -> N
     try:
         await given
     finally:
-        waiting.pop(key, None)  # one borrower may wait twice
+        waiting.pop(key, None)  # the same borrower may wait twice
     if isnan(handover.granted_s):
         handover.granted_s = monotonic()
 
@@ -133,7 +132,7 @@ async def await_token(handover: Handover, key: Key, given: Awaitable[None]) -> N
 async def take_token(
     handover: Handover | None, key: Key, given: Awaitable[None], *, waits: bool
 ) -> None:
-    """Without a thread."""
+    """Take a token without a thread."""
     if handover is None:
         await given
         return
@@ -164,7 +163,7 @@ def wrap_release(original: Release) -> Release:
 
 
 def note_grant(handover: Handover | None) -> None:
-    """The token is there; the loop may go on with the waiting task only later."""
+    """Record when a waiter's token is granted; the loop may resume its task only later."""
     if handover is not None and isnan(handover.granted_s):
         handover.granted_s = monotonic()
 

@@ -1,8 +1,8 @@
-"""What requests make that takes much CPU, or stays: TLS contexts, clients, connections to
-databases, engines, tasks after the answer and threads.
+"""Records what requests create at much CPU cost, or what outlives them: TLS contexts, clients,
+database connections, engines, background tasks and threads.
 
-Nothing runs outside of the calls that make them. Where a client makes a TLS context, or one client
-another, the outermost counts alone."""
+The probe runs only inside the calls that create them. If a client creates a TLS context or another
+client, only the outer client counts."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ MADE: Columns = (
     ("stack", "text"),
 )
 THREAD, EXECUTOR_THREAD, END = "thread", "executor thread", " end"
-"""A row when the thread starts, and one of kind "thread end" when it has ended: took_s is what it
-lived for. The place of an executor's thread is where the executor was made."""
+"""A thread has one row for its start and one of kind "thread end", with its lifetime as took_s. The
+stack of an executor's thread is that of the code that created the executor."""
 pack = make_packer(MADE)
 log = logging.getLogger("probe")
 read_cpu_s: Callable[[], float] = getattr(time, "thread_time", lambda: nan)
 
 
 making: set[int] = set()
-"""The idents of the threads that are within a maker."""
+"""Idents of the threads that run inside a maker."""
 
 
 class MadeLog:
-    """Rows of one process, from any thread; `write_ended` is the watchdog's."""
+    """Rows of one process, from any thread; only the watchdog calls `write_ended`."""
 
     def __init__(self, journal: ProbeJournal) -> None:
         self._journal = journal
@@ -58,12 +58,12 @@ class MadeLog:
         self._executors: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()
 
     def note(self, record: RequestRecord, kind: str, began_s: float, cpu_s: float) -> None:
-        """Call within the wrapper that made it."""
+        """Record a created object. Call inside the wrapper of its maker."""
         took_s = monotonic() - began_s
         self._add(record.number, began_s, kind, took_s, cpu_s, self._intern_stack())
 
     def note_task(self, record: RequestRecord, task: object) -> None:
-        """The stack is the code of the task's function alone."""
+        """Record a background task; its stack is only the task's function."""
         given = getattr(task, "func", getattr(task, "fn", None))
         function = find_function(given, "")
         own = unwrap(function) if callable(function) else None
@@ -76,8 +76,8 @@ class MadeLog:
         self._executors[executor] = record.number, self._intern_stack()
 
     def note_thread(self, thread: Thread, record: RequestRecord | None, starter: FrameType) -> None:
-        """An executor that was not made in a request may fill up to its size, and anyio's own
-        threads, no more than its tokens, end when they are idle."""
+        """Record a thread's start. Skip threads of executors created outside a request, whose size
+        bounds them, and anyio's, which its tokens bound and which end when idle."""
         if str(type(thread).__module__).startswith("anyio."):
             return
         if starter.f_code is ADJUSTS:
@@ -114,9 +114,9 @@ class MadeLog:
 
 
 open_logs: list[MadeLog] = []
-"""The one of this process, while its watchdog runs."""
+"""The log of this process, while its watchdog runs."""
 ADJUSTS = getattr(getattr(futures.ThreadPoolExecutor, "_adjust_thread_count", None), "__code__", 0)
-"""The code that starts an executor's threads."""
+"""Code object of the method that starts an executor's threads."""
 
 
 def open_log(journal: ProbeJournal) -> MadeLog:
@@ -130,22 +130,22 @@ def close_log(each: MadeLog) -> None:
 
 
 def note_safely(note: Callable[[MadeLog], None]) -> None:
-    """A fault of the probe's closes the log; the app goes on."""
+    """Write to the log; an error of the probe closes the log, and the app continues."""
     each = open_logs[0] if open_logs else None
     try:
         if each is not None:
             note(each)
     except Exception as error:
         open_logs.clear()
-        log.error("the probe no longer notes what is made: %r", error, exc_info=error)
+        log.error("created objects are no longer recorded: %r", error, exc_info=error)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=open_logs.clear)  # nobody there would write its rows
+    os.register_at_fork(after_in_child=open_logs.clear)  # a child has no watchdog that writes rows
 
 
 def find_record() -> RequestRecord | None:
-    """Of the request that this thread works for. Executors do not carry the context."""
+    """Return the request that this thread works for. Executors do not carry the context over."""
     record = current.get() if open_logs else None
     if record is None and open_logs:
         span = work_spans.get(get_ident())
@@ -154,7 +154,7 @@ def find_record() -> RequestRecord | None:
 
 
 def instrument_makers() -> None:
-    """Wraps what is imported, and the rest as soon as it is. Does nothing the second time."""
+    """Wrap the makers in imported modules, and in other modules on import; once per process."""
     if hasattr(Thread.start, "probe_original"):
         return
     for owner, name, wrap in (
@@ -169,7 +169,7 @@ def instrument_makers() -> None:
 
 
 def wrap_makers(module: ModuleType) -> None:
-    """Another version of the library may lack them."""
+    """Wrap a module's makers; another version of the library may lack some of them."""
     for maker in MAKERS:
         owner = getattr(module, maker.owner, None) if maker.owner else module
         if maker.module == module.__name__ and owner is not None:
@@ -204,7 +204,7 @@ def wrap_maker(original: Call, maker: Maker) -> Call:
 
 
 def wrap_awaited_maker(original: Call, maker: Maker) -> Call:
-    """Its CPU is not known: the loop does other work meanwhile."""
+    """Wrap a coroutine function. Its CPU is unknown: the loop does other work meanwhile."""
 
     async def make(*args: object, **options: object) -> object:
         record, began_s = find_record(), monotonic()

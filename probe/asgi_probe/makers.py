@@ -1,7 +1,7 @@
-"""What makes things that requests should share, or that outlive the answer. Which classes and
-functions those are was read in the sources of httpx 0.28, httpx2 2.16, aiohttp 3.14, requests 2.34,
-urllib3 2.8, boto3 1.44, redis 8.1, asyncpg 0.32, psycopg 3.3, psycopg-pool 3.3, psycopg2 2.9,
-PyMySQL 1.1, SQLAlchemy 2.1, Starlette 1.10 and Litestar 2.25."""
+"""Makers: functions that create objects which requests should share, or which outlive the response.
+From the sources of httpx 0.28, httpx2 2.16, aiohttp 3.14, requests 2.34, urllib3 2.8, boto3 1.44,
+redis 8.1, asyncpg 0.32, psycopg 3.3, psycopg-pool 3.3, psycopg2 2.9, PyMySQL 1.1, SQLAlchemy 2.1,
+Starlette 1.10 and Litestar 2.25."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ASYNC_CONNECT = "psycopg.AsyncConnection.connect"
 
 
 class Maker(NamedTuple):
-    """A method or function that makes a thing. owner: its class; empty for a module's function.
-    shares: the argument that gives the thing another's connections: then it is cheap to make."""
+    """A method or function that creates an object. owner: its class; empty for a module's function.
+    shares: the argument that passes in existing connections, which makes the object cheap."""
 
     module: str
     owner: str
@@ -70,5 +70,5 @@ def replace_attribute(owner: object, name: str, wrap: Callable[[Call], Call]) ->
     replacement.probe_original = original  # type: ignore[attr-defined]
     try:
         setattr(owner, name, classmethod(replacement) if of_class else replacement)
-    except (AttributeError, TypeError) as error:  # it may be a class in C
+    except (AttributeError, TypeError) as error:  # such as a class implemented in C
         log.debug("the probe cannot wrap %s: %r", name, error)

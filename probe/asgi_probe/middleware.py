@@ -1,4 +1,4 @@
-"""The probe itself: pure ASGI, because BaseHTTPMiddleware costs some 80 µs a layer."""
+"""The probe itself: pure ASGI, because BaseHTTPMiddleware costs about 80 µs per layer."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 class Probe:
-    """`Probe(app, directory)`: the same app, with a journal per process in `directory`.
+    """ASGI app that wraps another one. `Probe(app, directory)` writes a journal per process there.
 
-    `Probe(app)` attaches a service by hand: in an audit it writes what an audit reads, otherwise
-    it does nothing.
+    `Probe(app)` attaches a service by hand: it writes an audit's files during an audit, and does
+    nothing otherwise. user_root: the folder of the user's own code; default: the current one.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Probe:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
-        if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
+        if not recorder.watched:  # starts the watchdog after a fork, and on the loop's thread
             self._start(scope)
         kind = scope["type"]
         if kind == "lifespan":
@@ -85,7 +85,7 @@ class Probe:
             return
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # the app runs under trio, where there is nothing to watch
+        except RuntimeError:  # the app runs under trio, which the probe cannot watch
             recorder.off = True
             return
         try:
@@ -98,19 +98,19 @@ class Probe:
             app = self._try_change()
             self._call = app if watch.times_handles else wrap_app(app, watch)
             atexit.register(self._watchdog.stop)
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             recorder.switch_off(error)
 
     def _try_change(self) -> App:
         if self.report is None or not is_audit() or TRIAL_VARIABLE not in os.environ:
             return self.app
-        from .trials import try_change  # it imports much, and most audits try nothing
+        from .trials import try_change  # a costly import, and most audits have no trial
 
         return try_change(self.app, self.report.update)
 
     async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the
-        signal that ended it once more, and the process dies without its atexit functions."""
+        """Run the app's lifespan and stop the probe at its end. uvicorn then raises the signal that
+        ended it again, so the process dies without running atexit functions."""
 
         def note_and_send(message: Message) -> Awaitable[None]:
             if message["type"] in LAST_MESSAGES:
@@ -126,23 +126,23 @@ class Probe:
                 self.report.note_started()
 
     def stop(self) -> None:
-        """Writes what is left. Safe to call twice; a process that ends in order does it itself."""
+        """Write the remaining rows. Safe to call twice; atexit calls it on an orderly exit."""
         if self._watchdog is not None:
             self._watchdog.stop()
 
 
 def wrap_response_send(send: Send, record: RequestRecord) -> Send:
-    """Notes the response's start and its last part, when each is handed to the server.
+    """Record when the app passes the response's start and its last part to the server.
 
-    A plain function that returns the server's own awaitable: a coroutine more for each message
-    would cost as much as all the rest of the probe.
+    Returns a plain function that returns the server's own awaitable: an extra coroutine per message
+    would cost as much as the whole remaining probe.
     """
 
     def note_and_send(message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
             record.status = message["status"]  # type: ignore[assignment]
-            if record.ended_s != record.ended_s:  # NaN: no thread of the pool has noted an end
+            if record.ended_s != record.ended_s:  # NaN: no pool thread has recorded the end
                 record.ended_s = monotonic()
         elif kind == "http.response.body" and not message.get("more_body"):
             record.sent_s = monotonic()
@@ -152,7 +152,7 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
 
 
 def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
-    """A socket's status is 101 once it is accepted, and 403 where it is closed before."""
+    """Record a WebSocket's status: 101 once accepted, 403 if closed before that."""
 
     def note_and_send(message: Message) -> Awaitable[None]:
         kind = message["type"]

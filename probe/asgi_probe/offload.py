@@ -1,5 +1,5 @@
-"""Runs an `async def` endpoint that awaits nothing in a thread of anyio's pool, as FastAPI and
-Starlette would if it were a `def`."""
+"""Runs an `async def` endpoint without an await in a thread of anyio's pool, as FastAPI and
+Starlette run a `def`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MISSING = object()
 
 
 class Offload(Protocol):
-    """What runs the endpoint of one route in threads. `note_run` and `note_failure` are called in
-    the thread."""
+    """A change that runs one route's endpoint in threads. `note_run` and `note_failure` are called
+    in the thread."""
 
     def matches(self, scope: Scope) -> bool: ...
 
@@ -27,7 +27,7 @@ class Offload(Protocol):
 
 
 offloads: list[Offload] = []
-"""The one of this process, once its app is served."""
+"""The offload of this process, once its app serves requests."""
 
 
 def find_offload(scope: Scope) -> Offload | None:
@@ -35,7 +35,7 @@ def find_offload(scope: Scope) -> Offload | None:
 
 
 class EndpointOutcome(NamedTuple):
-    """How a call ended in its thread, and its context before and after."""
+    """The result of a call in its thread, and its context before and after."""
 
     value: object
     error: BaseException | None
@@ -46,10 +46,10 @@ class EndpointOutcome(NamedTuple):
 async def run_in_pool(
     offload: Offload, function: Call, /, *args: object, **named: object
 ) -> object:
-    """What the endpoint returns or raises. What it sets in its context is set here too."""
+    """Return or raise what the endpoint does, and copy the context variables that it sets."""
     from anyio import to_thread
 
-    # named as FastAPI names it: the probe sees by it that the thread runs the endpoint
+    # FastAPI's keyword `function`: is_endpoint_call recognizes the endpoint by it
     step = functools.partial(drive, offload, function=function, given=(args, named))
     outcome = cast(EndpointOutcome, await to_thread.run_sync(step))
     for variable in outcome.after:
@@ -59,7 +59,7 @@ async def run_in_pool(
     try:
         raise outcome.error
     finally:
-        del outcome  # the error's traceback has this frame
+        del outcome  # breaks a cycle: the error's traceback refers to this frame
 
 
 def restore(variable: ContextVar[object], outcome: EndpointOutcome) -> None:
@@ -69,7 +69,7 @@ def restore(variable: ContextVar[object], outcome: EndpointOutcome) -> None:
 
 
 def drive(offload: Offload, *, function: Call, given: Given) -> EndpointOutcome:
-    """Call in the thread."""
+    """Run the endpoint's coroutine to its end. Call in the thread."""
     before, value = copy_context(), None
     error: BaseException | None = None
     offload.note_run(function)
@@ -80,10 +80,10 @@ def drive(offload: Offload, *, function: Call, given: Given) -> EndpointOutcome:
         raise RuntimeError("the endpoint waits for the event loop, in a thread")
     except StopIteration as end:
         value = end.value
-    except BaseException as raised:  # the endpoint's own: the framework answers it
+    except BaseException as raised:  # the endpoint's own error: the framework handles it
         offload.note_failure(raised)
         error = raised
     try:
         return EndpointOutcome(value, error, before, copy_context())
     finally:
-        error = None  # its traceback has this frame
+        error = None  # breaks a cycle: its traceback refers to this frame

@@ -1,4 +1,4 @@
-"""A trial: the endpoint of one route, an `async def` that awaits nothing, runs in threads."""
+"""Trial that runs one route's endpoint, an `async def` without an await, in threads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ THREAD_WORDS = (
     "loop other than the current", "any asynchronous event loop", "not in async context",
     "in that same thread", "a different thread", "main thread",
 )  # fmt: skip
-"""In the texts of errors that a call raises because it is in the wrong thread: asyncio's, anyio's,
-sniffio's, sqlite3's, greenlet's and signal's."""
+"""Parts of error texts that mean a call in the wrong thread: those of asyncio, anyio, sniffio,
+sqlite3, greenlet and signal."""
 
 
 CONVERTOR = re.compile(r":\w+\}")
@@ -28,7 +28,7 @@ log = logging.getLogger("probe")
 
 
 class OffloadChange(TriedChange):
-    """The endpoint of one route runs in threads."""
+    """Change that runs the endpoint of one route in threads."""
 
     def __init__(self, route: str, update: Update) -> None:
         super().__init__(f"no request ran the endpoint of {route} in a thread", update)
@@ -60,9 +60,9 @@ class OffloadChange(TriedChange):
                 self.note_applied()
 
     def note_failure(self, error: BaseException) -> None:
-        """The error's text may have a secret in it."""
+        """Reject the change if the thread caused the error, whose text may contain a secret."""
         text = str(error).lower()
-        is_answer = hasattr(error, "status_code")  # an HTTPException
+        is_answer = hasattr(error, "status_code")  # an HTTPException is a response
         if not is_answer and any(word in text for word in THREAD_WORDS):
             kind, place = type(error).__qualname__, error.__traceback__
             while place is not None and place.tb_next is not None:
@@ -72,13 +72,13 @@ class OffloadChange(TriedChange):
 
 
 def drop_convertors(route: str) -> str:
-    """An OpenAPI document has {number} where the app has {number:int}."""
+    """Return a route as in an OpenAPI document: {number} for the app's {number:int}."""
     return CONVERTOR.sub("}", route) if ":" in route else route
 
 
 def find_hazards_safely(function: Call) -> list[str]:
     try:
         return find_hazards(function)
-    except Exception as error:  # whatever it is, the app must not notice
-        log.error("the probe cannot read what an endpoint does: %r", error, exc_info=error)
+    except Exception as error:  # the app must not be affected
+        log.error("the probe cannot analyze an endpoint's code: %r", error, exc_info=error)
         return []

@@ -1,6 +1,5 @@
-"""Where FastAPI and Starlette call an endpoint, as read in their sources (fastapi/routing.py:
-run_endpoint_function; starlette/routing.py: request_response; starlette/endpoints.py:
-HTTPEndpoint.dispatch)."""
+"""Hooks where FastAPI and Starlette call an endpoint (fastapi/routing.py: run_endpoint_function;
+starlette/routing.py: request_response; starlette/endpoints.py: HTTPEndpoint.dispatch)."""
 
 from __future__ import annotations
 
@@ -17,12 +16,12 @@ from .routes import Scope
 
 
 def offload_routes(module: ModuleType) -> None:
-    """`starlette.routing`, before the app makes its routes: each keeps the function then."""
+    """Wrap `request_response` before the app creates its routes: a route keeps the function."""
     original = module.request_response
 
     @functools.wraps(original)
     def request_response(function: Call) -> object:
-        if find_obstacle(function) is not None:  # as FastAPI's own, which solves dependencies
+        if find_obstacle(function) is not None:  # such as FastAPI's, which resolves dependencies
             return original(function)
 
         async def call(request: object) -> object:

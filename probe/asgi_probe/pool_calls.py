@@ -1,5 +1,5 @@
-"""What waits for anyio's pool of threads, and which of its threads runs an endpoint: the wrappers
-of `anyio.to_thread.run_sync` and of the limiters that give the tokens."""
+"""Wrapper of `anyio.to_thread.run_sync`: records which calls wait for anyio's thread pool, and
+which thread runs an endpoint."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RunSync = Callable[..., Awaitable[object]]
 
 
 def instrument_pool() -> None:
-    """Wraps `anyio.to_thread.run_sync`, which Starlette and FastAPI call by its module. Does
-    nothing where anyio is not installed, or the second time."""
+    """Wrap `anyio.to_thread.run_sync`, once per process, if anyio is installed. Starlette and
+    FastAPI look it up in its module for each call."""
     try:
         import anyio.to_thread as to_thread
     except ImportError:
@@ -35,7 +35,7 @@ def instrument_pool() -> None:
 
 
 class PoolCall:
-    """A call that is handed to anyio's pool, and what is noted of it on the thread that runs it."""
+    """A call offloaded to anyio's pool, timed on the thread that runs it."""
 
     __slots__ = ("asked_s", "function", "handover", "is_endpoint", "record")
 
@@ -57,7 +57,7 @@ class PoolCall:
                 record.queued_s = self.asked_s
 
     def give_up(self) -> None:
-        """On the loop, when it has ended: if it never began, it waited until now."""
+        """End the wait of a call that never began. Call on the loop when the call has ended."""
         if self.record is not None and self.record.waits:
             self.record.end_wait(self, monotonic())
         if self.handover is not None and isnan(self.handover.began_s):
@@ -97,7 +97,7 @@ def wrap_run_sync(original: RunSync) -> RunSync:
         if not given and "func" in options:
             given = (options.pop("func"),)
         if not given or (record is None and log.journal is None):
-            return await original(*given, **options)  # which says what is missing
+            return await original(*given, **options)  # raises the error for missing arguments
         function, args = cast(Callable[..., object], given[0]), given[1:]
         if log.journal is not None:
             return await run_noted(original, function, args, options)
@@ -117,7 +117,7 @@ async def run_noted(
     args: tuple[object, ...],
     options: dict[str, object],
 ) -> object:
-    """In an audit."""
+    """Run a call and record it as an offloaded call of an audit."""
     record = current.get()
     queue = "anyio" if options.get("limiter") is None else "limiter"
     handover = log.ask(record, queue, depth=2)

@@ -1,4 +1,4 @@
-"""Trials: another size of anyio's pool of threads, or of asyncio's default executor."""
+"""Trials with another size of anyio's thread pool, or of asyncio's default executor."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class PoolChange(TriedChange):
-    """anyio's default limiter has another number of tokens, in each loop that the app runs on."""
+    """Change of the number of tokens of anyio's default limiter, in each loop of the app."""
 
     def __init__(self, tokens: int, update: Update) -> None:
-        super().__init__("the service does not use anyio's pool of threads", update)
+        super().__init__("the service does not use anyio's thread pool", update)
         self.tokens = tokens
         self._serving: WeakKeyDictionary[AbstractEventLoop, CapacityLimiter] = WeakKeyDictionary()
 
     def apply(self, loop: AbstractEventLoop, *, serves: bool) -> None:
         if loop in self._serving:
             if self._serving[loop].total_tokens != self.tokens:
-                self.reject("the app sets the size of anyio's pool while it serves")
+                self.reject("the app itself changes the size of anyio's pool while it serves")
         elif "anyio" in sys.modules:
             from anyio.to_thread import current_default_thread_limiter
 
@@ -37,7 +37,7 @@ class PoolChange(TriedChange):
 
 
 class ExecutorChange(TriedChange):
-    """The default executor of each loop that the app runs on has another number of threads."""
+    """Change of the number of threads of the default executor, in each loop of the app."""
 
     def __init__(self, threads: int, update: Update) -> None:
         super().__init__("no request reached the app", update)
@@ -51,9 +51,9 @@ class ExecutorChange(TriedChange):
         if executor is None:
             executor = self._executors[loop] = ThreadPoolExecutor(self.threads, "asyncio")
         if loop in self._serving:
-            # a loop of another make (uvloop) keeps its executor to itself
+            # other loops (uvloop) hide their executor
             if getattr(loop, "_default_executor", executor) is not executor:
-                self.reject("the app sets the loop's default executor while it serves")
+                self.reject("the app itself sets the loop's default executor while it serves")
             return
         loop.set_default_executor(executor)
         if serves:

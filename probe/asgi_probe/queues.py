@@ -1,5 +1,5 @@
-"""The queues that a call can wait in: limiters, semaphores and executors, each by a name that stays
-the same where the app makes a new one for each request."""
+"""Queues that a call can wait in: limiters, semaphores and executors. Their names stay the same
+even if the app creates a new one per request."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from weakref import ref
 from .journal import MORE
 
 MOST_QUEUES = 500
-"""Beyond so many at once they share a name."""
+"""Maximum of live queues with a name of their own; the remaining ones share a name."""
 
 
 class Queue:
-    """open: the calls that wait in it or have one of its threads."""
+    """One queue. open: the calls that wait in it or run on one of its threads."""
 
     def __init__(self, name: str, capacity: float) -> None:
         self.name = name
@@ -23,8 +23,8 @@ class Queue:
 
 
 class Queues:
-    """By their owners, which are not kept alive. No two that live have the same name; a new one
-    that is asked for by a stack whose earlier one is gone takes over its name."""
+    """Queues by owner, without keeping the owners alive. Live queues have distinct names. A new
+    owner used by the same stack as a dead one reuses the dead one's name."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -45,13 +45,13 @@ class Queues:
         *,
         is_only: bool = False,
     ) -> Queue:
-        """name: of a queue that has one; it is given a number otherwise, or where it is taken.
-        is_only: there is no other with the name."""
+        """Add a queue. name: its own name, if any; without one, or if it is taken, a number makes
+        the name unique. is_only: no other queue has this name."""
         if not is_only:
             name = self._find_name(asker, name)
         try:
             end = ref(owner, self._make_forget(id(owner), asker, None if is_only else name))
-        except TypeError:  # its class lets nobody know of its end
+        except TypeError:  # its class does not support weak references
             return Queue(f"{self._kind} {MORE}", capacity)
         self._known[id(owner)] = (end, queue := Queue(name, capacity))
         return queue

@@ -1,4 +1,4 @@
-"""What one process knows of its requests: the ones in flight, and the rows to be written."""
+"""Requests of one process: those in flight, and the rows to write."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
 UNKNOWN_ENDPOINT = EndpointFacts(None, awaited=False)
 MOST_ROUTES = 1_000
-"""An app that makes its routes anew for each request would fill the memory."""
+"""Maximum of cached routes: an app that creates its routes per request would fill the memory."""
 numbers = count(1)
-"""Of all requests of the process: a task may carry a request that another probe has seen."""
+"""Request numbers, one sequence for all probes of the process: a task may carry a request that
+another probe has recorded."""
 
 
 class RowTexts(NamedTuple):
-    """Of a request: indices of its texts, and whether its endpoint is awaited on the loop. route: 0
-    where the framework does not tell. scope: what `find_route` reads."""
+    """String-table indices of a request's texts. route: 0 if the framework does not keep the route.
+    awaited: the endpoint runs on the loop. scope: the keys that `find_route` reads."""
 
     route: int
     endpoint: int
@@ -44,9 +45,9 @@ class RowTexts(NamedTuple):
 
 
 class Recorder:
-    """`record_arrival` and `record_departure` run on the loop for every request, so they do
-    little. A request that has left is packed at once: holding on to its scope would keep some 200
-    objects alive until the next flush, and the garbage collector would walk them all."""
+    """Recorder of requests. `record_arrival` and `record_departure` run on the loop per request, so
+    they do little. A departed request is packed at once: its scope would keep about 200 objects
+    alive until the next flush, and the garbage collector would walk them all."""
 
     def __init__(self) -> None:
         self.off = False
@@ -55,9 +56,9 @@ class Recorder:
         self.loop_thread_id = 0
         self.journal: ProbeJournal | None = None
         self.departed: RequestRecord | None = None
-        """The last request that left: at the end of its last handle no context carries it."""
+        """The last departed request: when its last handle ends, no context has it any more."""
         self.watched = False
-        """Whether a watchdog runs, or has been tried in vain."""
+        """True if a watchdog runs, or could not be started."""
         self._texts: dict[tuple[object, ...], tuple[RowTexts, object]] = {}
 
     def start_journal(self, journal: ProbeJournal) -> None:
@@ -81,21 +82,21 @@ class Recorder:
             texts = self.find_texts(record.scope, journal)
             journal.add("h", self.pack_row(record, texts, journal))
             record.scope = texts.scope  # threads and tasks keep the record for longer
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             self.switch_off(error)
 
     def switch_off(self, error: BaseException) -> None:
-        """An instrument that breaks is taken out; the app goes on without it."""
+        """Switch the probe off after an error of its own; the app continues without it."""
         if not self.off:
             self.off = True
             if self.report is not None:
                 self.report.update(stopped=describe_fault(error))
-            log.error("the probe is switched off: %r", error, exc_info=error)
+            log.error("the probe is switched off after an error: %r", error, exc_info=error)
 
     def write_snapshot(self, journal: ProbeJournal, *, is_last: bool) -> None:
-        """Writes rows of unfinished requests, where there is something new; a wait that lasts is
-        new when it has grown by a tenth. Of the rows with one number the one that knows the most
-        counts; it need not come last, because requests leave while this looks at them."""
+        """Write the rows of unfinished requests that have changed; an unfinished wait counts as
+        changed when it has grown by 10 %. Among the rows with one number the most complete counts.
+        It need not be the last one, because requests depart during this loop."""
         for record in list(self.in_flight):
             moments = record.queued_s, record.started_s, record.sent_s
             known = 1 + sum(not isnan(each) for each in moments)
@@ -129,8 +130,8 @@ class Recorder:
         )
 
     def find_texts(self, scope: Scope, journal: ProbeJournal) -> RowTexts:
-        """Made once for each route, its mounts and method; without a route, what stands for it is
-        looked for in each request."""
+        """Return a request's texts, cached by route, mounts and method; without a route, the path
+        is read per request."""
         route, get = scope.get("route"), scope.get
         context = get("fastapi")
         if isinstance(context, dict):
@@ -141,7 +142,7 @@ class Recorder:
         if known is None:
             if len(self._texts) >= MOST_ROUTES:
                 self._texts.clear()
-            # what the key has the id of is kept, or another could take its id
+            # keeps these objects alive: the key has their ids, which could be reused
             known = make_texts(scope, journal), (route, endpoint, context)
             self._texts[key] = known
         if known[0].route:
@@ -151,7 +152,7 @@ class Recorder:
 
 
 def describe_fault(error: BaseException) -> str:
-    """Where the probe broke, without the error's own words: they may contain what an app said."""
+    """Return an error's type and place, without its text, which may contain data of the app."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -162,7 +163,6 @@ def describe_fault(error: BaseException) -> str:
 
 
 def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
-    """Unknown endpoints are not guessed."""
     method = str(scope.get("method", ""))
     endpoint, route = find_endpoint(scope), scope.get("route")
     facts = UNKNOWN_ENDPOINT if endpoint is None else describe_endpoint(endpoint, method)

@@ -1,4 +1,4 @@
-"""One request's passage through a process, and what the journal keeps of it."""
+"""The record of one request in a process, and its columns in the journal."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ HANDLERS: Columns = (
     ("returned_s", "f8"),
     ("protocol", "text"),
 )
-"""Times are time.monotonic() in seconds, NaN where not (yet) known; 0 means no id, no status."""
+"""Times are time.monotonic() in seconds, NaN if not known yet; 0 means no id or no status."""
 
 
 class RequestRecord:
-    """Filled in as the request goes on. What most requests never learn stays on the class:
-    setting twelve attributes for each request was measurable."""
+    """Record of one request, filled in during the request. Most defaults stay on the class: setting
+    twelve attributes per request had a measurable cost."""
 
-    known = 0  # how much of it the last snapshot held
+    known = 0  # number of known times in the last snapshot
     queued_s = nan
     started_s = nan
     ended_s = nan
     sent_s = nan
     returned_s = nan
-    pool_wait_s = 0.0  # of the waits that have ended
-    waits: dict[object, float] | None = None  # when each that lasts was asked for
-    written_wait_s = 0.0  # what the last snapshot said
+    pool_wait_s = 0.0  # sum of the ended waits
+    waits: dict[object, float] | None = None  # start of each unfinished wait
+    written_wait_s = 0.0  # wait in the last snapshot
     thread_id = 0
     thread_kind: str | None = None
     status = 0
     layers: LayerTrace | None = None
-    thread_calls = 0  # recorded ones (`thread_calls`)
+    thread_calls = 0  # number of recorded calls (module `thread_calls`)
 
     def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
         self.number = number
@@ -62,24 +62,24 @@ class RequestRecord:
         self.arrived_s = arrived_s
 
     def begin_wait(self, key: object, asked_s: float) -> None:
-        """A call waits for a thread of anyio's pool; several may at once."""
+        """Begin a call's wait for a thread of anyio's pool; several calls may wait at once."""
         if self.waits is None:
             self.waits = {}
         self.waits[key] = asked_s
 
     def end_wait(self, key: object, now_s: float) -> None:
-        """Does nothing where it has ended before."""
+        """End a wait; does nothing if it has already ended."""
         asked_s = self.waits.pop(key, None) if self.waits else None
         if asked_s is not None:
             is_sent = self.sent_s < now_s
             self.pool_wait_s += self.measure_wait(asked_s, now_s) if is_sent else now_s - asked_s
 
     def measure_wait(self, asked_s: float, now_s: float) -> float:
-        """Up to the answer: what waits after it, such as a background task, delays no answer."""
+        """Return a wait's seconds, up to the end of the response: later waits do not delay it."""
         return max(0.0, (self.sent_s if self.sent_s < now_s else now_s) - asked_s)
 
     def measure_pool_wait(self) -> float:
-        """With the waits that last."""
+        """Return the sum of all waits so far in seconds, unfinished ones included."""
         if not self.waits:
             return self.pool_wait_s
         now_s, asked = monotonic(), list(self.waits.values())
@@ -87,7 +87,7 @@ class RequestRecord:
 
 
 class WorkSpan:
-    """A call that a thread of a pool runs for a request, and the two that it ran before."""
+    """A call that a pool thread runs for a request, linked to the thread's previous two calls."""
 
     __slots__ = ("before", "began_s", "ended_s", "record")
 
@@ -104,13 +104,13 @@ class WorkSpan:
 
 
 work_spans: dict[int, WorkSpan] = {}
-"""The newest of each thread, by its ident."""
+"""The latest call of each thread, by its ident."""
 
 current: ContextVar[RequestRecord | None] = ContextVar("probe_record", default=None)
 
 
 def is_endpoint_call(function: Callable[..., object], endpoint: object) -> bool:
-    """Whether a call handed to the pool is the endpoint itself, not one of its dependencies.
+    """Return True if an offloaded call is the endpoint itself, not one of its dependencies.
 
     Starlette wraps it as `partial(endpoint, request)`, FastAPI as
     `partial(_run_sync_endpoint, function=endpoint, ...)`.
@@ -125,7 +125,7 @@ def is_endpoint_call(function: Callable[..., object], endpoint: object) -> bool:
 
 
 def classify_thread(thread_name: str) -> str:
-    """Goes by the names that anyio and asyncio's executor give their threads."""
+    """Classify a thread by the name that anyio or asyncio's executor gives it."""
     if thread_name.startswith("AnyIO worker thread"):
         return "anyio-worker"
     if thread_name.startswith(("asyncio_", "ThreadPoolExecutor")):
@@ -134,16 +134,16 @@ def classify_thread(thread_name: str) -> str:
 
 
 def record_thread_start(record: RequestRecord, started_s: float) -> None:
-    """Notes that the endpoint function has begun, on the pool's thread that calls this."""
+    """Record that the endpoint function has begun. Call on the pool thread that runs it."""
     record.started_s = started_s
     record.thread_id = get_native_id()
     record.thread_kind = classify_thread(current_thread().name)
 
 
 def parse_request_id(scope: Scope) -> int:
-    """Our generator's ids are 16 hexadecimal digits; any other id is 0, not known."""
+    """Return the load generator's id, 16 hexadecimal digits; 0 for any other id or none."""
     try:
         value = dict(scope["headers"]).get(b"x-request-id")  # type: ignore[call-overload]
         return int(value, 16) if value is not None and len(value) == 16 else 0
-    except (KeyError, TypeError, ValueError):  # a server's headers, or an id, of another kind
+    except (KeyError, TypeError, ValueError):  # headers or an id in another format
         return 0

@@ -1,4 +1,4 @@
-"""Which route a request took, and which function answers it."""
+"""Finds the route of a request, and the function that handles it."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ ROUTE_KEYS = (
 
 
 class EndpointFacts(NamedTuple):
-    """endpoint: "file:first_line qualname" of its code; None where it has none in Python. awaited:
-    it is a coroutine function, so it runs on the loop."""
+    """endpoint: "file:first_line qualname" of its code; None if it is not Python code. awaited: it
+    is a coroutine function, so it runs on the loop."""
 
     endpoint: str | None
     awaited: bool
 
 
 def find_route(scope: Scope) -> str:
-    """The route's pattern with its mounts in front where the framework gives it, else the path."""
+    """Return the route's pattern with its mounts if the framework keeps it, otherwise the path."""
     pattern = find_pattern(scope)
     if pattern is None:
         return str(scope.get("path", ""))
     mounts = str(scope.get("root_path", ""))
-    own = scope.get("app_root_path")  # what a mount found there; without a mount there is none
+    own = scope.get("app_root_path")  # root_path before the first mount; unset without a mount
     if not isinstance(own, str) or len(mounts) <= len(own):
         return pattern
     return restore_parameters(mounts[len(own) :], scope) + pattern
 
 
 def keep_route(scope: Scope) -> Scope:
-    """What `find_route` reads; all else, such as the request's state, ends with the request."""
+    """Keep only what `find_route` reads, so that the request's other objects can be freed."""
     return {key: scope[key] for key in ROUTE_KEYS if key in scope}
 
 
 def find_pattern(scope: Scope) -> str | None:
-    """Starlette and FastAPI keep the route, a FastAPI with routers that are not copied the route as
-    its router has it too, Litestar the template; for Django and Quart, `frameworks` does. A mount
-    is known as far as what is mounted has no routes of its own."""
+    """Return the pattern of a request's route, without its mounts. Starlette and FastAPI keep the
+    route, Litestar the template; `frameworks` adds it for Django and Quart. A FastAPI that does not
+    copy its routers keeps the whole path in its route context."""
     fastapi = scope.get("fastapi")
     if isinstance(fastapi, dict):
         context = fastapi.get("effective_route_context")
@@ -62,7 +62,7 @@ def find_pattern(scope: Scope) -> str | None:
         return own
     if isinstance(template, str):
         return template
-    if isinstance(own, str):
+    if isinstance(own, str):  # a mount, and the app inside it keeps no route
         return "/{path}"
     path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))
     own_path = path[len(mounts) :] if path.startswith(mounts) else path
@@ -71,22 +71,23 @@ def find_pattern(scope: Scope) -> str | None:
 
 
 def is_mount(route: object) -> bool:
-    """Whether its path stands in `root_path` too."""
+    """Return True for a mount, whose path is part of `root_path` too."""
     return hasattr(route, "routes")
 
 
 def find_endpoint(scope: Scope) -> object:
-    """Litestar keeps it in its own place; where it is mounted, `endpoint` is the whole app."""
+    """Return a request's endpoint. Litestar keeps it in `route_handler`; for a mounted Litestar app
+    `endpoint` is the whole app."""
     handler, route = scope.get("route_handler"), scope.get("route")
     if handler is None or not (route is None or is_mount(route)):
         return scope.get("endpoint")
     function = getattr(handler, "fn", None)
-    return getattr(function, "func", function)  # of what Litestar runs in a thread
+    return getattr(function, "func", function)  # unwraps what Litestar runs in a thread
 
 
 def iterate_patterns(router: object, endpoint: object, path: str) -> Iterator[str]:
-    """Of the routes of a router and its mounts that lead to an endpoint; an older Starlette does
-    not keep which one it took. path: below the mounts."""
+    """Yield the patterns of the routes, mounted ones included, that lead to an endpoint: an older
+    Starlette does not keep the route of a request. path: the part below the mounts."""
     routes = getattr(router, "routes", None)
     for route in routes if endpoint is not None and isinstance(routes, list) else ():
         pattern, regex = getattr(route, "path", None), getattr(route, "path_regex", None)
@@ -97,7 +98,7 @@ def iterate_patterns(router: object, endpoint: object, path: str) -> Iterator[st
 
 
 def restore_parameters(mounts: str, scope: Scope) -> str:
-    """A mount's path with {name} in the place of each value that it took from the address."""
+    """Return a mount's path with {name} in place of each parameter's value."""
     parameters = scope.get("path_params")
     pattern = find_pattern(scope) or ""
     parts = mounts.split("/")
@@ -122,8 +123,8 @@ def describe_endpoint(endpoint: object, method: str) -> EndpointFacts:
 
 
 def find_function(endpoint: object, method: str) -> object:
-    """What runs when the endpoint is called: of a class of endpoints (Starlette's HTTPEndpoint) the
-    one named as the method, of an object its `__call__`."""
+    """Return the function behind an endpoint: the method's handler of an endpoint class
+    (Starlette's HTTPEndpoint), or an object's `__call__`."""
     while isinstance(endpoint, partial):
         endpoint = endpoint.func
     if isinstance(endpoint, type):

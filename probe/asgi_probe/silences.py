@@ -1,10 +1,10 @@
-"""What blocks a loop that does not tell which handle it runs (uvloop), from outside: the heartbeat
-is overdue, and the same task, or the same function, has been on the loop's thread look after look.
+"""Finds what blocks a loop whose handles cannot be timed (uvloop), from samples: the heartbeat is
+overdue, and consecutive samples show the same task or function on the loop's thread.
 
-While the heartbeat is overdue the loop has not gone round once, and in one round a task takes one
-step: a task that two looks have seen is in one and the same step. Moments are right within a beat.
-What one look alone has seen is never said to have blocked the loop, nor is what runs at the end of
-a time in which the watchdog could not look, unless the loop's own thread computed all the while."""
+While the heartbeat is overdue, the loop has not finished one iteration, in which a task takes at
+most one step. So two samples of the same task show the same step. Times are accurate to one beat.
+One sample alone is never reported as a block. Neither is the code after a gap between samples,
+unless the loop's thread computed during the whole gap."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .request_record import RequestRecord, current
 from .stacks import SeenFrame
 
 OVERDUE_S = 0.003
-"""A heartbeat that comes this much late is no accident of the timer."""
+"""Beyond this delay of the heartbeat, in seconds, timer jitter is not the cause."""
 TELLS_CONTEXT = sys.version_info >= (3, 12)
 
 
 class SilenceLog:
-    """Of the watchdog's own thread."""
+    """Blocks of one loop as sampled; for the watchdog's thread."""
 
     def __init__(self, watch: LoopWatch, loop: asyncio.AbstractEventLoop) -> None:
         self._watch = watch
@@ -37,18 +37,17 @@ class SilenceLog:
         loop.call_soon(self._note_base)
 
     def _note_base(self) -> None:
-        """In a plain callback, below which there is only what runs the loop."""
+        """Record the code that runs the loop: the frame outside this plain callback."""
         outer = sys._getframe().f_back
         self._base = None if outer is None else outer.f_code
 
     def look(
         self, now_s: float, timed: Running | None, stack: Sequence[SeenFrame], *, busy: bool
     ) -> Running | None:
-        """What runs: the timed step, if one does; otherwise what has been seen for long.
+        """Return what runs: the timed step if there is one, otherwise what the samples show.
 
-        busy: the loop's thread has computed since the look before. Where that was long ago, it had
-        the GIL all the time and has just let go of it for the first time, so that what is seen now
-        is what ran.
+        busy: the loop's thread has computed since the previous sample. After a long gap it has held
+        the GIL throughout and released it just now, so that this sample shows what ran.
         """
         beat_at_s, seen_until_s = self._watch.beat_at_s, self._last_look_s
         began_before, self._last_look_s = self._beat_at_s == beat_at_s, now_s
@@ -60,7 +59,7 @@ class SilenceLog:
             return timed
         what = self._identify(stack)
         if what is None or what is not self._what:
-            began_s = beat_at_s + BEAT_S / 2  # if this is the first look since the beat
+            began_s = beat_at_s + BEAT_S / 2  # if this is the first sample since the beat
             if began_before:
                 began_s = (now_s + seen_until_s) / 2
             self.end(began_s)
@@ -72,7 +71,7 @@ class SilenceLog:
         return None if self._running is None else self._running._replace(record=find_record(what))
 
     def end(self, at_s: float) -> None:
-        """What was running ran no longer than until then, nor much longer than it was seen."""
+        """End the running block at at_s, or one beat after its last sample if that is earlier."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -83,7 +82,7 @@ class SilenceLog:
             self._watch.ended.append(Ended(running.began_s, at_s, nan, record, timed=False))
 
     def _identify(self, stack: Sequence[SeenFrame]) -> object:
-        """The task, or of a callback its outermost code; None between two handles."""
+        """Return the task, or a callback's outermost code; None between two handles."""
         task = asyncio.current_task(self._loop)
         if task is not None:
             return task
@@ -97,7 +96,7 @@ def is_silent(watch: LoopWatch, now_s: float) -> bool:
 
 
 def find_record(what: object) -> RequestRecord | None:
-    """Of the task's context; on Python before 3.12 it cannot be asked for."""
+    """Return the request of a task's context; Python before 3.12 does not expose the context."""
     if not TELLS_CONTEXT or not isinstance(what, asyncio.Task):
         return None
     context: Context = vars(asyncio.Task)["get_context"](what)

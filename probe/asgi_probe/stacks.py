@@ -1,5 +1,5 @@
-"""Stacks, as they are read off another thread, and as the journal keeps them: a JSON list of
-frames, innermost first, each [module, file, line, function, first line]."""
+"""Stacks of other threads, and their text in the journal: a JSON list of frames, innermost first,
+each [module, file, line, function, first line]."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ SeenFrame = tuple[CodeType, Optional[int], dict[str, Any]]
 get_attribute = cast("Callable[[Any, Any], Any]", getattr)
 read_frame = attrgetter("f_code", "f_lineno", "f_globals")
 COLLECTS_ANYWHERE = sys.version_info < (3, 12)
-"""A garbage collection may begin, and call Python code, wherever memory is allocated."""
+"""True if any allocation may start a garbage collection, which may run Python code."""
 
 
 def read_stack(ident: int) -> list[SeenFrame]:
-    """Of a thread, innermost first; empty where it has ended."""
+    """Return a thread's frames, innermost first; empty if the thread has ended."""
     return read_at_once(map(read_frame, iterate_frames(ident)))
 
 
 def iterate_frames(ident: int) -> Iterator[FrameType]:
-    """Of a thread, innermost first. Nothing is read before `read_at_once` does it."""
+    """Return an iterator over a thread's frames, innermost first; `read_at_once` reads them."""
     top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))
     steps = chain(top, repeat("f_back", MOST_FRAMES))
     frames: Iterator[FrameType] = takewhile(truth, accumulate(steps, get_attribute))
@@ -44,10 +44,10 @@ def iterate_frames(ident: int) -> Iterator[FrameType]:
 
 
 def read_at_once(values: Iterator[T]) -> list[T]:
-    """What an iterator made in C reads off a thread's frames; empty where a key is missing.
+    """Exhaust a C iterator over a thread's frames; return an empty list after a KeyError.
 
-    One call into C, in which the GIL cannot be lost: where the thread runs on while its frames are
-    walked, they can be freed under the reader (Python 3.11: a segmentation fault now and then).
+    One call into C, which cannot lose the GIL. Otherwise the thread may run on and free its frames
+    under the reader (Python 3.11: occasional segmentation faults).
     """
     pauses = COLLECTS_ANYWHERE and gc.isenabled()
     if pauses:
@@ -62,20 +62,20 @@ def read_at_once(values: Iterator[T]) -> list[T]:
 
 
 class StackTexts:
-    """Makes each distinct stack's text once."""
+    """Cache of the texts of stacks."""
 
     def __init__(self) -> None:
         self._texts: dict[tuple[Line, ...], str] = {}
 
     def format_stack(self, stack: Sequence[SeenFrame]) -> str | None:
-        """None where it is empty, or where the process has shown too many stacks."""
+        """Return a stack's text; None if it is empty, or if MOST_STACKS texts exist."""
         lines: list[Line] = []
         modules: list[object] = []
         for code, line, names in stack:
             if not code.co_filename.startswith(PROBE_HOME):
                 lines.append((code, line or code.co_firstlineno))
                 modules.append(names.get("__name__"))
-            elif code.co_name == RUNNER:  # what lies outside it is the loop's own
+            elif code.co_name == RUNNER:  # the frames outside it are the loop's
                 break
         key = tuple(lines)
         text = self._texts.get(key)

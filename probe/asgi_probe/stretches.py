@@ -1,5 +1,5 @@
-"""The watchdog's account of the stretches in which one handle had the loop's thread: a row each,
-samples of the stack, and what the kernel saw meanwhile."""
+"""Stretches: intervals in which one handle occupies the loop's thread. Each has one row with the
+kernel's counters, and samples of the stack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BLOCKS: Columns = (
     ("holder_route", "text"),
     ("holder_stack", "text"),
 )
-"""One row a stretch; written again when it has ended. ended_s is NaN while it lasts."""
+"""One row per stretch, written again at its end; ended_s is NaN until then."""
 BLOCK_STACKS: Columns = (
     ("stretch", "u4"),
     ("at_s", "f8"),
@@ -49,12 +49,12 @@ pack_block = make_packer(BLOCKS)
 pack_stack = make_packer(BLOCK_STACKS)
 DENSE_UNTIL_S = 0.2
 SPARSER = 0.05
-"""Until DENSE_UNTIL_S a stretch is sampled at each look, then whenever it has lasted this much
-longer, so that one of a minute has some 130 samples."""
+"""Up to DENSE_UNTIL_S every watchdog sample keeps the stack, then one whenever the stretch is 5 %
+longer: about 130 samples for a stretch of one minute."""
 KEPT = 500
-"""Stretches and missed looks that are remembered."""
+"""Maximum of stretches and of gaps between samples that are kept."""
 Span = tuple[float, float]
-"""Began, ended."""
+"""Start and end."""
 
 
 class Blocked(NamedTuple):
@@ -63,7 +63,7 @@ class Blocked(NamedTuple):
 
 
 class OpenStretch:
-    """One that lasts, or has just ended."""
+    """A stretch that is unfinished, or has just ended."""
 
     def __init__(self, number: int, began_s: float) -> None:
         self.number = number
@@ -76,8 +76,8 @@ def is_long(running: Running | None, now_s: float) -> bool:
 
 
 def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span]) -> Iterator[Span]:
-    """The parts of a silence of the loop in which nobody looked and no known handle ran: the loop's
-    thread could not run. (What was looked at, and was nothing long, is a backlog of short ones.)"""
+    """Yield the parts of a late heartbeat's delay without a sample or a known handle: the loop's
+    thread could not run then. (Sampled parts without a long handle are a backlog of short ones.)"""
     for first_s, last_s in missed:
         at_s, until_s = max(silence[0], first_s), min(silence[1], last_s)
         for began_s, ended_s in sorted(known):
@@ -88,7 +88,7 @@ def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span])
 
 
 class StretchLog:
-    """silences: of a loop whose handles cannot be timed."""
+    """Log of one loop's stretches. silences: for a loop whose handles cannot be timed."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class StretchLog:
         self._journal = journal
         self._counters = Counters(loop_thread_id)
         self._holders = HolderLog(watch)
-        first = self._counters.read_clocks(monotonic())  # the GIL may be gone before the first look
+        first = self._counters.read_clocks(monotonic())  # the GIL may be lost before the first look
         self._holders.read(first.now_s, first.others_cpu_s, reads_stacks=False)
         self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
@@ -111,15 +111,15 @@ class StretchLog:
         self._open: OpenStretch | None = None
 
     def look(self, due_s: float, *, wrote: bool = False) -> Blocked | None:
-        """At each beat of the watchdog, which wanted to look at due_s, and may have written to the
-        journal since the last look. Returns what has the loop's thread, if it is for long."""
+        """Take the watchdog's sample that was due at due_s. wrote: it has written to the journal
+        since the last one. Return what occupies the loop's thread, if that lasts for long."""
         watch, look = self._watch, self._counters.read_clocks(due_s)
         now_s = look.now_s
         running = watch.find_running(now_s)
         doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
         stack = read_stack(watch.thread) if doubtful else []
         if running is not None and running.began_s != watch.began_s:
-            running = None  # the loop has gone on before the stack was read
+            running = None  # the loop ran another handle before the stack was read
         if self._silences is not None:
             running = self._silences.look(now_s, running, stack, busy=look.busy)
         self._holders.read(now_s, look.others_cpu_s, reads_stacks=doubtful)
@@ -135,8 +135,8 @@ class StretchLog:
         return Blocked(self._running.record, stack)
 
     def _take_ended(self, now_s: float) -> None:
-        """What ended until the clocks were read: the GIL may have been lost since, and what ended
-        meanwhile is accounted for by the next look, which sees how long that took."""
+        """Write what ended before the clocks were read. The GIL may have been lost since then; the
+        next sample handles what ended later, because it knows the length of that gap."""
         silences, ended = self._watch.silences, self._watch.ended
         late_beats = []
         while silences and silences[0][1] <= now_s:
@@ -149,7 +149,7 @@ class StretchLog:
                     self._finish(Ended(began_s, ended_s, nan, None, timed=False))
 
     def write_open(self) -> None:
-        """What lasts, so that it is known of a process that gets killed meanwhile."""
+        """Write the unfinished stretch, which would be lost if the process were killed."""
         running, stretch = self._running, self._open
         if running is not None and stretch is not None:
             self._write(stretch, Ended(running.began_s, nan, nan, running.record, running.timed))
@@ -180,7 +180,7 @@ class StretchLog:
         self._journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
 
     def _take_collections(self, stretch: OpenStretch, ended: Ended) -> None:
-        """Long collections within the stretch, seen by the thread that they ran on."""
+        """Add the stacks of long collections in the stretch, read by the loop's own thread."""
         collected = self._watch.collected
         while collected and collected[0][0] <= ended.ended_s:
             at_s, text = collected.popleft()
@@ -217,7 +217,7 @@ class StretchLog:
         self._journal.add("b", row)
 
     def _identify(self, record: RequestRecord | None) -> tuple[int, int]:
-        """A request's number and its route's."""
+        """Return a request's number and its route's index; zeros without a request."""
         if record is None:
             return 0, 0
         return record.number, self._journal.intern_text(find_route(record.scope))

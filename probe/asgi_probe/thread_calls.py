@@ -1,5 +1,5 @@
-"""Calls that a request hands to a thread of a pool, but for its endpoint: on which thread each ran,
-and when. An audit records more of them (`handovers`)."""
+"""A request's offloaded calls, except its endpoint: the thread and the times of each. An audit
+records more about them (`handovers`)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ THREAD_CALLS: Columns = (
 )
 """Times are time.monotonic() in seconds."""
 MOST_CALLS = 8
-"""Of a request so many are recorded: a stream may hand over a call for each of its pieces."""
+"""Maximum of recorded calls per request: a stream may offload one call per piece."""
 pack = make_packer(THREAD_CALLS)
 logger = logging.getLogger("probe")
 
 
 class ThreadCallLog:
-    """Of the process. Without a journal nothing is recorded."""
+    """Offloaded calls of the process. Without a journal nothing is recorded."""
 
     def __init__(self) -> None:
         self.journal: ProbeJournal | None = None
@@ -39,12 +39,12 @@ class ThreadCallLog:
         self.journal = journal
 
     def stop(self, journal: ProbeJournal | None = None) -> None:
-        """Ends the recording into a journal, or any."""
+        """Stop recording into the given journal; None means any."""
         if journal is None or journal is self.journal:
             self.journal = None
 
     def write(self, record: RequestRecord, kind: str, asked_s: float, began_s: float) -> None:
-        """Call on the thread that ran the call, when it has ended."""
+        """Write an ended call. Call on the thread that ran it."""
         journal = self.journal
         if journal is None or record.thread_calls >= MOST_CALLS:
             return
@@ -53,11 +53,11 @@ class ThreadCallLog:
             text = journal.intern_text(kind)
             row = pack(record.number, get_native_id(), text, asked_s, began_s, monotonic())
             journal.add("k", row)
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             self.stop()
-            logger.error("calls on threads are no longer recorded: %r", error, exc_info=error)
+            logger.error("calls in threads are no longer recorded: %r", error, exc_info=error)
 
 
 log = ThreadCallLog()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=log.stop)  # nobody there would write what it gathers
+    os.register_at_fork(after_in_child=log.stop)  # a child has no watchdog that writes the rows

@@ -1,5 +1,5 @@
-"""What the one thread of the event loop gives an endpoint for free, and several threads do not: no
-other request runs between two of its lines, and asyncio's own objects may be used."""
+"""Finds code that is safe on the event loop's single thread, but not in several threads: there,
+other requests run between two lines, and asyncio's objects must not be used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_FUNCTIONS, MOST_HAZARDS = 50, 10
 
 
 def find_hazards(endpoint: object) -> list[str]:
-    """Clauses for people, of the endpoint and of the service's own functions that it calls."""
+    """Return hazards as clauses: of an endpoint, and of the service's functions that it calls."""
     while isinstance(endpoint, partial):
         endpoint = endpoint.func
     called = getattr(type(endpoint), "__call__", None)  # noqa: B004
@@ -38,7 +38,7 @@ def find_hazards(endpoint: object) -> list[str]:
     sources = [] if first is None else [first]
     seen = {each.code for each in sources}
     hazards: list[str] = []
-    for source in sources:  # it grows meanwhile
+    for source in sources:  # grows during the loop
         reader = HazardReader(source)
         hazards += reader.read()
         new = [each for each in reader.called if each.code not in seen]
@@ -48,17 +48,17 @@ def find_hazards(endpoint: object) -> list[str]:
 
 
 class HazardReader(ast.NodeVisitor):
-    """Of one function. `called`: the service's own functions that it calls."""
+    """Reader of one function. `called`: the service's own functions that it calls."""
 
     def __init__(self, source: FunctionSource) -> None:
         self.called: list[FunctionSource] = []
         self._source = source
         self._globals: set[str] = set()
         self._lines: dict[str, int] = {}
-        """Where each shared thing is changed first."""
+        """The line of the first change of each shared object."""
         self._changes: Counter[str] = Counter()
         self._uses: Counter[str] = Counter()
-        """Also those that are part of a change."""
+        """Uses that are part of a change are counted too."""
         self._loop_calls: list[tuple[int, str]] = []
 
     def read(self) -> Iterator[str]:
@@ -66,7 +66,7 @@ class HazardReader(ast.NodeVisitor):
             self.visit(statement)
         for line, path in self._loop_calls:
             place = describe_place(self._source.code, line)
-            yield f"{place} calls {path}, and asyncio works in the event loop's thread alone"
+            yield f"{place} calls {path}, but asyncio works only in the event loop's thread"
         for path, line in self._lines.items():
             if self._uses[path] > self._changes[path]:
                 place = describe_place(self._source.code, line)
@@ -78,7 +78,7 @@ class HazardReader(ast.NodeVisitor):
     visit_Nonlocal = visit_Global  # noqa: N815
 
     def visit_Lambda(self, node: ast.AST) -> None:
-        """A function inside is another one, with names of its own."""
+        """Skip nested functions: they have names of their own."""
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda  # noqa: N815
 
@@ -88,7 +88,7 @@ class HazardReader(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """Reads and changes at once."""
+        """Count `+=` and the like as a use and a change."""
         self.generic_visit(node)
         target = node.target
         self._note_use(target.value if isinstance(target, ast.Subscript) else target)
@@ -137,7 +137,7 @@ class HazardReader(ast.NodeVisitor):
             self._note_change(function, function.value)
 
     def _is_shared(self, node: ast.AST) -> bool:
-        """Other requests have it too. It is neither an item of a thing nor a thread's own."""
+        """Return True if other requests use the same object, and it is not thread-local."""
         while isinstance(node, ast.Subscript):
             node = node.value
         found, path = self._source.resolve(node), write_path(node) or ""
@@ -150,7 +150,7 @@ class HazardReader(ast.NodeVisitor):
         if path is not None:
             self._changes[path] += 1
             self._lines.setdefault(path, node.lineno)
-            if node is thing:  # it is written to, so no use of it comes with this
+            if node is thing:  # an assignment has no use of its own, which read() expects
                 self._uses[path] += 1
 
     def _note_use(self, node: ast.AST) -> None:

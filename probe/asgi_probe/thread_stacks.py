@@ -1,5 +1,5 @@
-"""Where all threads of the pools stand, and the loop's where it waits for one of them, while calls
-wait for a thread, or a request is old: read by the watchdog, at a modest rate."""
+"""Stacks of all pool threads, and of the loop's thread if it waits for one of them. The watchdog
+reads them at a low rate while calls wait for a thread, or while a request is old."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ THREAD_STACKS: Columns = (
     ("waits_for", "text"),
 )
 OLD_S = 1.0
-"""A request that is older gets the threads' stacks read."""
+"""Age of a request, in seconds, from which the threads' stacks are read."""
 PAIR_S, FIRST_GAP_S, MOST_GAP_S, LONGER = 0.3, 0.3, 2.0, 1.5
-"""Seconds between two looks: of a pair, then up to the next pair, which is longer each time while
-the reason lasts. Two looks tell who stands still."""
+"""Seconds between the two samples of a pair; seconds until the next pair, first and at most; and
+the factor by which that gap grows while the reason lasts. A pair shows which threads are stuck."""
 OVER_S = 1.0
-"""A reason that was away for longer is a new one."""
+"""A reason that returns after more than this many seconds is a new one."""
 ROWS_PER_S, MOST_ROWS = 200, 50_000
 POOL_KINDS = ("anyio-worker", "executor")
 pack = make_packer(THREAD_STACKS)
 
 
 class Work(NamedTuple):
-    """The hand-over and the request that a thread works for; 0 is none."""
+    """The offloaded call and the request that a thread works for; 0 means none."""
 
     handover: int
     visit: int
@@ -46,7 +46,7 @@ NO_WORK = Work(0, 0)
 
 
 class Standing(NamedTuple):
-    """A thread at one place. waits_for: known from the second look on."""
+    """A thread at one place. waits_for: known from the second sample on."""
 
     stack: str | None
     work: Work
@@ -55,7 +55,7 @@ class Standing(NamedTuple):
 
 
 class ThreadStackLog:
-    """Of one process. For the watchdog's own thread."""
+    """Stacks of one process's threads; for the watchdog's thread."""
 
     def __init__(self, journal: ProbeJournal, recorder: Recorder) -> None:
         self._journal = journal
@@ -69,7 +69,7 @@ class ThreadStackLog:
         self._rows = 0
 
     def look(self, now_s: float, *, calls_wait: bool) -> None:
-        """calls_wait: for a thread of a pool."""
+        """Read the stacks if a sample is due. calls_wait: calls wait for a pool thread."""
         if not (calls_wait or self._has_old_request(now_s)) or self._rows >= MOST_ROWS:
             return
         if now_s - self._reason_at_s > OVER_S:
@@ -87,13 +87,13 @@ class ThreadStackLog:
         self._is_first_of_pair = not self._is_first_of_pair
 
     def _has_old_request(self, now_s: float) -> bool:
-        """Requests are in the order of their arrival. The loop's thread changes the dictionary: it
-        must be asked in one call into C."""
+        """Return True if the oldest request is older than OLD_S. Requests are in order of arrival.
+        The loop's thread changes the dictionary, so one call into C must read it."""
         oldest = next(chain.from_iterable((self._recorder.in_flight,)), None)
         return oldest is not None and now_s - oldest.arrived_s > OLD_S
 
     def _read_threads(self, now_s: float) -> int:
-        """Returns how many stood somewhere."""
+        """Read all threads; return the number of those inside a call."""
         own = threading.get_ident()
         before, self._standing = self._standing, {}
         for thread in threading.enumerate():
@@ -104,7 +104,7 @@ class ThreadStackLog:
             if work == NO_WORK and not is_loop and classify_thread(thread.name) not in POOL_KINDS:
                 continue
             standing = self._read_thread(ident, work, before.get(ident))
-            if standing is None or find_work(ident) != work:  # it has gone on meanwhile
+            if standing is None or find_work(ident) != work:  # idle, or moved on meanwhile
                 continue
             self._standing[ident] = standing
             if not is_loop or standing.waits_for is not None:  # an idle loop waits for its sockets
@@ -112,7 +112,7 @@ class ThreadStackLog:
         return len(self._standing)
 
     def _read_thread(self, ident: int, work: Work, before: Standing | None) -> Standing | None:
-        """None of one that waits for its next call."""
+        """Return a thread's place; None for a thread that waits for its next call."""
         stack = read_stack(ident)
         if not stack or is_idle(stack):
             return None
@@ -129,7 +129,7 @@ class ThreadStackLog:
 
 
 def find_work(ident: int) -> Work:
-    """Of a thread."""
+    """Return what a thread works for."""
     handover = log.running.get(ident)
     if handover is not None:
         return Work(handover.number, handover.visit)

@@ -1,7 +1,7 @@
-"""Times the steps of the app's own coroutine, on a loop whose handles cannot be timed (uvloop).
+"""Times the steps of the app's own coroutine on a loop whose handles cannot be timed (uvloop).
 
-Code that runs in another task or in a callback is not among them: the watchdog's samples have to do
-for it. What looks through a waiting task from outside (`Task.print_stack`) ends at this."""
+Code in other tasks and callbacks is not timed: only the watchdog's samples show it. The stack of a
+waiting task (`Task.print_stack`) ends here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TimedCall:
         self.watch = watch
 
     def __await__(self) -> Generator[object, object, None]:
-        """As `yield from coroutine` would (PEP 380), each step timed."""
+        """Act like `yield from coroutine` (PEP 380), and time each step."""
         coroutine, watch, running = self.coroutine, self.watch, self.running
         given: object = None
         error: BaseException | None = None
@@ -56,5 +56,5 @@ class TimedCall:
                     watch.note_end(running, began_s, ended_s)
             try:
                 given = yield wanted
-            except BaseException as thrown:  # a cancellation belongs to the app
+            except BaseException as thrown:  # such as a cancellation: passed on to the app
                 error = thrown

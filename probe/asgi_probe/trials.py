@@ -1,5 +1,5 @@
-"""The change that an audit tries without editing the service. Each process makes it where the app
-runs, and says in its report what became of it."""
+"""The change that an audit tries without editing the service. Each process applies it to its app,
+and writes the outcome to its report."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ CHANGES: dict[str, Callable[..., TriedChange]] = {
     "executor": ExecutorChange,
     "offload": OffloadChange,
 }
-"""By the key of the variable's JSON, such as {"pool": 100} or {"offload": "/report"}."""
+"""Changes by the key in the variable's JSON, such as {"pool": 100} or {"offload": "/report"}."""
 log = logging.getLogger("probe")
 
 
 def try_change(app: App, update: Update) -> App:
-    """The app with the change that the process is asked for. update: of its report, where a wrong
-    one is named."""
+    """Return the app with the trial's change. update: the report's; it names an invalid trial."""
     trial = read_trial(os.environ[TRIAL_VARIABLE], update)
     return app if trial is None else wrap_tried_app(app, trial)
 
@@ -36,7 +35,7 @@ def read_trial(asked: str, update: Update) -> TriedChange | None:
         ((name, value),) = json.loads(asked).items()
         return CHANGES[name](value, update)
     except (ValueError, TypeError, AttributeError, KeyError):
-        reason = f"{TRIAL_VARIABLE} is {asked!r}, which the probe does not know"
+        reason = f"the probe does not know the trial in {TRIAL_VARIABLE}={asked!r}"
         update(trial={"applied": False, "invalid": reason, "warnings": []})
         return None
 
@@ -45,7 +44,7 @@ def wrap_tried_app(app: App, trial: TriedChange) -> App:
     async def call_tried(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             trial.apply(asyncio.get_running_loop(), serves=scope["type"] != "lifespan")
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             note_fault(trial, error)
         try:
             await app(scope, receive, send)
@@ -59,5 +58,5 @@ def wrap_tried_app(app: App, trial: TriedChange) -> App:
 
 
 def note_fault(trial: TriedChange, error: Exception) -> None:
-    trial.reject(f"the probe cannot make the change: {error!r}")
-    log.error("the probe cannot make the trial's change: %r", error, exc_info=error)
+    trial.reject(f"the probe cannot apply the change: {error!r}")
+    log.error("the probe cannot apply the trial's change: %r", error, exc_info=error)

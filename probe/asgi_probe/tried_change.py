@@ -1,4 +1,4 @@
-"""What becomes of a change that an audit tries without editing the service."""
+"""The outcome of a change that an audit tries without editing the service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Update = Callable[..., None]
 
 
 class TriedChange:
-    """`applied`: the process got to it. `invalid`: why it measures nothing, a clause for people.
-    `warnings`: likewise, what may go wrong in the service though the change measures well."""
+    """A tried change. `applied`: it was applied or rejected. `invalid`: the reason why it measures
+    nothing, as a clause. `warnings`: hazards of a valid change for the service, as clauses."""
 
     def __init__(self, unused: str, update: Update) -> None:
-        """unused: why it measures nothing as long as it is not applied. update: of the process's
-        report, where it is `trial`."""
+        """unused: the reason that applies until the change is applied. update: updates `trial` in
+        the process's report."""
         self.applied = False
         self.invalid: str | None = unused
         self.warnings: list[str] = []
@@ -24,8 +24,8 @@ class TriedChange:
         self.write()
 
     def apply(self, loop: AbstractEventLoop, *, serves: bool) -> None:
-        """Call on the loop for each scope. serves: it is a request, so the app's startup is over:
-        what the app has set then gives way to the trial, what it sets later makes it invalid."""
+        """Apply the change. Call on the loop for each scope. serves: the scope is a request, so
+        startup is over: the trial overrides what the app has set, and later settings void it."""
 
     def look_back(self, scope: Scope) -> None:
         """Call when the app has returned."""
@@ -36,7 +36,7 @@ class TriedChange:
             self.write()
 
     def reject(self, reason: str) -> None:
-        """The first reason stays."""
+        """Make the trial invalid; only the first reason is kept."""
         if not self.applied or self.invalid is None:
             self.applied, self.invalid = True, reason
             self.write()

@@ -1,9 +1,8 @@
-"""What a thread waits for within its own process: a pool of connections, a semaphore, a lock, or
-work that it handed over itself. It is named by the functions of libraries that the thread stands
-in, and by the object that they were called on.
+"""Finds what a thread waits for inside its process: a connection pool, a semaphore, a lock, or its
+own offloaded work. The library functions on its stack, and their `self`, give the name.
 
-For threads alone that have stood at one place for two looks. An object is read off its frame in one
-call into C (see stacks.py): frames of libraries; of the app's own the innermost, for its lock."""
+Only for threads that two samples show at one place. Objects are read from frames in one call into C
+(see stacks.py): from library frames, and from the app's innermost frame for its lock."""
 
 from __future__ import annotations
 
@@ -27,53 +26,53 @@ POOLS: Sequence[tuple[str, str, str]] = (
     ("httpcore._sync.connection_pool", "_max_connections", ""),
     ("queue", "maxsize", ""),
 )
-"""Module, where its pools keep their size, and what may be added for a time. redis, urllib3 and
-others wait in a queue."""
+"""Module, attribute of a pool's size, and attribute of its temporary overflow. redis, urllib3 and
+other libraries wait in a queue."""
 WAITERS = (
     "threading", "queue", "concurrent.futures", "sqlalchemy.util.queue", "sqlalchemy.pool",
     "psycopg_pool", "httpcore", "anyio", "asgiref",
 )  # fmt: skip
-"""Modules in which a thread waits for others."""
+"""Modules in which a thread waits for other threads."""
 WAITS = ("threading", "wait")
-"""The function that a thread stands in that waits for another, unless it waits for a lock."""
+"""The innermost function of a thread that waits for another thread, except for a bare lock."""
 BEGINS = ("threading", "run")
 IDLE = frozenset({("anyio._backends._asyncio", "run"), ("concurrent.futures.thread", "_worker")})
-"""Functions in which a thread of a pool waits for its next call."""
+"""Functions in which a pool thread waits for its next call."""
 NOISE = frozenset({"CACHE", "PRECALL", "PUSH_NULL", "COPY", "SWAP", "LOAD_SPECIAL", "NOP"})
-"""Instructions between the one that loads a lock and the one that waits for it."""
+"""Instructions between loading a lock and waiting for it."""
 LOCKS = (LockType, RLock)
 
 
 def name_frame(frame: SeenFrame) -> tuple[str, str]:
-    """Module and function."""
+    """Return a frame's module and function."""
     code, _, names = frame
     return str(names.get("__name__")), code.co_name
 
 
 def is_idle(stack: Sequence[SeenFrame]) -> bool:
-    """Whether a thread of a pool waits for its next call."""
+    """Return True if a pool thread waits for its next call."""
     named = (name_frame(each) for each in stack)
     return next((each for each in named if each[0] not in ("threading", "queue")), None) in IDLE
 
 
 def describe_wait(ident: int, stack: Sequence[SeenFrame]) -> str | None:
-    """Such as "QueuePool of 10". None where nothing of the process is known that it waits for."""
+    """Return what a thread waits for, such as "QueuePool of 10"; None if it is not known."""
     try:
         if not stack or name_frame(stack[0]) != WAITS:
             return describe_lock(ident, stack)
         return describe_call(ident, stack)
-    except Exception:  # whatever an object of another version, or of the app's, does when asked
+    except Exception:  # any attribute of a library's or the app's object may raise
         return None
 
 
 def is_waiter(frame: SeenFrame) -> bool:
-    """Of a library that waits for other threads; what begins a thread is none."""
+    """Return True for a library function that waits for other threads; `Thread.run` is none."""
     module, function = name_frame(frame)
     return module.startswith(WAITERS) and (module, function) != BEGINS
 
 
 def describe_call(ident: int, stack: Sequence[SeenFrame]) -> str | None:
-    """The outermost function of the libraries that wait knows the most."""
+    """Describe a wait in a library, from its outermost function that gives a name."""
     inner = list(takewhile(is_waiter, stack))
     for depth in reversed(range(len(inner))):
         (module, function), code = name_frame(inner[depth]), inner[depth][0]
@@ -95,7 +94,7 @@ def describe_call(ident: int, stack: Sequence[SeenFrame]) -> str | None:
 
 
 def describe_pool(module: str, owner: object) -> str | None:
-    """None of an object that has no size."""
+    """Describe a connection pool or queue; None for an object without a size."""
     for prefix, size_path, more_path in POOLS:
         if module.startswith(prefix):
             try:
@@ -108,7 +107,7 @@ def describe_pool(module: str, owner: object) -> str | None:
 
 
 def format_size(owner: object, size: int, more: int = 0) -> str:
-    """A size of 0 is none. more: that are added for a time."""
+    """Return a text such as "QueuePool of 10", without a size of 0. more: overflow in the size."""
     name = type(owner).__name__
     if size <= 0:
         return name
@@ -116,15 +115,15 @@ def format_size(owner: object, size: int, more: int = 0) -> str:
 
 
 def describe_primitive(owner: object) -> str | None:
-    """An event is kept by nobody."""
+    """Describe a semaphore or condition; None for an event, which no thread holds."""
     if isinstance(owner, Semaphore):
         return format_size(owner, getattr(owner, "_initial_value", 0))
     return type(owner).__name__ if isinstance(owner, Condition) else None
 
 
 def describe_future(owner: object, caller: str | None) -> str | None:
-    """Of a call that another thread or process has begun, nothing: that one works. asyncio
-    puts a callback of its own on a future that the loop fulfils."""
+    """Describe what a future's result waits for; None for a call that already runs. asyncio adds a
+    callback of its own to a future that the loop completes."""
     if not isinstance(owner, Future):
         return None
     callbacks = getattr(owner, "_done_callbacks", ())
@@ -135,7 +134,7 @@ def describe_future(owner: object, caller: str | None) -> str | None:
 
 
 def describe_lock(ident: int, stack: Sequence[SeenFrame]) -> str | None:
-    """Of a line such as `with self.lock:`, which waits without any function of Python's."""
+    """Return "lock" for a line such as `with self.lock:`, which waits outside Python functions."""
     if not stack:
         return None
     code, _, names = stack[0]
@@ -156,8 +155,8 @@ def describe_lock(ident: int, stack: Sequence[SeenFrame]) -> str | None:
 
 @lru_cache(maxsize=512)
 def find_operand(code: CodeType, offset: int) -> list[str]:
-    """The names of `a.b` where the instruction at an offset is `with a.b:` or `a.b.acquire(...)`;
-    empty where it is none of them."""
+    """Return the names in `a.b` if the instruction is `with a.b:` or `a.b.acquire(...)`; empty for
+    any other instruction."""
     steps = [each for each in dis.get_instructions(code) if each.opname not in NOISE]
     now = next((place for place, each in enumerate(steps) if each.offset == offset), 0)
     called = steps[now].opname
@@ -179,7 +178,7 @@ def find_operand(code: CodeType, offset: int) -> list[str]:
 
 
 def read_local(ident: int, depth: int, code: CodeType, name: str) -> object:
-    """A local variable of the frame at a depth, where that still runs the code; else None."""
+    """Return a local variable of the frame at a depth; None if it no longer runs that code."""
     frames, again = tee(islice(iterate_frames(ident), depth, depth + 1))
     codes = map(attrgetter("f_code"), frames)
     values = map(getitem, map(attrgetter("f_locals"), again), repeat(name))

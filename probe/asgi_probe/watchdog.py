@@ -1,7 +1,7 @@
-"""A thread that looks at the loop from outside: a sampler on the loop goes blind just when
-the loop is blocked (a 50 ms ticker logged 2 samples in 15 s where this logs hundreds). It finds
-what blocks the loop: the route, and the innermost line of the user's own code, or of a library
-that a request called with none of the user's code in between."""
+"""A thread that samples the loop from outside. A sampler on the loop stops while the loop is
+blocked: a 50 ms ticker logged 2 samples in 15 s, this thread hundreds. The samples show what blocks
+the loop: the route, and the innermost line of the user's code (or of a library, if a request called
+it without any of the user's code)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
-"""A heartbeat older than this gets the loop thread's stack read."""
+"""Age of a heartbeat from which a sample records the blocking route and line."""
 CENSUS_EVERY_S = 0.1
-"""Threads are classified, and memory and CPU are read, this often, or as soon as the number of
-threads changes: for 500 threads that is 100 µs, and a clock of the process's CPU asks them all."""
+"""Period for classifying threads and reading memory and CPU, which also happens when the number of
+threads changes. It costs 100 µs for 500 threads: the process's CPU clock visits them all."""
 
 SAMPLES: Columns = (
     ("at_s", "f8"),
@@ -60,7 +60,7 @@ pack = make_packer(SAMPLES)
 
 
 class Watchdog:
-    """Samples loop, pool and process every BEAT_S from its own thread, and writes the journal."""
+    """Thread that samples loop, pool and process every BEAT_S, and writes the journal."""
 
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
@@ -83,7 +83,7 @@ class Watchdog:
         self._rss_bytes = self._cpu_s = nan
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call on the loop's own thread."""
+        """Call on the loop's thread."""
         self.recorder.loop_thread_id = threading.get_native_id()
         if "anyio" in sys.modules:
             from anyio.to_thread import current_default_thread_limiter
@@ -103,7 +103,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what is left. Safe to call twice, and in a process that was forked off."""
+        """Write the remaining rows. Safe to call twice, and in a forked child."""
         self._stopped = True
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
@@ -116,11 +116,11 @@ class Watchdog:
     def _run(self) -> None:
         try:
             self._watch()
-        except Exception as error:  # whatever it is, the app must not notice
+        except Exception as error:  # the app must not be affected
             self.recorder.switch_off(error)
         finally:
             unwatch_loop(self._loop)
-            if not self._stopped:  # otherwise the process may be ending just now
+            if not self._stopped:  # after stop() the process may be exiting
                 atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
@@ -136,12 +136,12 @@ class Watchdog:
             self.recorder.switch_off(error)
 
     def _watch(self) -> None:
-        """Until the loop is closed: a probe that is used on another one begins anew."""
+        """Sample until the loop is closed: a probe on another loop starts again."""
         wrote, flushed_s = False, monotonic()
         looked_s = flushed_s
         while not self._stopped and not self.recorder.off and not self._loop.is_closed():
-            # where the GIL was lost in the middle of a look, the next one follows at once: the
-            # thread that had it is still at the line that took it
+            # if the last sample lost the GIL, the next one follows at once: the thread that held
+            # the GIL is still at the line that took it
             if monotonic() - looked_s < MISSED_S:
                 sleep(BEAT_S)
             due_s, looked_s = looked_s + BEAT_S, monotonic()
@@ -151,8 +151,8 @@ class Watchdog:
                 self._write(is_last=False)
                 flushed_s = looked_s
                 if not read_stack(self._loop_thread):
-                    break  # its loop was never closed
-        self._look(monotonic(), wrote=wrote)  # however short the life
+                    break  # the loop's thread has ended without closing the loop
+        self._look(monotonic(), wrote=wrote)  # even a short-lived process has one sample
         self._write(is_last=True)
 
     def _look(self, due_s: float, *, wrote: bool) -> None:
@@ -193,12 +193,12 @@ class Watchdog:
         if self._limiter is None:
             return nan, nan, nan
         total, borrowed = self._limiter.total_tokens, self._limiter.borrowed_tokens
-        if borrowed < total:  # asking who waits costs more than all the rest
+        if borrowed < total:  # statistics() costs more than the rest of the sample
             return total, borrowed, 0.0
         return total, borrowed, self._limiter.statistics().tasks_waiting
 
     def _count_threads(self, now_s: float) -> None:
-        """Live threads by kind, this one left out."""
+        """Count live threads by kind, except this one."""
         self._census_at_s = now_s
         threads = threading.enumerate()
         self._thread_count = len(threads)
@@ -212,9 +212,9 @@ class Watchdog:
 
 
 def read_resident_bytes() -> float:
-    """Resident memory of this process; NaN where there is no /proc."""
+    """Return the resident memory of this process; NaN without /proc."""
     try:
-        # a file object would take five times as long
+        # a file object takes five times as long
         file = os.open("/proc/self/statm", os.O_RDONLY)
         try:
             return int(os.read(file, 100).split()[1]) * PAGE_BYTES
@@ -225,8 +225,8 @@ def read_resident_bytes() -> float:
 
 
 def find_site(blocked: Blocked, user_root: Path) -> str | None:
-    """ "file:line function" of the innermost line of the user's code. Inside a request, but outside
-    the user's code (a server that writes its log), "module function" of the innermost line."""
+    """Return "file:line function" of the user's innermost line. In a request without any (such as a
+    server's logging), return "module function" of the innermost line."""
     for code, line, _ in blocked.stack:
         if code.co_filename.startswith(PROBE_HOME):
             break

@@ -1,4 +1,4 @@
-"""Which function a thread of a pool finally runs, by what it was given."""
+"""Names the function that a pool thread finally runs, from the callable and its arguments."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from types import CodeType, FunctionType, GeneratorType
 
 Given = tuple[object, ...]
 STEPS = ("next", "_next")
-"""A function with such a name may take a step of what it was given."""
+"""A function with such a name may advance the iterator in its argument."""
 MOST_WRAPPERS = 20
 MOST_TEXTS = 5_000
 texts: dict[int, tuple[CodeType, str]] = {}
-"""By the code's id; the code is kept, or another could take its id."""
+"""Maps id(code) to the code and its text; keeping the code prevents reuse of its id."""
 
 
 def describe_work(function: Callable[..., object], given: Given) -> str | None:
-    """ "file:first_line qualname" of Python code, "module.name" of all else; None where the call
-    does not let itself be looked at."""
+    """Return "file:first_line qualname" for Python code, "module.name" for other callables, and
+    None for a callable that raises when inspected."""
     try:
-        while type(function) is partial and not function.keywords:  # most calls are no more
+        while type(function) is partial and not function.keywords:  # enough for most calls
             given = (*function.args, *given)
             function = function.func
         if type(function) is FunctionType and function.__name__ not in STEPS and not vars(function):
             return format_code(function.__code__, function.__qualname__)
         return describe_function(find_work(function, given))
-    except Exception:  # the user's objects may answer anything: the app must not notice
+    except Exception:  # any attribute of the app's objects may raise; the app must not be affected
         return None
 
 
 def find_work(function: object, given: Given) -> object:
-    """Looks through what only calls on: partials, contexts, and the wrappers of frameworks. The
-    generator stands for its steps and for its context manager."""
+    """Unwrap what only calls something else: partials, contexts and framework wrappers. The name of
+    a generator's step, or of its context manager, is that of the generator."""
     for _ in range(MOST_WRAPPERS):
         step = look_through(function, given)
         if step is None:
@@ -70,7 +70,7 @@ def is_module_of(thing: object, package: str) -> bool:
 
 
 def is_step(function: object) -> bool:
-    """Whether a function named as `next` is it, or one that a framework has in its place."""
+    """Return True if a function is `next`, or Starlette's replacement for it."""
     return function is next or is_module_of(function, "starlette")
 
 
@@ -94,7 +94,7 @@ def describe_function(work: object) -> str:
 
 
 def find_constructor(kind: type) -> object:
-    """What runs in Python when it is called; itself where nothing does."""
+    """Return the class's own Python `__init__`; the class itself without one."""
     own = kind.__dict__.get("__init__")
     return own if hasattr(own, "__code__") else kind
 

@@ -1,4 +1,4 @@
-"""The specimen in-process, against an upstream in-process too: no sockets but the upstream's."""
+"""The app in-process, against an in-process upstream: the upstream's sockets are the only ones."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ STYLES = ("/sync/http", "/async/http", "/async/http/sync", "/async/http/offload"
 
 
 class FakeUpstream(BaseHTTPRequestHandler):
-    """Answers at once, as the class's own attributes say."""
+    """Answers at once, as its class attributes say."""
 
     status = 200
     hang = threading.Event()
@@ -79,7 +79,7 @@ async def answers(
 
 
 def get_styles(library: Library) -> tuple[str, ...]:
-    """The paths whose endpoints can use it."""
+    """The paths whose endpoints can use the style."""
     return tuple(
         path
         for path in STYLES

@@ -1,4 +1,4 @@
-"""Every scenario of ours asks for a route that its app has, of the style that it says."""
+"""Every scenario of the catalogue requests a route of its app, in the style that it declares."""
 
 import importlib
 import inspect
@@ -23,7 +23,7 @@ def load_app(name: str) -> Starlette:
 
 
 def find_route(app: Starlette, method: str, path: str) -> BaseRoute:
-    """The first that matches, as Starlette takes it."""
+    """The first route that matches, as in Starlette."""
     scope = {"type": "http", "method": method, "path": urlsplit(path).path, "root_path": ""}
     return next(each for each in app.routes if each.matches({**scope})[0] is Match.FULL)
 

@@ -1,4 +1,4 @@
-"""The endpoints of app/hidden_waits.py and app/layers.py in-process: what each of them needs."""
+"""The endpoints of app/hidden_waits.py and app/layers.py in-process: the threads each needs."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ BODIES = {
     "/layers/base/ping": "pong",
 }
 TAKES_TOKENS = {"/sync/health": 1, "/guarded/sync": 1, "/background/sync": 1, "/stream/sync": 101}
-"""anyio's; a stream's last one finds that there are no more pieces."""
+"""anyio's calls; a stream's last call finds that there are no more pieces."""
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -89,7 +89,7 @@ def test_there_are_as_many_layers_as_said(name: str) -> None:
 
 
 def test_a_background_task_comes_after_the_answer() -> None:
-    """Its end is seen from outside: a stream of the raw answer ends before the task does."""
+    """The task outlives the response: the raw stream ends before it."""
     sent = list[tuple[str, float]]()
 
     async def ask() -> float:

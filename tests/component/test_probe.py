@@ -1,5 +1,5 @@
-"""What the probe writes is what the records' reader makes tables of. The probe itself is tested in
-tests/probe, on other Pythons too."""
+"""The reader of `records` turns the probe's journal into tables. tests/probe tests the probe
+itself, on other Pythons too."""
 
 import asyncio
 import threading
@@ -56,12 +56,12 @@ def test_the_tables_hold_what_the_probe_saw(tmp_path: Path) -> None:
 
 
 def test_each_of_many_requests_that_block_the_loop_is_a_stretch_of_its_own(tmp_path: Path) -> None:
-    """Five at once: one silence of the loop, five requests, and the time belongs to each."""
+    """Five at once: the loop is blocked once, and each of the five requests has that time."""
     app = FastAPI()
 
     @app.get("/block/{number}")
     async def block(number: int) -> int:
-        time.sleep(BLOCK_S)  # blocks the loop's thread, as the culprit would
+        time.sleep(BLOCK_S)  # blocks the loop's thread, like the planted code
         return number
 
     @app.get("/innocent")

@@ -1,5 +1,5 @@
-"""Ask a route as its label says: a GET, or a websocket that sends one text. From the standard
-library alone, so that every detector is asked by the same client."""
+"""Request a route as its label says: a GET, or a WebSocket that sends one text. Standard library
+only, so that every detector gets the same client."""
 
 import base64
 import contextlib
@@ -18,7 +18,7 @@ TEXT, CLOSE = 0x81, 0x88
 
 
 def ask(port: int, asking: Asking) -> int:
-    """Its status; a websocket's is 101. Raises OSError and http.client.HTTPException."""
+    """Return the status; 101 for a WebSocket. Raises OSError and http.client.HTTPException."""
     return (ask_socket if asking.method == "WS" else ask_http)(port, asking)
 
 
@@ -34,7 +34,7 @@ def ask_http(port: int, asking: Asking) -> int:
 
 
 def ask_socket(port: int, asking: Asking) -> int:
-    """Opens, sends a text, reads one frame, closes. RFC 6455; the mask of zeros is a legal one."""
+    """Open, send a text, read one frame, close. RFC 6455; a mask of zeros is legal."""
     key = base64.b64encode(os.urandom(16)).decode()
     head = (
         f"GET {asking.target} HTTP/1.1\r\nHost: {HOST}:{port}\r\nUpgrade: websocket\r\n"
@@ -58,8 +58,8 @@ def ask_socket(port: int, asking: Asking) -> int:
 
 
 def ask_for(port: int, asking: Asking, users: int, seconds: float) -> int:
-    """A closed loop without think time; every user asks at least once. Returns the answers: a
-    detector that raises in the app may leave some requests without."""
+    """A closed loop without think time; every user sends at least one request. Returns the
+    responses: a detector that raises in the app may leave some requests without one."""
     until_s = monotonic() + seconds
 
     def repeat(_: int) -> int:

@@ -1,9 +1,9 @@
-"""Asks routes of an app of the corpus as it is, and again with the route's endpoint in a thread.
+"""Calls routes of a corpus app unchanged, and again with the route's endpoint in a thread.
 
-    python -m tests.corpus.compare_answers mounted_app
+python -m tests.corpus.compare_answers mounted_app
 
-Prints a line of JSON for each: the route, why its endpoint could not be moved or null, and both
-answers. In a process of its own, because an app is made when its module is imported.
+Prints one line of JSON per route: the route, the reason why its endpoint could not be moved or
+null, and both responses. Runs in its own process, because importing the module creates the app.
 """
 
 import asyncio
@@ -27,19 +27,19 @@ CHANGING = (b"date", b"last-modified", b"etag")
 
 
 def list_routes(name: str) -> dict[str, str]:
-    """What is asked with GET, and its route."""
+    """Map each path that is called with GET to its route."""
     app = load_app(APPS / f"{name}.toml")
     asked = ((each.asking, each.route) for each in app.labels)
     return {one.target: route for one, route in asked if one and route and one.method == "GET"}
 
 
 async def start(app: App) -> "asyncio.Future[None]":
-    """Its lifespan, which goes on while it is kept."""
+    """Start the app's lifespan, which continues while the returned future is referenced."""
 
     async def receive() -> Message:
         if messages:
             return messages.pop()
-        await asyncio.Event().wait()  # it goes on until the loop ends
+        await asyncio.Event().wait()  # runs until the loop ends
         raise AssertionError
 
     async def send(_: Message) -> None:
@@ -55,7 +55,7 @@ async def start(app: App) -> "asyncio.Future[None]":
 async def describe_answer(app: App, target: str) -> str:
     try:
         answer = await ask(app, target, host="app")
-    except Exception as error:  # the server's to answer
+    except Exception as error:  # the server's to handle
         return repr(error)
     headers = [each for each in answer.headers if each[0] not in CHANGING]
     return f"{answer.status} {headers} {answer.body}"
@@ -63,7 +63,7 @@ async def describe_answer(app: App, target: str) -> str:
 
 async def compare(app: App, routes: dict[str, str]) -> None:
     lifespan = await start(app)
-    await describe_answer(app, NO_ROUTE)  # from now on the change is made
+    await describe_answer(app, NO_ROUTE)  # from now on the change is applied
     (change,) = offload.offloads
     assert isinstance(change, OffloadChange)
     for target, route in routes.items():

@@ -1,9 +1,8 @@
-"""The labels of the corpus: what each route does to others and waits for, as its author knows it.
+"""The labels of the corpus: what each route blocks and waits for, as its author knows.
 
-A label is data next to its app: `apps/NAME_app.toml` speaks of `apps/NAME_app.py`. The line that
-blocks carries a comment `# blocks: LABEL`, one that does what another code of the audit names
-`# waits: LABEL`, and one that keeps a thread from those who wait `# holds: NAME`, so that no number
-here goes stale.
+Labels are data next to their app: `apps/NAME_app.toml` describes `apps/NAME_app.py`. Comments mark
+the lines, so that no line number goes stale: `# blocks: LABEL` for code that blocks the loop,
+`# waits: LABEL` for any other finding, and `# holds: NAME` for code that holds a thread.
 """
 
 import ast
@@ -31,35 +30,35 @@ CODES = (
     "CLIENT_PER_REQUEST", "MIDDLEWARE_COST", "ANSWER_DELAYED", "BACKGROUND_BACKLOG",
     "THREAD_GROWTH", "LIMITER_SIZE",
 )  # fmt: skip
-"""Of the audit's findings, those that the corpus plants."""
+"""Findings of the audit that the corpus plants."""
 WAITS = ("POOL_WAIT", "EXECUTOR_WAIT")
-"""Their seconds are those that requests waited, and each has its holder."""
+"""Findings whose seconds are those that requests waited; each has a holder."""
 CONTENDED = (*WAITS, "POOL_DEADLOCK", "BACKGROUND_BACKLOG")
-"""They need several users: with one, the app's own clock measures next to no wait."""
+"""Findings that need several users: with one user almost nothing waits."""
 TIMED = (LOOP_BLOCKED, *WAITS, "THREADS_PINNED", "ANSWER_DELAYED")
-"""The app's own clock measures the seconds that such a finding counts."""
+"""Findings whose seconds the app's own clock measures."""
 BLOCKED_ASPECTS = ("detected", "route", "line", "cause", "phase", "seconds")
 ASPECTS = (*BLOCKED_ASPECTS, "holder", "words")
-"""What a report may be right in."""
+"""Aspects that a report can have right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How a route is asked. method: GET, or WS for a websocket that sends one text."""
+    """How a route is called. method: GET, or WS for a WebSocket that sends one text."""
 
     method: str
     target: str
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """None for what runs without being asked, such as the lifespan."""
+        """Parse `METHOD path`; None for code that runs without a request, such as the lifespan."""
         method, _, target = text.partition(" ")
         return cls(method, target) if target else None
 
 
 @dataclass(frozen=True, slots=True)
 class HolderLabel:
-    """Code that keeps most of the threads while others wait. lines: those of its function."""
+    """Code that holds most of the threads while other calls wait. lines: those of its function."""
 
     route: str
     file: str
@@ -70,13 +69,12 @@ class HolderLabel:
 class BlockingLabel:
     """A place that blocks the loop, or does what another finding of the audit names.
 
-    code: that finding's. asking: None for the startup. route: the template with its mounts; None
-    for the startup. phases, lines: any of them is right. inside: no line of the app's runs
-    meanwhile, so any line of the function is right, and none; so it is with all codes but
-    LOOP_BLOCKED. call: a word of the library call that blocks. seconds: of one execution, known by
-    construction; None where only the app's own clock knows. once: in the process's life. words:
-    that the finding's message has to say, such as the size of a pool. lines, function: none where
-    the finding is of the whole process.
+    code: the finding's code. asking: None for the startup. route: the template with its mounts;
+    None for the startup. phases, lines: any of them is right. inside: no line of the app runs at
+    that time, so any line of the function is right, or none; always for codes except LOOP_BLOCKED.
+    call: a word of the library call that blocks. seconds: of one run, known by construction; None
+    if only the app's own clock knows. once: once per process. words: the finding's message must
+    contain them, such as a pool's size. lines, function: empty for a finding about the process.
     """
 
     name: str
@@ -98,8 +96,8 @@ class BlockingLabel:
 
     @property
     def aspects(self) -> tuple[str, ...]:
-        """Of ASPECTS, what a report of it should be right in. Most codes have a cause of their own
-        making, and a route where one is asked; a layer may be around several."""
+        """The aspects that a report of this label must have right. Codes except LOOP_BLOCKED imply
+        their cause; a middleware layer may serve several routes."""
         if self.code == LOOP_BLOCKED:
             return BLOCKED_ASPECTS
         known = {
@@ -116,8 +114,8 @@ class BlockingLabel:
 
 @dataclass(frozen=True, slots=True)
 class InnocentLabel:
-    """A route that no finding may accuse, but of what a label of the same route says: however slow
-    it is, or full a pool. why: what it does instead."""
+    """A route that no finding may accuse, except what a label of the same route says, however slow
+    it is or full a pool. why: what it does instead."""
 
     name: str
     app: str
@@ -128,7 +126,7 @@ class InnocentLabel:
 
 @dataclass(frozen=True, slots=True)
 class CorpusApp:
-    """name: its module, such as waits_app; kind: what is special about it, in words."""
+    """name: its module, such as waits_app; kind: its special property, in words."""
 
     name: str
     kind: str
@@ -141,7 +139,7 @@ class CorpusApp:
 
     @property
     def askings(self) -> tuple[Asking, ...]:
-        """Each once, in the order of the labels."""
+        """Each value once, in the order of the labels."""
         found = [each.asking for each in self.labels if each.asking]
         return tuple(dict.fromkeys(found))
 
@@ -161,7 +159,7 @@ def load_corpus(only: Sequence[str] = ()) -> tuple[CorpusApp, ...]:
 
 
 def load_app(path: Path) -> CorpusApp:
-    """Raises KeyError for a label whose marker is in no file."""
+    """Load an app's labels. Raises KeyError for a label whose marker is in no file."""
     data = tomllib.loads(path.read_text())
     blocking = tuple(build_blocking_label(path.stem, each) for each in data["blocks"])
     innocent = tuple(build_innocent_label(path.stem, each) for each in data["innocent"])
@@ -187,7 +185,7 @@ def build_blocking_label(app: str, entry: Entry) -> BlockingLabel:
 
 
 def build_holder_label(file: str, entry: Entry) -> HolderLabel | None:
-    """Of the text `ROUTE NAME`, the name of a holder's marker."""
+    """Build the label from `ROUTE NAME`, with the name in the holder's marker."""
     if "holder" not in entry:
         return None
     route, _, name = str(entry["holder"]).partition(" ")
@@ -196,7 +194,7 @@ def build_holder_label(file: str, entry: Entry) -> HolderLabel | None:
 
 
 def get_texts(entry: Entry, key: str, default: str | None = None) -> tuple[str, ...]:
-    """A list of them, or one."""
+    """Return the texts of a key that has a list or a single text."""
     value = entry.get(key, default)
     if isinstance(value, list):
         return tuple(value)
@@ -212,7 +210,7 @@ def build_innocent_label(app: str, entry: Entry) -> InnocentLabel:
 
 
 def get_route(entry: Entry, asking: Asking | None) -> str | None:
-    """The path as it is asked, where the label gives no template."""
+    """Return the path as requested, unless the label gives a template."""
     if "route" in entry:
         return str(entry["route"])
     return asking.target.partition("?")[0] if asking else None
@@ -220,7 +218,7 @@ def get_route(entry: Entry, asking: Asking | None) -> str | None:
 
 @cache
 def find_markers(file: str, marker: re.Pattern[str] = MARKER) -> Mapping[str, tuple[int, ...]]:
-    """The lines of a file that carry such a marker, by the name in it."""
+    """Return the lines of a file with such a marker, by the name in it."""
     found: dict[str, list[int]] = defaultdict(list)
     for number, line in enumerate((APPS / file).read_text().splitlines(), 1):
         if name := marker.search(line):
@@ -229,7 +227,7 @@ def find_markers(file: str, marker: re.Pattern[str] = MARKER) -> Mapping[str, tu
 
 
 def find_lines_of_function(file: str, line: int) -> tuple[int, ...]:
-    """Of the innermost function around a line, its decorators included."""
+    """Return the span of the innermost function around a line, with its decorators."""
     around = find_innermost_function(file, line)
     if around is None:
         return (line,)

@@ -1,4 +1,4 @@
-"""Hold what a detector reports against the labels of an app. Pure: no file, no clock."""
+"""Match what a detector reports with an app's labels. Pure: no file, no clock."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from tests.corpus.labels import (
 
 SECONDS_WITHIN = 0.2
 WAITED_LEAST_S = 0.25
-"""In all: less is no wait that a finding must name."""
+"""Total wait in seconds below which a finding need not report it."""
 UNEXPLAINED = "unexplained"
 METHOD = re.compile(r"^[A-Z]+ (?=/)")
 CONVERTER = re.compile(r":\w+(?=})")
@@ -24,8 +24,8 @@ CONVERTER = re.compile(r":\w+(?=})")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One finding of any detector. What it does not say is None. seconds: in all. during: the route
-    that was asked alone when it came: all that connects some detectors' reports with a route.
+    """One finding of any detector; unknown fields are None. seconds: total. during: the only route
+    that was called at that time, which is the only route that some detectors' reports have.
     """
 
     route: str | None = None
@@ -43,7 +43,7 @@ class Report:
 
     @classmethod
     def parse(cls, finding: Mapping[str, object]) -> Self:
-        """Of findings.json, in the types that it promises. Raises TypeError for another."""
+        """Parse a finding of findings.json. Raises TypeError for a wrong type."""
         line, seconds = finding.get("line"), finding.get("seconds")
         holders = finding.get("holders") or []
         if not isinstance(line, int | None) or not isinstance(seconds, float | int | None):
@@ -63,7 +63,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who is said to keep threads from those who wait; the worst is the first."""
+    """Reported code that keeps threads from calls that wait; a report has the worst one first."""
 
     route: str | None
     file: str | None
@@ -71,7 +71,7 @@ class Holder:
 
 
 def parse_findings(document: Mapping[str, object]) -> list[Report]:
-    """The content of findings.json. Raises TypeError."""
+    """Parse the content of findings.json. Raises TypeError."""
     findings = document["findings"]
     if not isinstance(findings, list):
         raise TypeError(f"findings {findings!r}")
@@ -80,9 +80,8 @@ def parse_findings(document: Mapping[str, object]) -> list[Report]:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Seconds that the work of a label took in all: its own part, and as long as it blocked the
-    loop; or what it waited, and with what may have been the way to a free thread. They differ where
-    what computes had to wait for a core, and where waits were short; either is right."""
+    """Bounds of the total seconds of a label's work: its CPU and its time on the loop; or its wait,
+    without and with times that may have been only the switch to a free thread. Both are right."""
 
     least_s: float
     most_s: float
@@ -90,10 +89,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What was reported of a label.
-
-    The reports at the right line, else in its function, else of its route, else of the time when it
-    alone was asked; none: not detected."""
+    """The reports of a label: those at the right line, else in its function, else of its route,
+    else of the time when only it was called; none: not detected."""
 
     label: BlockingLabel
     taken: Taken
@@ -114,15 +111,14 @@ class Detection:
 
     @property
     def seconds_error(self) -> float | None:
-        """Relative, of the nearest that is right; None where nothing is reported."""
+        """The relative error against the nearer bound; None if no report has seconds."""
         if self.seconds is None:
             return None
         return self.seconds / min(max(self.seconds, self.taken.least_s), self.taken.most_s) - 1.0
 
     @property
     def right(self) -> dict[str, bool]:
-        """Of each aspect of the label: whether it is so. A label that no request asks has no
-        route."""
+        """Which aspects of the label are right. A label without a request has no route."""
         if not self.reports:
             return dict.fromkeys(self.label.aspects, False)
         error, main = self.seconds_error, self.main
@@ -140,12 +136,12 @@ class Detection:
 
 
 def says(report: Report, word: str) -> bool:
-    """As a whole word: 3 is not in 30."""
+    """Match whole words: 3 is not in 30."""
     return re.search(rf"(?<![\w.,]){re.escape(word)}(?![\w]|[.,]\d)", report.message) is not None
 
 
 def is_held_by(report: Report, label: HolderLabel | None) -> bool:
-    """Whether the worst of the holders is the right one."""
+    """Return True if the worst of the holders is the right one."""
     if label is None or not report.holders:
         return False
     worst = report.holders[0]
@@ -159,9 +155,9 @@ def is_held_by(report: Report, label: HolderLabel | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """false_alarms: accuse an innocent route of what no label says of it. strays: accuse no label
-    and no innocent route, such as a second place of a route that blocks. unasked: labels whose work
-    never ran, or that never had to wait."""
+    """false_alarms: reports against an innocent route without such a label. strays: reports that
+    match no label and no innocent route, such as a second place in a blocking route. unasked:
+    labels whose work never ran, or never had to wait."""
 
     app: CorpusApp
     detections: tuple[Detection, ...]
@@ -171,7 +167,7 @@ class Match:
 
 
 def match_reports(app: CorpusApp, reports: Sequence[Report], taken: Mapping[str, Taken]) -> Match:
-    """taken: by the name of the label; one that is not in it was not asked."""
+    """taken: by the label's name; a label that is missing was not called."""
     asked = [label for label in app.blocking if is_due(label, taken)]
     detections = tuple(
         Detection(label, taken[label.name], tuple(pick_reports(label, reports, asked)))
@@ -191,14 +187,14 @@ def match_reports(app: CorpusApp, reports: Sequence[Report], taken: Mapping[str,
 
 
 def is_due(label: BlockingLabel, taken: Mapping[str, Taken]) -> bool:
-    """Whether a detector has to find it."""
+    """Return True if a detector has to find the label."""
     if label.name not in taken:
         return False
     return label.code not in CONTENDED or taken[label.name].least_s >= WAITED_LEAST_S
 
 
 def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:
-    """In an app without any label of something bad, every report does."""
+    """Return True for a false accusation; in an app without bad labels every report is one."""
     accused = normalise_route(report.route) or (report.during if report.line is None else None)
     said = any(each.code == report.code and each.route == accused for each in app.blocking)
     wrong = (accused in innocent and not said) or not app.blocking
@@ -208,8 +204,8 @@ def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:
 def pick_reports(
     label: BlockingLabel, reports: Sequence[Report], labels: Sequence[BlockingLabel]
 ) -> list[Report]:
-    """The best there are of its code: at its line, in its function, of its route, while it alone
-    was asked. Of the other codes: those that fit no other label better, by place and stage."""
+    """Return the best reports of a label: at its line, in its function, of its route, or while only
+    it was called. Of codes except LOOP_BLOCKED: those that fit no other label better."""
     others = [each for each in labels if each is not label and each.code == label.code]
     of_code = [each for each in reports if each.code == label.code]
     if label.code != LOOP_BLOCKED:
@@ -228,7 +224,7 @@ def pick_reports(
 
 
 def rank_fit(report: Report, label: BlockingLabel) -> int:
-    """How well a report of what waits fits, by its route, its stage and its line; 0: not at all."""
+    """Return how well a report of a wait fits, by route, stage and line; 0: not at all."""
     is_there = report.line is not None and is_at_line(report, label)
     is_of_it = normalise_route(report.route) == label.route
     if not is_of_it and not is_there:
@@ -247,7 +243,7 @@ def is_in_file(report: Report, label: BlockingLabel) -> bool:
 
 
 def is_in_function(report: Report, label: BlockingLabel) -> bool:
-    """Of a name that only this label's function may have: not of two methods `__call__`."""
+    """Return True if only this label's function has the name: not for two methods `__call__`."""
     name = (report.function or "").rpartition(".")[2]
     return is_in_file(report, label) and name == label.function and is_of_route(report, label)
 
@@ -261,5 +257,5 @@ def is_at_the_time(report: Report, label: BlockingLabel) -> bool:
 
 
 def normalise_route(route: str | None) -> str | None:
-    """Without a method before it and converters in it."""
+    """Return a route without a leading method and without converters."""
     return None if route is None else CONVERTER.sub("", METHOD.sub("", route))

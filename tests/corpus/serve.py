@@ -1,4 +1,4 @@
-"""Serve an app of the corpus with uvicorn on loopback, and read what its work really took."""
+"""Serve a corpus app with uvicorn on loopback, and read how long its work really took."""
 
 import os
 import subprocess
@@ -16,13 +16,12 @@ from tests.corpus.labels import APPS
 from tests.corpus.matching import Taken
 
 START_S = 60.0
-"""The longest that imports take on a busy machine of two slow cores."""
+"""Maximum time for imports on a busy machine with two slow cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One execution of what a label speaks of. began_s: time.monotonic() of the host. cpu_s: of its
-    thread."""
+    """One run of labelled code. began_s: time.monotonic() of the host. cpu_s: of its thread."""
 
     began_s: float
     seconds: float
@@ -31,7 +30,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ServedApp:
-    """target: module:attribute in the folder of the apps, or in one of the PYTHONPATH."""
+    """target: module:attribute in the folder of the apps, or in a folder on PYTHONPATH."""
 
     target: str
     python: Path = field(default_factory=lambda: Path(sys.executable))
@@ -40,7 +39,7 @@ class ServedApp:
 
 
 def build_serve_command(app: ServedApp, port: int, words: Sequence[str] = ()) -> tuple[str, ...]:
-    """words: more options, the last of a kind counts."""
+    """words: more options; the last of a kind counts."""
     return (
         str(app.python), "-m", "uvicorn", app.target, f"--app-dir={APPS}", f"--host={HOST}",
         f"--port={port}", f"--loop={app.loop}", "--http=h11", "--no-access-log",
@@ -50,8 +49,8 @@ def build_serve_command(app: ServedApp, port: int, words: Sequence[str] = ()) ->
 
 @contextmanager
 def serve(app: ServedApp, log: Path, words: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
-    """Its port and process id. words: more options for uvicorn. Raises RuntimeError with the end of
-    its log where it does not start."""
+    """Yield port and process id. words: more options for uvicorn. Raises RuntimeError with the end
+    of its log if it does not start."""
     port = find_free_port(0)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -75,7 +74,7 @@ def serve(app: ServedApp, log: Path, words: Sequence[str] = ()) -> Iterator[tupl
 
 
 def read_work(path: Path) -> dict[str, list[Work]]:
-    """By label, of all processes that wrote to that path's name plus their number."""
+    """Read the times by label, from all processes that wrote to the path plus their number."""
     found: dict[str, list[Work]] = {}
     for part in path.parent.glob(f"{path.name}.*"):
         for line in part.read_bytes().rstrip(b"\0").decode().splitlines():
@@ -85,9 +84,8 @@ def read_work(path: Path) -> dict[str, list[Work]]:
 
 
 def measure_taken(works: Sequence[Work], cause: str, brief: Sequence[Work] = ()) -> Taken:
-    """brief: what may have been waits, too. What computes takes at least the CPU time of its
-    thread, and at most the time in which one thread or several were at it: two that want the
-    interpreter's lock do not have it both."""
+    """brief: times that may have been waits. Computing takes at least the CPU time of its threads,
+    and at most the time in which any of them ran it: two threads cannot both hold the GIL."""
     if cause == "wait":
         seconds = sum(work.seconds for work in works)
         return Taken(seconds, seconds + sum(work.seconds for work in brief))
@@ -96,7 +94,7 @@ def measure_taken(works: Sequence[Work], cause: str, brief: Sequence[Work] = ())
 
 
 def measure_union(works: Sequence[Work]) -> float:
-    """Seconds in which at least one was under way."""
+    """Return the seconds in which at least one was running."""
     total_s, until_s = 0.0, float("-inf")
     for work in sorted(works, key=lambda each: each.began_s):
         end_s = work.began_s + work.seconds

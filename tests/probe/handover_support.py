@@ -1,5 +1,4 @@
-"""What a journal says of calls handed to threads, and calls that stay in their thread until they
-are let go."""
+"""Reads offloaded calls from a journal; and calls that stay in their thread until released."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ MOMENTS = ("asked_s", "queued_s", "granted_s", "began_s", "ended_s")
 
 
 def record(app: object, folder: Path, calls: Calls) -> list[SimpleNamespace]:
-    """The last row of each hand-over, in the order of their numbers."""
+    """The last row of each offloaded call, in the order of their numbers."""
     observe(app, folder, calls)
     (path,) = folder.glob("probe-*.journal")
     return read_handovers(path.read_bytes())
@@ -31,7 +30,7 @@ def read_handovers(content: bytes) -> list[SimpleNamespace]:
 
 
 def find_row(rows: list[SimpleNamespace], name: str) -> SimpleNamespace:
-    """The only one whose work has the name."""
+    """The only call whose work has the name."""
     (row,) = find_rows(rows, name)
     return row
 
@@ -41,7 +40,7 @@ def find_rows(rows: list[SimpleNamespace], name: str) -> list[SimpleNamespace]:
 
 
 class Gate:
-    """A call that stays in its thread until it may go on."""
+    """A call that stays in its thread until the test releases it."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()

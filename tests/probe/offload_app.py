@@ -1,5 +1,5 @@
-"""Endpoints that await nothing, in all the forms that FastAPI and Starlette call. Each says in
-`ran_on` which thread ran it."""
+"""Endpoints without an await, in all forms that FastAPI and Starlette call. Each records its thread
+in `ran_on`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Greeter:
 
 
 def make_fastapi() -> FastAPI:
-    """The functions are in it because their annotations have to be found where they are."""
+    """The endpoints are defined here, so that this module resolves their annotations."""
     app, router, sub = FastAPI(), APIRouter(prefix="/router"), FastAPI()
 
     @app.exception_handler(TeapotError)

@@ -1,5 +1,5 @@
-"""A tiny app under the probe, in-process, and what the probe wrote of it. Needs no package but the
-app's own and no reader of the toolkit's: it runs on Python 3.9 too."""
+"""A tiny app with the probe, in-process, and the journal that the probe writes. Needs only the
+app's packages, and none of the project's readers, so that it runs on Python 3.9 too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Calls = Callable[[App], Awaitable[None]]
 
 
 async def ask(app: App, path: str, **headers: str) -> SimpleNamespace:
-    """One GET, or what stands before the path: status, headers and body."""
+    """One GET, or the method in front of the path: status, headers and body."""
     method, _, path = path.rpartition(" ")
     path, _, query = path.partition("?")
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -55,7 +55,7 @@ def get(*paths: str, **headers: str) -> Calls:
 
 
 def observe(app: object, folder: Path, calls: Calls) -> SimpleNamespace:
-    """Runs the calls against the probed app; returns the rows that the probe wrote."""
+    """Run the calls against the probed app; return the rows that the probe wrote."""
     probe = Probe(app, folder, Path(__file__).parent)  # type: ignore[arg-type]
 
     async def run() -> None:
@@ -68,8 +68,8 @@ def observe(app: object, folder: Path, calls: Calls) -> SimpleNamespace:
 
 
 def read_rows(folder: Path) -> tuple[list[SimpleNamespace], list[SimpleNamespace]]:
-    """Requests and samples of the only journal in a folder. Of several rows of one request the
-    one that knows the most counts: it was also written before its end."""
+    """Requests and samples of the only journal in a folder. Of a request's rows the most complete
+    counts: unfinished requests are written too."""
     (path,) = folder.glob("probe-*.journal")
     rows = read_table(path.read_bytes(), "h")
     rows.sort(key=lambda row: (row.visit, row.sent_s or 0, row.started_s or 0, row.queued_s or 0))
@@ -77,7 +77,7 @@ def read_rows(folder: Path) -> tuple[list[SimpleNamespace], list[SimpleNamespace
 
 
 def read_table(content: bytes, wanted: str) -> list[SimpleNamespace]:
-    """A table's rows; NaN and the empty text are None. A torn last frame is left out."""
+    """A table's rows; NaN and empty text become None. A partial last frame is dropped."""
     columns: list[tuple[str, str]] = []
     texts: dict[int, str | None] = {0: None}
     packed, at = b"", 0

@@ -1,4 +1,4 @@
-"""How the probe gets into a process: nothing before a server is imported, and never in twice."""
+"""The probe enters a process only when a server is imported, and only once."""
 
 import asyncio
 import functools
@@ -25,7 +25,7 @@ LIGHT = {"asgi_probe", "asgi_probe.import_hook"}
 def run_python(
     code: str, folder: Path, path: str = "", audited: bool = True
 ) -> "subprocess.CompletedProcess[str]":
-    """A process of an audited command; `path` is what the user's PYTHONPATH was."""
+    """A process of an audited command; `path` is the user's own PYTHONPATH."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HOME), path)))}
     environment.pop("ASGI_PROBE_DIR", None)
     if audited:

@@ -1,6 +1,5 @@
-"""What blocks the loop, on asyncio: each stretch with its request, its seconds and its evidence.
-
-The blocking calls last a known time, since how long they last is what is measured."""
+"""Blocks of asyncio's loop: each stretch with its request, its seconds and its evidence. The
+blocking calls last a known time, because their duration is measured."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps 
 
 
 def block() -> None:
-    time.sleep(BLOCK_S)  # in the loop's thread, as the culprit would
+    time.sleep(BLOCK_S)  # in the loop's thread, like the planted code
 
 
 def find_blocks(folder: Path) -> list[SimpleNamespace]:
@@ -54,14 +53,14 @@ def find_blocks(folder: Path) -> list[SimpleNamespace]:
 
 
 def block_in(app: object, folder: Path, calls: Calls) -> list[SimpleNamespace]:
-    """Those that last as long as `block`: a busy machine makes short ones of its own."""
+    """Stretches as long as `block`: a busy machine adds short ones."""
     observe(app, folder, calls)
     return [each for each in find_blocks(folder) if each.seconds > 0.9 * BLOCK_S]
 
 
 def together(*paths: str) -> Calls:
     async def calls(app: App) -> None:
-        await ask(app, "/nowhere")  # what is loaded with the first request
+        await ask(app, "/nowhere")  # imports of the first request
         await asyncio.gather(*(ask(app, path) for path in paths))
 
     return calls
@@ -131,7 +130,7 @@ def test_under_base_http_middleware_too(tmp_path: Path) -> None:
 
 
 def test_seconds_belong_to_the_request_that_took_them(tmp_path: Path) -> None:
-    """Ten at once: one silence of the loop, and of the innocent behind it nobody is accused."""
+    """Ten at once: the loop is blocked once, and no innocent request behind it is blamed."""
     paths = ["/innocent", *["/twice", "/innocent"] * 5]
     found = block_in(build_service(), tmp_path, together(*paths))
     assert {each.route for each in found} == {"/twice"}
@@ -164,14 +163,14 @@ def test_a_wait_uses_no_cpu_and_a_computation_does(tmp_path: Path) -> None:
 
 @ON_LINUX
 def test_another_thread_that_computes_is_the_holder(tmp_path: Path) -> None:
-    """The loop is blocked for as long as a C function keeps the GIL, in whatever it was doing."""
+    """A C function holds the GIL and so blocks the loop, at any point of the loop's own code."""
     app = FastAPI()
     dice = random.Random(0)
     numbers = [dice.random() for _ in range(2_000_000)]
 
     @app.get("/sort")
     def sort() -> None:
-        sorted(numbers)  # one call in C that never lets go of the GIL, for several times BLOCK_S
+        sorted(numbers)  # one C call that never releases the GIL, for several times BLOCK_S
 
     async def calls(probed: App) -> None:
         hog = asyncio.ensure_future(ask(probed, "/sort"))
@@ -218,7 +217,7 @@ def test_a_collection_that_locks_the_watchdog_out_is_seen_by_its_own_thread(
             gc.collect()
 
     interval_s = sys.getswitchinterval()
-    sys.setswitchinterval(60)  # the loop's thread gives the GIL away only when it waits
+    sys.setswitchinterval(60)  # the loop's thread releases the GIL only when it waits
     try:
         found = max(block_in(app, tmp_path, get("/")), key=lambda each: each.seconds)
     finally:
@@ -227,7 +226,7 @@ def test_a_collection_that_locks_the_watchdog_out_is_seen_by_its_own_thread(
 
 
 def test_startup_is_blocked_by_no_request(tmp_path: Path) -> None:
-    """The probe itself begins in that very handle."""
+    """The probe itself starts in that handle."""
 
     async def app(scope: Scope, _: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan"
@@ -265,7 +264,7 @@ def find_watchdogs() -> list[threading.Thread]:
 
 
 def test_a_watchdog_ends_with_its_loop(tmp_path: Path) -> None:
-    """Without lifespan nobody says that the app has ended."""
+    """Without a lifespan nothing announces the app's end."""
     before = len(find_watchdogs())
     probes = [Probe(build_service(), tmp_path) for _ in range(5)]
     for probe in probes:
@@ -274,13 +273,13 @@ def test_a_watchdog_ends_with_its_loop(tmp_path: Path) -> None:
         thread.join(5)
     assert len(find_watchdogs()) <= before
     journals = len(list(tmp_path.glob("probe-*.journal")))
-    asyncio.run(ask_once(probes[0]))  # on another loop it begins anew
+    asyncio.run(ask_once(probes[0]))  # on another loop it starts again
     assert len(list(tmp_path.glob("probe-*.journal"))) == journals + 1
     probes[0].stop()
 
 
 def test_a_watchdog_ends_with_its_thread(tmp_path: Path) -> None:
-    """Where the loop was never closed."""
+    """The loop was never closed."""
     before = len(find_watchdogs())
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -437,7 +436,7 @@ def is_nan(value: float) -> bool:
 
 @pytest.fixture(autouse=True)
 def collect_first() -> Iterator[None]:
-    """A collection of other tests' garbage would be a block of its own."""
+    """A collection of garbage from other tests would block the loop itself."""
     gc.collect()
     gc.freeze()
     yield

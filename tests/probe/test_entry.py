@@ -1,4 +1,4 @@
-"""The entry in a process of its own: what it loads, and that nothing of ours comes with it."""
+"""The entry in its own process: the app that it loads, and no other module of the project."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ SERVICE = "async def api(scope, receive, send): ...\n\ndef create():\n    return
 
 
 def load(folder: Path, target: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Loads a target of `folder` as a server would."""
+    """Load a target of `folder` like a server."""
     return subprocess.run(
         (sys.executable, *options, "-c", "import asgi_probe.entry"),
         cwd=folder,
@@ -26,7 +26,7 @@ def load(folder: Path, target: str, *options: str) -> "subprocess.CompletedProce
 
 
 def test_the_folder_on_the_path_holds_the_package_alone() -> None:
-    """A module or a folder more would hide one of the user's with the same name."""
+    """Another module or folder would hide the user's module of the same name."""
     importable = {
         each.name
         for each in HOME.iterdir()
@@ -66,8 +66,8 @@ def test_no_module_of_ours_is_in_reach(tmp_path: Path) -> None:
     [
         ("nothing:app", "No module named 'nothing'"),
         ("service:missing", "module 'service' has no attribute 'missing'"),
-        ("service", "give module:attribute"),
-        ("service:__name__", "a str is no ASGI app"),
+        ("service", "expected module:attribute, such as main:app"),
+        ("service:__name__", "a str is not an ASGI app"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, target: str, reason: str) -> None:

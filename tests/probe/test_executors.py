@@ -1,5 +1,4 @@
-"""Calls that are handed to executors, in audits: which executor, whether they had to wait for one
-of its threads, and what became of them."""
+"""Calls submitted to executors in audits: the executor, the wait for a thread, and the outcome."""
 
 from __future__ import annotations
 
@@ -203,7 +202,7 @@ def test_a_study_without_an_audit_knows_whom_a_thread_works_for(
 
 
 def test_what_goes_to_another_interpreter_is_left_as_it_is(tmp_path: Path) -> None:
-    """Python 3.14 sends the call there as bytes, and what stands for it here would not arrive."""
+    """Python 3.14 sends the call as bytes, so the probe's wrapper would not arrive."""
     kind = type("Pool", (ThreadPoolExecutor,), {"__module__": "concurrent.futures.interpreter"})
 
     async def calls(probed: App) -> None:

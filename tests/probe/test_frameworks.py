@@ -1,4 +1,4 @@
-"""The route and the code of a request, as each framework knows them, in the shape of all others."""
+"""A request's route and code under each framework, in one common form."""
 
 from __future__ import annotations
 

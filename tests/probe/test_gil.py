@@ -1,4 +1,4 @@
-"""A free-threaded Python that runs with its GIL, by what it answers."""
+"""A free-threaded Python that runs with the GIL, as its own flags report it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_option_that_turns_it_on_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert gil.describe_gil()["gil_enabled_by"] is None
     monkeypatch.setenv("PYTHON_GIL", "1")
     assert gil.describe_gil()["gil_enabled_by"] == gil.OPTION
-    monkeypatch.setattr(sys, "_xoptions", {"gil": "0"})  # goes before the variable
+    monkeypatch.setattr(sys, "_xoptions", {"gil": "0"})  # overrides the variable
     assert gil.describe_gil()["gil_enabled_by"] is None
 
 

@@ -1,5 +1,5 @@
-"""Calls that are handed to anyio's pool, in audits: when each waited, for what, and when it ran.
-Waits are made and ended by events."""
+"""Calls offloaded to anyio's pool in audits: when each waited and for what, and when it ran. Events
+start and end the waits."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_call_that_finds_no_token_stands_in_the_queue(tmp_path: Path) -> None:
 
 
 def test_a_blocked_loop_is_no_wait_for_a_token(tmp_path: Path) -> None:
-    """As "pool wait 995 ms with 1 of 40 tokens in use"."""
+    """Such as "pool wait 995 ms with 1 of 40 tokens in use"."""
     app = FastAPI()
 
     @app.get("/")
@@ -144,7 +144,7 @@ def test_a_token_is_there_when_it_is_released_not_when_the_loop_goes_on(tmp_path
 
 
 def test_no_more_run_than_there_are_tokens(tmp_path: Path) -> None:
-    """And a call stands in the queue exactly where all tokens were taken."""
+    """A call is queued exactly when all tokens are taken."""
 
     async def calls(probed: App) -> None:
         await ask(probed, "/")
@@ -214,7 +214,7 @@ def test_work_that_goes_on_after_its_caller_gave_up_is_not_failed(tmp_path: Path
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_is_given_up_nothing_stays_open(seed: int, tmp_path: Path) -> None:
-    """Calls on 2 tokens, by themselves and under limiters of the app's, cancelled at any moment."""
+    """Calls on 2 tokens, directly and under limiters of the app, cancelled at any time."""
     chance = random.Random(seed)
 
     async def call(limiter: anyio.CapacityLimiter) -> None:
@@ -232,7 +232,7 @@ def test_whatever_is_given_up_nothing_stays_open(seed: int, tmp_path: Path) -> N
             for _ in range(chance.randrange(6)):
                 await asyncio.sleep(0)
             task.cancel()
-        _, lost = await asyncio.wait(tasks, timeout=5)  # some versions of anyio forget a waiter
+        _, lost = await asyncio.wait(tasks, timeout=5)  # some versions of anyio lose a waiter
         for task in lost:
             task.cancel()
         await asyncio.wait(tasks)
@@ -314,7 +314,7 @@ def test_an_error_is_noted_and_passed_on(tmp_path: Path) -> None:
 
 
 async def wait_until_written(folder: Path, is_written: Callable[[bytes], bool]) -> bytes:
-    """The journal, as it is when it says so; at most 10 s."""
+    """The journal when it first has the text; waits at most 10 s."""
     (path,) = folder.glob("probe-*.journal")
     for _ in range(1_000):
         content = path.read_bytes()
@@ -330,7 +330,7 @@ def read_pool_wait_s(content: bytes) -> float:
 
 
 def test_a_wait_counts_while_it_lasts(tmp_path: Path) -> None:
-    """In the hand-overs and in the pool wait of its request, where it grows."""
+    """The wait appears among the offloaded calls and in its request's pool wait, where it grows."""
     gate = Gate()
     copied: list[bytes] = []
     app = FastAPI()

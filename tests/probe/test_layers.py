@@ -1,4 +1,4 @@
-"""The layers of middleware around an endpoint: when each passes the request and the answer on."""
+"""Middleware layers around an endpoint: when each passes on the request and the response."""
 
 from __future__ import annotations
 

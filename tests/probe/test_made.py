@@ -1,4 +1,4 @@
-"""What a request makes is noted, with its line; what is made outside of requests is not."""
+"""The probe records what a request creates, with its line, and nothing created outside requests."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_tls_context_is_one_row_with_its_cpu_and_the_line_that_asked_for_it(
     @app.get("/free")
     async def free() -> None: ...
 
-    ssl.create_default_context()  # no request's
+    ssl.create_default_context()  # outside a request
     rows = audit(app, tmp_path, monkeypatch, get("/async", "/free", "/sync"))
     assert [(row.visit - rows[0].visit, row.kind) for row in rows] == [
         (0, "TLS context"), (2, "TLS context")
@@ -66,10 +66,10 @@ def test_a_tls_context_is_one_row_with_its_cpu_and_the_line_that_asked_for_it(
 
 
 class Client:
-    """As a library has it."""
+    """Like a library's."""
 
     def __init__(self, base: str = "x", *, transport: object = None) -> None:
-        """Makes it."""
+        """Creates it."""
         self.base = base
         if base == "broken":
             raise ValueError(base)
@@ -82,7 +82,7 @@ class OwnClient(Client): ...
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A library named as in a row of the table, which is imported late, with its own class."""
+    """A library named in a row of the table, imported late, with its own class."""
     module = ModuleType("late_library")
     vars(module)["Client"] = type("Client", (Client,), {"__init__": Client.__init__})
     maker = Maker("late_library", "Client", "__init__", "late_library.Client", "transport")
@@ -258,7 +258,7 @@ def test_threads_are_noted_when_they_start_and_when_they_have_ended(
 def test_threads_of_an_executor_count_where_the_request_made_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shared one may fill up."""
+    """A shared pool may fill up."""
     app, shared = FastAPI(), ThreadPoolExecutor(4)
     kept: list[ThreadPoolExecutor] = []
 

@@ -1,5 +1,5 @@
-"""A trial runs an `async def` endpoint in a thread: it answers as it does on the loop, and where it
-cannot, the report says why."""
+"""A trial runs an `async def` endpoint in a thread: the response is that of the loop, or the report
+says why it cannot be."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offload:
-    """Asks an app that `make` makes in an audit; offloads a route where one is given."""
+    """Call an app that `make` creates, in an audit; offload a route if one is given."""
 
     def run_app(make: Callable[[], object], *paths: str, route: str = "") -> SimpleNamespace:
         monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path))
@@ -73,7 +73,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offload:
 async def ask_safely(app: App, path: str) -> SimpleNamespace:
     try:
         return await ask(app, path)
-    except Exception as error:  # the server's to answer
+    except Exception as error:  # the server's to handle
         return SimpleNamespace(error=repr(error))
 
 
@@ -195,7 +195,7 @@ def test_a_class_that_awaits_says_why(run: Offload) -> None:
 def test_a_framework_sees_the_endpoint_of_the_app(
     run: Offload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FastAPI's telemetry names it."""
+    """FastAPI's telemetry reports it."""
     names: list[str] = []
     original = fastapi.routing.run_endpoint_function
 
@@ -264,7 +264,7 @@ def test_a_cancelled_request_ends_with_its_thread(run: Offload) -> None:
 
 
 def cancel_in_thread(app: App, gate: Gate) -> App:
-    """The first request is cancelled while its endpoint is in its thread, as middleware does it."""
+    """Middleware cancels the first request while its endpoint is in its thread."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if gate.entered.is_set():

@@ -1,7 +1,5 @@
-"""The probe in front of tiny apps, in-process; concurrency is proven by events, not by sleeps.
-
-Runs on every Python that the probe supports (probe/check.sh), so with pytest and FastAPI alone.
-"""
+"""The probe in front of tiny apps, in-process; events prove concurrency, not sleeps. Runs on every
+Python that the probe supports (probe/check.sh), so it needs only pytest and FastAPI."""
 
 import asyncio
 import inspect
@@ -77,7 +75,7 @@ def test_starlette_endpoints_are_told_apart_too(tmp_path: Path) -> None:
 
 
 def test_a_sync_dependency_waits_for_the_pool_as_well(tmp_path: Path) -> None:
-    """An async endpoint behind one trivial sync Depends stands in the same queue."""
+    """An async endpoint behind one trivial sync Depends waits in the same queue."""
     app = FastAPI()
     release = threading.Event()
     holding = threading.Event()
@@ -102,7 +100,7 @@ def test_a_sync_dependency_waits_for_the_pool_as_well(tmp_path: Path) -> None:
         queued = asyncio.create_task(ask(probed, "/depends"))
         while not pool.statistics().tasks_waiting:
             await asyncio.sleep(0)
-        # Ten watchdog periods: one look at the full pool is certain, however late a thread.
+        # Ten watchdog periods: at least one sample sees the full pool, however late a thread is.
         await asyncio.sleep(0.1)
         release.set()
         await asyncio.gather(held, queued)
@@ -140,7 +138,7 @@ def test_an_offloaded_call_leaves_the_handler_on_the_loop(tmp_path: Path) -> Non
 
 
 def test_what_blocks_the_loop_is_named(tmp_path: Path) -> None:
-    """The block lasts until the watchdog has seen it: a condition, not a length of time."""
+    """The block lasts until the watchdog has seen it: a condition, not a duration."""
     app = FastAPI()
 
     @app.get("/block")
@@ -170,7 +168,7 @@ async def app(scope, receive, send):
 
 
 def test_a_library_is_named_where_no_line_of_the_users_holds_the_loop(tmp_path: Path) -> None:
-    """As a server that writes its log to a slow terminal. The looks into the journal are ours."""
+    """Like a server that logs to a slow terminal. The test reads the journal in between."""
     library: dict[str, object] = {
         "__name__": "some_library",
         "is_seen": lambda: is_written(tmp_path, b"some_library app"),
@@ -189,7 +187,7 @@ def wait_until_written(folder: Path, text: bytes) -> None:
     for _ in range(500):
         if is_written(folder, text):
             return
-        pause.wait(0.01)  # blocks the loop's thread, as the culprit would
+        pause.wait(0.01)  # blocks the loop's thread, like the planted code
     raise AssertionError("the watchdog did not see the block within 5 s")
 
 
@@ -339,7 +337,7 @@ def test_other_protocols_pass_untouched(tmp_path: Path) -> None:
 
 
 def test_the_end_of_the_lifespan_writes_what_is_left(tmp_path: Path) -> None:
-    """uvicorn dies of the signal that ended it: atexit is not reached."""
+    """The signal that ended uvicorn kills the process, so atexit functions do not run."""
     app = FastAPI()
 
     @app.get("/")

@@ -1,4 +1,4 @@
-"""Calls that a request hands to a thread, outside of audits: on which thread each ran, and when."""
+"""Calls that a request offloads outside audits: the thread and the times of each."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an endpoint does that only the event loop's one thread makes safe: it is named, and what is
-safe in threads is not."""
+"""Code that is safe only on the event loop's thread is reported; code that is safe in threads is
+not."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def put() -> None:
 
 
 SHARED = "{place} reads and changes {thing}, and two threads can do so at once"
-OF_LOOP = "{place} calls {thing}, and asyncio works in the event loop's thread alone"
+OF_LOOP = "{place} calls {thing}, but asyncio works only in the event loop's thread"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def recurse() -> None:
 
 
 class PerRequest:
-    """As Starlette's HTTPEndpoint."""
+    """Like Starlette's HTTPEndpoint."""
 
     def __init__(self) -> None:
         self.scope: dict[str, object] = {}

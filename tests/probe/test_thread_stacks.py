@@ -1,4 +1,4 @@
-"""Where the threads of the pools stand while calls wait for one, and what they wait for."""
+"""Stacks of the pool threads while calls wait for a thread, and what those threads wait for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PATIENCE_S = 10.0
 
 @contextmanager
 def stand(wait: Callable[[], object], release: Callable[[], object]) -> Iterator[int]:
-    """A thread that waits, by its ident, once its stack stays the same."""
+    """A waiting thread, by its ident, once its stack no longer changes."""
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     assert thread.ident is not None
@@ -167,7 +167,7 @@ def test_work_for_the_loop() -> None:
 
 
 async def make_event() -> asyncio.Event:
-    """Before Python 3.10 an event belongs to the loop that it is made on."""
+    """Before Python 3.10 an event belongs to the loop on which it is created."""
     return asyncio.Event()
 
 
@@ -185,7 +185,7 @@ def test_a_pool_of_sqlalchemy_with_its_overflow() -> None:
 
 
 def test_a_thread_that_has_gone_on_waits_for_nothing() -> None:
-    """What was read before does not fit to where it stands now."""
+    """The earlier stack no longer fits the thread's current one."""
     connections: queue.Queue[int] = queue.Queue(3)
     with stand(connections.get, lambda: connections.put(1)) as ident:
         before = read_stack(ident)
@@ -203,7 +203,7 @@ def test_idle_threads_are_no_rows() -> None:
 
 
 class Pool:
-    """Threads that stand in `get` of a queue, each for a request."""
+    """Threads in `get` of a queue, each for a request."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         folder.mkdir(exist_ok=True)
@@ -302,12 +302,12 @@ def test_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         for step in range(200):
             pool.log.look(step * 0.1, calls_wait=True)
         rows = pool.read_rows()
-    assert len(rows) == 12  # the look that reaches the bound is the last one
+    assert len(rows) == 12  # the sample that reaches the bound is the last one
     assert rows[8].at_s - rows[4].at_s >= 8.0
 
 
 class Deadlock:
-    """Requests take what nobody gives back, until the test does."""
+    """Requests take what nothing returns until the test does."""
 
     def __init__(self) -> None:
         self.connections: queue.Queue[int] = queue.Queue()
@@ -323,7 +323,7 @@ class Deadlock:
         calls = [asyncio.ensure_future(ask(app, f"/{name}")) for name in range(5)]
         while limiter.statistics().tasks_waiting < 2:
             await asyncio.sleep(0.01)
-        await asyncio.sleep(2.5 * PAIR_S)  # the time in which the watchdog looks
+        await asyncio.sleep(2.5 * PAIR_S)  # time for the watchdog's samples
         for _ in calls:
             self.connections.put(1)
             await asyncio.sleep(0)

@@ -1,5 +1,5 @@
-"""Changes that an audit tries without editing the service: they are made, the app's own settings
-give way, and the report says what became of them."""
+"""Changes that an audit tries without editing the service: they are applied, they override the
+app's settings, and the report has the outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Try = Callable[..., SimpleNamespace]
 
 @pytest.fixture
 def try_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
-    """Runs calls against an app in an audit that tries a change; what the report says of it."""
+    """Run calls against an app in an audit that tries a change; return the report's trial."""
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path))
 
     def run(app: App, calls: Calls, **change: object) -> SimpleNamespace:
@@ -52,7 +52,7 @@ async def answer(_: Scope, __: Receive, send: Send) -> None:
 
 
 class Watched:
-    """Notes the sizes of both pools at each request; `set_up` is its lifespan's startup."""
+    """An app that records both pools' sizes per request; `set_up` is its lifespan's startup."""
 
     def __init__(self, set_up: Callable[[], object] = int) -> None:
         self.set_up = set_up

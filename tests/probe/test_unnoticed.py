@@ -1,5 +1,4 @@
-"""What the audited app must never notice: calls, names, errors and lifetimes are as without the
-probe."""
+"""The probe must not affect the audited app: calls, names, errors and lifetimes stay the same."""
 
 from __future__ import annotations
 
@@ -42,12 +41,12 @@ def answer_after(work: Callable[[], Awaitable[object]]) -> App:
 
 
 def audit_call(work: Callable[[], Awaitable[object]], folder: Path) -> None:
-    """Runs it in a request."""
+    """Run it in a request."""
     observe(answer_after(work), folder, get("/"))
 
 
 class Kept:
-    """Of the app's."""
+    """One of the app's objects."""
 
 
 def test_a_function_may_be_given_by_its_name(tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_a_future_keeps_nothing_of_a_call_that_has_ended(tmp_path: Path) -> None
         seen = weakref.ref(thing)
         future = executor.submit(lambda _: gate.enter(), thing)
         del thing
-        await gate.wait_until_entered()  # it runs, so that the future keeps whom to tell
+        await gate.wait_until_entered()  # running, so that the future keeps its callbacks
         gate.leave.set()
         executor.shutdown()
         gc.collect()
@@ -145,7 +144,7 @@ def test_a_future_keeps_nothing_of_a_call_that_has_ended(tmp_path: Path) -> None
 
 
 def test_a_requests_state_ends_with_it(tmp_path: Path) -> None:
-    """The threads of a pool stay, and know for which requests they worked."""
+    """A pool's threads stay alive after the requests that they worked for."""
     seen: list[weakref.ref[Kept]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,7 +162,7 @@ def test_a_requests_state_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_the_globals_of_code_that_asks_are_not_kept(tmp_path: Path) -> None:
-    """Such as a template's, or a notebook's."""
+    """Code such as a template's or a notebook's."""
 
     async def work() -> None:
         thing = Kept()
@@ -192,7 +191,7 @@ def test_a_child_that_is_forked_in_a_request_notes_nothing(tmp_path: Path) -> No
 
 
 def test_a_full_disk_leaves_a_journal_that_can_be_read(tmp_path: Path) -> None:
-    """A frame that is written in part is the last one."""
+    """A frame that is only partly written is the last one."""
     path = tmp_path / "it.journal"
     journal = ProbeJournal(path, {"m": made.MADE}, {})
     file = journal._file

@@ -1,4 +1,4 @@
-"""What a thread of a pool runs for a service, by its own name, however a framework wraps it."""
+"""Names of the work of pool threads, independent of how a framework wraps it."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_each_stage_of_a_request_has_the_name_of_its_own_code(tmp_path: Path) ->
     assert find_row(rows, "plain").asked_s < find_row(rows, "answer").asked_s
     assert find_row(rows, "work_after").asked_s > find_row(rows, "answer").ended_s
     chunks = find_rows(rows, "produce")
-    assert len(chunks) == 3  # the last finds the end, which is no failure
+    assert len(chunks) == 3  # the last call finds the end, which is not a failure
     assert not any(row.failed for row in rows)
     of_file = [row.work for row in rows if row.visit > chunks[0].visit]
     assert any(work.endswith("open") for work in of_file)
@@ -248,7 +248,7 @@ def test_limiters_of_the_app_are_queues_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_limiter_for_each_call_is_one_queue(tmp_path: Path) -> None:
-    """As FastAPI makes one to leave each generator."""
+    """FastAPI creates one like this to leave each generator."""
 
     async def calls(probed: App) -> None:
         await ask(probed, "/none")

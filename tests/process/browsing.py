@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Looked:
-    """A page, with all that it complained of and asked for."""
+    """A page, with its console messages and its requests."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page = page

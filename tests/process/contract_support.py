@@ -26,7 +26,7 @@ from stress.start_stack import start_database
 from tests.process.support import ROOT
 
 PATIENCE_S = 10.0
-"""No answer here takes a second; one that never comes shall not take the test's whole time."""
+"""No answer here takes a second; a missing one must not use up the test's whole time."""
 PEERS = ("axum", "gin")
 POOL = 3
 Places = list[tuple[str, str]]
@@ -57,7 +57,7 @@ CPU_AT: Places = [
 MOST_BYTES = 65_536
 JSON = {"content-type": "application/json"}
 State = Literal["whole", "per-request", "deserted", "bare"]
-"""All is there; /tasks connects for each request; all is named, nothing is there; none named."""
+"""States of the servers: complete; /tasks connects per request; named but missing; not named."""
 NO_NUMBERS = ("x", "", "1e1", "0x10", "1.5", "%00", "1;2", "99999999999999999999")
 NO_JSON = [
     b"",
@@ -87,7 +87,7 @@ class Answer:
         return self.json()
 
     def refused(self, status: int) -> str:
-        """Holds every error to its form; returns its detail as text."""
+        """Check the form of every error, and return its detail as text."""
         assert self.status == status, self
         body = self.json()
         assert isinstance(body, dict), self
@@ -97,7 +97,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Site:
-    """A part of the contract as one server offers it. `base` stands before its paths."""
+    """A part of the contract on one server. `base` is the prefix of its paths."""
 
     port: int
     base: str
@@ -116,11 +116,11 @@ class Site:
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] = JSON,
     ) -> Answer:
-        """On the connection of the last request, where the server has kept it."""
+        """Use the connection of the last request if the server has kept it open."""
         connection = self.connection or HTTPConnection(plan.HOST, self.port, timeout=PATIENCE_S)
         self.connection = None
         try:
-            # Who refuses a body may close before it has all come; what it said is there to read.
+            # A server that refuses a body may close early; its response can still be read.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, self.base + path, body, dict(headers))
             response = connection.getresponse()
@@ -141,7 +141,7 @@ class Site:
 
 @dataclass(slots=True)
 class Servers:
-    """`settings`: what each state's servers are told. Ends with `close`."""
+    """`settings`: the environment of each state's servers. Ends with `close`."""
 
     folder: Path
     settings: Mapping[State, Mapping[str, str]]
@@ -201,7 +201,7 @@ class Servers:
 
 
 def port_told(process: Process) -> int:
-    """Of a program that picks its port itself and says which, in a line of JSON."""
+    """Start a program that picks its own port and reports it in a line of JSON."""
     said: list[str] = []
 
     def told() -> bool:
@@ -227,7 +227,7 @@ def upstream(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def nobodys_port() -> Iterator[int]:
-    """Taken, so that nobody else gets it, but not listened at."""
+    """Reserve a port that nothing listens on."""
     with socket.socket() as held:
         held.bind((plan.HOST, 0))
         yield held.getsockname()[1]
@@ -235,8 +235,7 @@ def nobodys_port() -> Iterator[int]:
 
 @contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
-    """The URL of an embedded one, whatever server the user has named: it is filled up with
-    connections here."""
+    """The URL of an embedded server, not of one that the user has named: the tests fill it up."""
     stack = Stack(0, folder, None)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(databases.URL_VARIABLE, raising=False)
@@ -282,7 +281,7 @@ def name_of(place: tuple[str, str]) -> str:
 
 
 def check_limits(site: Site, path: str = "") -> None:
-    """What no list may be asked."""
+    """Parameters that no list accepts."""
     for limit in ("0", "101", "-1", *NO_NUMBERS):
         site.get(f"{path}?limit={limit}").refused(422)
 
@@ -290,12 +289,12 @@ def check_limits(site: Site, path: str = "") -> None:
 def check_methods(site: Site, path: str, wrong: tuple[str, ...]) -> None:
     for method in wrong:
         site.ask(method, path).refused(405)
-    # The answer to HEAD has no body, whatever it is.
+    # The response to HEAD never has a body.
     assert site.ask("HEAD", path).status == 405
 
 
 def check_bodies(site: Site, path: str, good: dict[str, object]) -> None:
-    """What no object may be made of, and the longest that one may."""
+    """Bodies that no object can be created from, and the longest valid one."""
     for body in (*NO_JSON, *OBJECTS_NOT):
         site.ask("POST", path, body).refused(422)
     filled = json.dumps({**good, "unknown": ""}).encode()
@@ -304,4 +303,4 @@ def check_bodies(site: Site, path: str, good: dict[str, object]) -> None:
     site.ask("POST", path, most).ok(201)
     for over in (most + b" ", most + b" " * 2_000_000, b"x" * (MOST_BYTES + 1)):
         site.ask("POST", path, over).refused(413)
-        site.ask("POST", path, iter([over[:9], over[9:]])).refused(413)  # its length not told
+        site.ask("POST", path, iter([over[:9], over[9:]])).refused(413)  # without a Content-Length

@@ -20,10 +20,10 @@ from tests.process.test_scripts import free_port
 from tests.unit.cure_samples import apply_cure
 
 STARTUP = "    # startup"
-"""A line of a service at which the lines of cures stand that belong into its startup."""
+"""The line of a service where cures insert the code that belongs to its startup."""
 USERS = 10
 LEAST = 1e-3
-"""What is divided by, if nothing is left of the harm."""
+"""Divisor if nothing of the harm is left."""
 FaultKey = tuple[str, str | None]
 Measure = Callable[[AuditEvidence, str], float]
 
@@ -55,8 +55,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class CuredService:
-    """by_hand: text of the edited source, and by what it is replaced: what comments of cures say.
-    files: further ones that it needs."""
+    """by_hand: maps text of the edited source to its replacement, as the comments of cures describe
+    it. files: additional files that the service needs."""
 
     source: str
     faults: Sequence[Fault]
@@ -93,7 +93,7 @@ class CuredService:
         return only_run(folder / "out")
 
     def load_cures(self, run: Path) -> Mapping[FaultKey, Sequence[Cure]]:
-        """Of the planted faults."""
+        """The cures of the planted faults' findings."""
         read = TypeAdapter(Cure).validate_python
         cures: dict[FaultKey, list[Cure]] = defaultdict(list)
         for each in read_findings(run):
@@ -103,8 +103,8 @@ class CuredService:
         return cures
 
     def edit(self, folder: Path, cures: Sequence[Cure]) -> str:
-        """The last line first, so that the others stay where they are; then what the cures leave to
-        the reader."""
+        """Edit the last line first, so that earlier lines keep their numbers; then make the edits
+        that the cures leave to the reader."""
         file = folder / "main.py"
         file.write_text(self.source)
         placed = {(each.line, each.after): each for each in cures if each.file is not None}
@@ -126,7 +126,7 @@ def read_findings(run: Path) -> Sequence[Mapping[str, object]]:
 
 
 def find_span(evidence: AuditEvidence, route: str) -> tuple[str, float, float]:
-    """Of the phase in which the route is asked alone with all users: its name, begin and end."""
+    """The phase in which only this route is called, by all users: its name, start and end."""
     (phase,) = (
         each for each in evidence.record.phases
         if each.users == USERS and each.name.startswith(f"GET {route}, ")
@@ -135,14 +135,14 @@ def find_span(evidence: AuditEvidence, route: str) -> tuple[str, float, float]:
 
 
 def measure_latency_ms(evidence: AuditEvidence, route: str) -> float:
-    """The median, by the clients."""
+    """The median latency, as measured by the clients."""
     name, _, _ = find_span(evidence, route)
     rows = evidence.asked.filter(pl.col("phase") == name).drop_nulls("ended_s")
     return 1000 * float(np.median((rows["ended_s"] - rows["started_s"]).to_numpy()))
 
 
 def measure_cpu_ms(evidence: AuditEvidence, route: str) -> float:
-    """Of the process, per request."""
+    """CPU of the process per request."""
     name, begin_s, end_s = find_span(evidence, route)
     cpu_s = evidence.samples.filter(pl.col("at_s").is_between(begin_s, end_s))["cpu_s"].to_numpy()
     requests = evidence.asked.filter(pl.col("phase") == name).drop_nulls("ended_s").height
@@ -150,7 +150,7 @@ def measure_cpu_ms(evidence: AuditEvidence, route: str) -> float:
 
 
 def count_new_threads(evidence: AuditEvidence, route: str) -> float:
-    """That are there when the phase ends, and were not when it began."""
+    """Threads at the end of the phase that did not exist at its start."""
     _, begin_s, end_s = find_span(evidence, route)
     rows = evidence.samples.filter(pl.col("at_s").is_between(begin_s, end_s)).sort("at_s")
     threads = (rows["threads_other"] + rows["threads_executor"]).drop_nulls().to_list()
@@ -158,7 +158,7 @@ def count_new_threads(evidence: AuditEvidence, route: str) -> float:
 
 
 def measure_blocked_share(evidence: AuditEvidence, route: str) -> float:
-    """Of the phase, in which the code blocks the event loop, without the machine's part."""
+    """Share of the phase in which the code itself blocks the event loop."""
     _, begin_s, end_s = find_span(evidence, route)
     blocked_s = sum(
         judge_stretch(each.clocks).code_s
@@ -169,7 +169,7 @@ def measure_blocked_share(evidence: AuditEvidence, route: str) -> float:
 
 
 def measure_delay_of_jobs(evidence: AuditEvidence, route: str) -> float:
-    """The median in seconds, from a request to the end of its job: of jobs that ended."""
+    """The median in seconds from a request to the end of its job, for jobs that ended."""
     del route
     lines = (Path(evidence.record.folder) / "done.txt").read_text().split()
     return float(np.median([float(each) for each in lines]))

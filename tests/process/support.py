@@ -1,4 +1,4 @@
-"""Runs `study` as its users do, and looks at what it leaves."""
+"""Runs `study` like its users, and reads what it leaves."""
 
 import io
 import json
@@ -22,7 +22,7 @@ SMALL = (
     "--no-report",
 )  # fmt: skip
 PATIENCE_S = 45.0
-"""The longest that a small cell's next step may take on a busy two-core machine."""
+"""Maximum time for the next step of a small cell on a busy two-core machine."""
 
 
 def environment() -> dict[str, str]:
@@ -46,7 +46,7 @@ def study(
 def run_here(
     arguments: Sequence[str], folder: Path = ROOT, typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """In that folder, with what was typed on standard input."""
+    """Run it in that folder, with this text on standard input."""
     out, err = io.StringIO(), io.StringIO()
     with (
         chdir(folder), redirect_stdout(out), redirect_stderr(err),
@@ -58,7 +58,7 @@ def run_here(
 
 
 class Running:
-    """A study under way, with everything that it started."""
+    """A running study, with all processes that it started."""
 
     def __init__(self, out: Path, *arguments: str) -> None:
         self.out = out
@@ -79,7 +79,7 @@ class Running:
             return []
 
     def member(self, *words: str) -> psutil.Process:
-        """The one whose command line holds all the words; the youngest if there are several."""
+        """The process whose command line has all the words; the youngest if there are several."""
         found: list[psutil.Process] = []
 
         def there() -> bool:
@@ -109,7 +109,7 @@ def matches(process: psutil.Process, words: tuple[str, ...]) -> bool:
 
 @contextmanager
 def running(out: Path, *arguments: str) -> Iterator[Running]:
-    """Ends with nothing left, or the test fails."""
+    """Wait until no process is left; otherwise the test fails."""
     run = Running(out, *arguments)
     started: dict[int, psutil.Process] = {}
     try:
@@ -129,7 +129,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if monotonic() > deadline_s:
             raise AssertionError(f"not seen within {PATIENCE_S:.0f} s: {what}")
-        sleep(0.02)  # a poll, not a guess: the condition decides
+        sleep(0.02)  # a poll: only the condition decides
 
 
 def only_run(out: Path) -> Path:

@@ -1,5 +1,5 @@
-"""The form of `study advise` in a real browser: the figures of the command, at any number, without
-a network, on a phone, light and dark."""
+"""The form of `study advise` in a real browser: it has the figures of the command for any number,
+without a network, on a phone, in light and dark."""
 
 import json
 import random
@@ -21,7 +21,7 @@ __all__ = ["browser"]
 pytestmark = NEEDS_CHROMIUM
 QUESTIONS = 1500
 LEAST_PX = 12
-"""Of any text, on a phone too."""
+"""The smallest font size of any text, on a phone too."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def draw_questions() -> list[AdviceQuestion]:
 
 
 def export_advice(question: AdviceQuestion) -> dict[str, object]:
-    """As the page's script has it."""
+    """Formatted like the page's script does."""
     found = compute_advice(question)
     ways = [
         [

@@ -1,4 +1,4 @@
-"""The user's command runs as it is, with the probe inside, under each server that is installed."""
+"""The user's command runs unchanged, with the probe inside, under each installed server."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A command that does not come to be audited: one clear line each, and nothing is left of it."""
+"""Commands that cannot be audited: each gives one clear line, and no process is left."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def fail_to_start(folder: Path, *argv: str) -> UserError:
-    """The error of a command none of whose processes is left."""
+    """The error of a command that has no process left."""
     with pytest.raises(UserError) as failed:
         start_audited_app(AuditedCommand(argv, folder), folder / "raw", Interruption())
     assert not find_processes(folder / "raw")
@@ -181,7 +181,7 @@ def test_a_port_in_use_and_who_has_it(served: str, folder: Path, taken_port: int
 
 
 def test_only_its_own_processes_end(folder: Path) -> None:
-    """Those that left its session too; a server that has nothing to do with it goes on."""
+    """Processes that left its session are ended too; an unrelated server continues."""
     with subprocess.Popen((PYTHON, "other.py", str(find_free_port(0))), cwd=folder) as stranger:
         try:
             argv = ("sh", "-c", f"setsid {PYTHON} -m uvicorn plain:app --port 0 & sleep 60")

@@ -1,4 +1,4 @@
-"""`study audit` as it is typed: from a service to its findings, and every way in which it ends."""
+"""`study audit` on the command line: from a service to its findings, and every way to end."""
 
 import json
 import signal
@@ -66,14 +66,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's, of kinds that a server of ours is never given."""
+    """Variables of the user's, which the project's own servers never get."""
     monkeypatch.setenv("APP_NAME", "mine")
     monkeypatch.setenv("PGHOST", "db.invalid")
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """Of this test: others may audit at the same time."""
+    """Check only processes of this test: other audits may run at the same time."""
     yield
     of_services = [
         each.pid for each in psutil.process_iter(["cwd"])
@@ -114,7 +114,7 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
         "--request", "GET /free", "--request", "GET /items/1?q=s3cret-query", "--har", "shop.har",
         "--methods", "GET,POST",
     )  # fmt: skip
-    # with an =, as base64 has it
+    # with an =, as in base64
     secret = ("--header", "X-Token: s3cret-token", "--header", "Authorization: Basic s3cret==")
     done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *serve("--loop", loop))
     assert done.returncode == 0, done.stderr
@@ -126,8 +126,8 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
     rows = pl.read_parquet(only_run(out) / "cells" / "audit" / "asked.parquet")
     asked_count = rows.filter(pl.col("route").str.starts_with("/items/")).height
     notes = rows.filter(pl.col("route") == "/notes/{note_id}")
-    assert set(notes["status"]) == {200}  # what the archive has was sent
-    # each blocked for 120 ms, and one in twenty may be cut off by the edges of the window
+    assert set(notes["status"]) == {200}  # the archive's content was sent
+    # each blocked for 120 ms; the window's edges may cut off one in twenty
     assert worst["seconds"] == pytest.approx(0.12 * asked_count, rel=0.1)
     assert f"main.py:{LINE + 1}" in done.stdout
     for path in only_run(out).rglob("*"):
@@ -137,8 +137,8 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
 
 
 def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:
-    """Of a service in a folder of its repository; with a threshold that it does not keep, until
-    what was found is known."""
+    """The service is in a subfolder of its repository. It exceeds a threshold, until its finding is
+    in the baseline."""
     (folder.parent / ".git").mkdir()
     out, gate = folder.parent / "out", ("--fail-on", "blocked>50ms")
     asked = ("--request", "GET /items/1", *QUICK, "--json", "--out", str(out))
@@ -169,7 +169,7 @@ def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:
 
 
 def test_the_users_own_traffic_until_ctrl_c(folder: Path) -> None:
-    """Their variables and modules reach the service; ours do not."""
+    """The user's variables and modules reach the service; the project's own do not."""
     out, port = folder.parent / "out", free_port()
     options = ("--app-dir", str(folder), "--port", str(port), "--out", str(out))
     with running(out, "probe", "main:api", *options) as run:
@@ -184,7 +184,7 @@ def test_the_users_own_traffic_until_ctrl_c(folder: Path) -> None:
             get("/items/1")
         seen = json.loads(get("/free"))
         assert (seen["APP_NAME"], seen["PGHOST"]) == ("mine", "db.invalid")
-        # the user's own PYTHONPATH, behind the one folder that holds the probe alone
+        # the user's own PYTHONPATH, after the folder that holds only the probe
         assert seen["PYTHONPATH"] == f"{ROOT / 'probe'}:{ROOT}"
         run.send(signal.SIGINT)
         assert run.finish() == 0, run.text()

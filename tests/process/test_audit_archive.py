@@ -1,4 +1,4 @@
-"""An HTTP archive as the load of an app that has no document: the app tells its routes."""
+"""An HTTP archive as the load of an app without a document: the app reports its routes."""
 
 import json
 import sys

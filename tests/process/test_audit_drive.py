@@ -1,4 +1,4 @@
-"""The load of an audit against real servers: what they receive is what its rows say."""
+"""The load of an audit against real servers: its rows describe what the servers receive."""
 
 import asyncio
 import json
@@ -287,7 +287,7 @@ def test_a_service_that_answers_nothing_more_ends_the_load() -> None:
 
     @app.get("/stuck")
     async def stuck() -> None:
-        if next(arrived) > 1:  # the first request shows nothing of it, and is no cheaper
+        if next(arrived) > 1:  # the first request gives no sign of it
             freed.wait()
         await asyncio.sleep(0.2)
 
@@ -344,7 +344,7 @@ def test_an_interrupted_load_keeps_what_was_measured(why: str) -> None:
 
 
 def test_a_request_whose_connection_is_closed_is_not_sent_again() -> None:
-    """Each connection is closed, without an answer, after its second request."""
+    """Close each connection, without a response, after its second request."""
     received: list[str] = []
     started, port = threading.Event(), [0]
 

@@ -1,5 +1,5 @@
-"""`study audit` of apps that are neither FastAPI's nor Starlette's. What each says of the labels of
-its app: test_audit_corpus.py and `python -m benchmarks.audit_corpus`."""
+"""`study audit` of apps of other frameworks than FastAPI and Starlette. test_audit_corpus.py and
+`python -m benchmarks.audit_corpus` compare the findings with each app's labels."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(170)]
 
 
 DEFAULT_THREADS = min(32, (os.cpu_count() or 1) + 4)
-"""Of asyncio's default executor."""
+"""Threads of asyncio's default executor."""
 Place = tuple[str | None, str | None, int | None]
 
 

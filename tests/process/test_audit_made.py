@@ -1,4 +1,4 @@
-"""`study audit` of a service whose requests make what should be made once, and of one that may."""
+"""`study audit` of a service that creates shared objects per request, and of one that is right."""
 
 import json
 import sys

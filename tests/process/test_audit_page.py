@@ -1,5 +1,5 @@
-"""The page of an audit in a real browser: what is on its first screen, in light and dark, on a
-phone and on a desk."""
+"""The page of an audit in a real browser: its first screen, in light and dark, on a phone and on a
+desktop."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ __all__ = ["browser"]
 
 
 def save_blocked(folder: Path) -> RunDir:
-    """Blocks of two places, with requests of others in flight."""
+    """Blocks in two places, with requests of other routes in flight."""
     audit = AuditBuilder()
     for began_s in (1.0, 3.0, 5.0, 7.0):
         stack = endpoint("build", 17, [library("socket", "readinto")])
@@ -53,7 +53,7 @@ def save_blocked(folder: Path) -> RunDir:
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a cure, a prediction and a trial of each finding."""
+    """Findings that each have a cure, a prediction and a trial."""
     run = save_blocked(tmp_path_factory.mktemp("audit"))
     evidence = load_audit_evidence(run)
     found = find_all(evidence)
@@ -103,7 +103,7 @@ def test_the_first_screen_has_the_answer_and_the_worst_with_its_change(looked: L
 def test_everything_can_be_read(
     browser: Browser, page_file: Path, size: tuple[int, int], scheme: str
 ) -> None:
-    """No text is smaller than 12 px, none leaves its picture, and the page has no second width."""
+    """No text is smaller than 12 px or leaves its picture; the page does not scroll sideways."""
     page = open_page(browser, page_file, size, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     texts = page.evaluate(READ_TEXTS)
@@ -128,7 +128,7 @@ def open_page(browser: Browser, file: Path, size: tuple[int, int], scheme: str) 
 
 
 def test_the_blocks_of_a_picture_are_where_the_record_has_them(looked: Looked) -> None:
-    """Its band, the bar on the loop, and the bar on the request that blocks are one place."""
+    """The block's band, its bar on the loop and the bar of its request are at one place."""
     picture = looked.page.locator(".moment").first
     band = picture.locator(".band").bounding_box()
     assert band is not None
@@ -140,7 +140,7 @@ def test_the_blocks_of_a_picture_are_where_the_record_has_them(looked: Looked) -
 
 
 def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
-    """In processes of their own, whatever the seed of their hashes."""
+    """In separate processes, with any hash seed."""
     run = save_blocked(tmp_path)
     made = set()
     for seed in ("1", "2"):

@@ -1,4 +1,4 @@
-"""What an audit predicts of a cure is what an audit of the cured service measures."""
+"""The cured service's audit measures what the first audit predicted for the cure."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ async def list_items() -> str:
 """
 ROUTES = ("/items", "/report")
 OFF = 0.25
-"""As far as the model may be off (analysis/theory/audit/check.py)."""
+"""Tolerance of the model (analysis/theory/audit/check.py)."""
 
 
 def audit(folder: Path, text: str) -> Path:
@@ -46,7 +46,7 @@ def audit(folder: Path, text: str) -> Path:
 
 
 def measure_together(run: Path) -> Mapping[str, tuple[float, float]]:
-    """By route, while all are asked together: the median in ms, and requests a second."""
+    """By route, while all are called together: the median in ms, and requests per second."""
     rows = pl.read_parquet(run / "cells" / "audit" / "asked.parquet")
     rows = rows.filter(pl.col("phase").str.starts_with("all routes"))
     span_s = pl.lit(max(rows["ended_s"]) - min(rows["started_s"]))
@@ -56,8 +56,8 @@ def measure_together(run: Path) -> Mapping[str, tuple[float, float]]:
 
 
 def test_a_predicted_cure_is_measured(tmp_path: Path) -> None:
-    """With and without the block: how many requests are served. Without it: how fast. (With it, a
-    median is 0, 1 or 2 blocks, as chance has it.)"""
+    """With and without the block: the number of served requests. Without it: the latency. (With it,
+    a median is 0, 1 or 2 blocks by chance.)"""
     blocked = audit(tmp_path / "blocked", SERVICE)
     cured = audit(tmp_path / "cured", SERVICE.replace(BLOCKING, AWAITING))
     (finding,) = json.loads((blocked / "findings.json").read_text())["findings"]

@@ -1,4 +1,4 @@
-"""What is planned for a real FastAPI app, and that the app takes all of it."""
+"""The plan for a real FastAPI app, which accepts every planned request."""
 
 import subprocess
 import sys

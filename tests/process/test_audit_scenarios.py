@@ -1,5 +1,5 @@
-"""`study audit` of the study's own app finds what the texts of its scenarios promise: who waits for
-a thread, behind which code, and who does not."""
+"""`study audit` of the project's app finds what its scenarios describe: which requests wait for a
+thread, which calls hold the threads, and which requests do not wait."""
 
 import json
 import sys
@@ -21,8 +21,8 @@ WAITS = ("POOL_WAIT", "EXECUTOR_WAIT")
 
 
 def audit(out: Path, users: int, routes: Sequence[str], app: str = "app.main:app") -> list[Report]:
-    """Of GETs of an app of the specimen's, which APP_DELAY_MS slows down, on asyncio's own loop:
-    uvloop resolves names outside of the executor."""
+    """Calls GET routes of the project's app, slowed down by APP_DELAY_MS, on asyncio's own loop:
+    uvloop resolves names outside the executor."""
     asked = [word for route in routes for word in ("--request", f"GET {route}")]
     options = ("--users", str(users), "--duration", "3s", "--out", str(out))
     server = ("uvicorn", app, "--port", str(find_free_port(0)), "--loop", "asyncio")
@@ -32,7 +32,7 @@ def audit(out: Path, users: int, routes: Sequence[str], app: str = "app.main:app
 
 
 def find_waits(reports: Sequence[Report]) -> Mapping[tuple[str, str | None, str | None], set[str]]:
-    """By code, route and stage: the routes that keep the most threads meanwhile."""
+    """By code, route and stage: the routes that hold the most threads at that time."""
     found: dict[tuple[str, str | None, str | None], set[str]] = {}
     for each in reports:
         if each.code in WAITS:
@@ -96,7 +96,7 @@ def test_background_a_task_that_blocks_blocks_the_loop_after_the_answer(
 
 
 def test_stream_each_piece_of_a_def_generator_asks_for_a_thread(out: Path) -> None:
-    """Twenty users share 40 threads: the way there costs, and nobody waits for one."""
+    """Twenty users share 40 threads: offloading has a cost, but no request waits for a thread."""
     reports = audit(out, 20, ("/stream/sync", "/stream/async"))
     assert not find_waits(reports)
     assert "THREADS_PINNED" not in {each.code for each in reports}

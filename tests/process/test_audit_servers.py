@@ -1,4 +1,4 @@
-"""What servers do to requests by themselves, found by `study audit` on real ones."""
+"""What servers themselves do to requests, found by `study audit` on real servers."""
 
 import json
 import sys
@@ -56,7 +56,7 @@ Found = Mapping[str, Mapping[str, object]]
 
 
 def audit(folder: Path, *words: str, name: str = "out") -> tuple[Found, str]:
-    """Findings by their code, and what the terminal says, in one line."""
+    """Findings by code, and the terminal's output in one line."""
     out = folder / name
     done = run_here(("audit", "--out", str(out), *words), folder)
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def read_asked(folder: Path, name: str = "out") -> pl.DataFrame:
 
 
 def audit_cured(folder: Path, cure: Cure, *words: str) -> Found:
-    """With the block awaited, as the cure says."""
+    """With the block awaited, as the cure suggests."""
     apply_cure(folder / "main.py", cure)
     load = ("--users", "3", "--duration", "2s", "--request", "GET /report")
     return audit(folder, *load, *words, name="cured")[0]

@@ -1,4 +1,4 @@
-"""`study audit --try` on real servers: what is measured, and every way in which it ends early."""
+"""`study audit --try` on real servers: what it measures, and every way in which it ends early."""
 
 import json
 import signal
@@ -74,7 +74,7 @@ def list_left(folder: Path) -> list[int]:
 def test_a_larger_pool_is_measured_to_be_better(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """8 users wait for 2 threads, of 50 ms each: with 20 threads none does."""
+    """8 users wait for 2 threads, 50 ms each; with 20 threads none waits."""
     monkeypatch.setattr(trial_round, "LEAST_ROUND_S", 1.2)
     monkeypatch.setattr(route_rounds, "WARM_UP_S", 0.2)
     out = folder / "out"
@@ -86,7 +86,7 @@ def test_a_larger_pool_is_measured_to_be_better(
     (trial,) = found.trials
     changes = {each.route: each for each in trial.routes}
     assert (trial.rounds, trial.worse, trial.reason) == (3, (), None)
-    # about 200 ms before and 50 ms after; a busy machine takes from both
+    # about 200 ms before and 50 ms after; a busy machine changes both
     assert changes["/export"].low > 1.5
     waits = [each for each in found.findings if each.code == "POOL_WAIT"]
     assert {each.tried for each in waits} == {trial}

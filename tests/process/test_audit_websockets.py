@@ -1,4 +1,4 @@
-"""Websockets as requests of an audit: what they measure, and what is found in them."""
+"""WebSockets as requests of an audit: their measurements and findings."""
 
 import json
 import sys
@@ -76,7 +76,7 @@ def test_the_first_message_that_comes_back_is_the_answer(monkeypatch: pytest.Mon
         ("/none", 403, None, 0),
     }
     others = driven.rows.filter(pl.col("method") == "GET")
-    assert set(others["status"]) == {200}  # no connection of a socket is used again
+    assert set(others["status"]) == {200}  # a socket's connection is never reused
     assert driven.rows.filter(~FIRST)["ended_s"].null_count() == 0
     assert any("WS /silent sends no message in time" in each for each in driven.warnings)
     assert any("WS /none returns 403; it is driven" in each for each in driven.warnings)
@@ -121,9 +121,9 @@ def test_what_blocks_in_a_websocket_is_found(tmp_path: Path) -> None:
     asked = pl.read_parquet(only_run(out) / "cells" / "audit" / "asked.parquet")
     sockets = asked.filter(pl.col("method") == "WS")
     assert set(sockets["status"]) == {101}
-    # each waits for its own block, and the loop is blocked once for each
+    # each waits for its own block, and the loop is blocked once per request
     assert (sockets["ended_s"] - sockets["started_s"]).min() >= 0.1  # type: ignore[operator]
-    # one in twenty may be cut off by the edges of the window
+    # the window's edges may cut off one in twenty
     assert worst["seconds"] == pytest.approx(0.1 * sockets.height, rel=0.1)
     assert [each["route"] for each in worst["victims"]] == ["/ping"]
     for path in only_run(out).rglob("*"):

@@ -1,5 +1,5 @@
-"""What the probe records of a blocked loop, on real servers under load: who blocked it, for how
-long, and that nobody else is accused."""
+"""The probe's records of a blocked loop, on real servers under load: which code blocked it and for
+how long, and no innocent route is accused."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ async def innocent():
 def regex():
     return re.match("(a+)+$", TEXT) is None
 """
-"""The regular expression takes some tenths of a second, all of them with the GIL."""
+"""The regular expression takes some tenths of a second, and holds the GIL all the time."""
 REGEX_LINE = 1 + SERVICE[: SERVICE.index("re.match")].count("\n")
 
 
@@ -67,7 +67,7 @@ def serve(folder: Path, loop: str) -> Iterator[AuditedApp]:
 
 
 def ask_together(url: str, users: int, *paths: str) -> float:
-    """Each user asks each path, one after the other. Returns for how long, in s."""
+    """Each user calls each path in turn. Returns the seconds that this took."""
 
     async def ask() -> None:
         limits = httpx.Limits(max_connections=users)
@@ -85,7 +85,7 @@ def ask_together(url: str, users: int, *paths: str) -> float:
 
 
 def load_blocks(folder: Path) -> pl.DataFrame:
-    """One row a stretch; `lasted_s` without what the machine itself took of it."""
+    """One row per stretch; `lasted_s` excludes CPU steal and contention."""
     journals, lost = read_journals(sorted((folder / "raw").glob("probe-*.journal")))
     assert lost == ()
     own_s = pl.col("ended_s") - pl.col("began_s") - pl.col("run_delay_s").fill_null(0.0)
@@ -115,7 +115,7 @@ def test_the_seconds_of_each_request_that_blocks(tmp_path: Path, loop: str, user
 
 @EVERY_LOOP
 def test_the_thread_that_keeps_the_gil_is_named(tmp_path: Path, loop: str) -> None:
-    """Eight users of an innocent route, while a `def` route's regular expression has the GIL."""
+    """Eight users of an innocent route while a `def` route's regular expression holds the GIL."""
     with serve(tmp_path, loop) as app:
 
         async def ask() -> None:
@@ -149,7 +149,7 @@ def test_a_stopped_process_is_nobodys_fault(tmp_path: Path) -> None:
         ask_together(app.url, 1, "/innocent")
         (pid,) = {each.pid for each in app.attached}
         os.kill(pid, signal.SIGSTOP)
-        sleep(0.6)  # for so long it stands still: what is measured
+        sleep(0.6)  # the pause to be measured
         os.kill(pid, signal.SIGCONT)
         ask_together(app.url, 1, "/innocent")
     paused = load_blocks(tmp_path).filter(pl.col("paused_s") > 0.4)

@@ -1,5 +1,5 @@
-"""Causes are planted, and a cell that misses its prediction names each as what it is: by the stacks
-that were sampled, or by a verdict, and nobody who is innocent."""
+"""With planted causes: a cell that misses its prediction names the right cause, by sampled stacks
+or by a verdict, and nothing innocent."""
 
 import shutil
 import subprocess
@@ -59,7 +59,7 @@ ASKS = "await upstream.fetch_async()"
 
 
 def plant(folder: Path, code: str, calls: str) -> None:
-    """A copy of the app with some code more."""
+    """A copy of the app with some additional code."""
     shutil.copytree(ROOT / "app", folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
     clients, endpoints = folder / "app" / "clients.py", folder / "app" / "endpoints.py"
     clients.write_text(clients.read_text() + code)
@@ -86,7 +86,7 @@ def measure(out: Path, users: int, delay: str) -> CellSummary:
 
 
 def check_order(cell: CellDir) -> None:
-    """The sampler comes when the window is over, and the users go on until it has finished."""
+    """The sampler starts when the window is over, and the users continue until it has finished."""
     phases, at_s = cell.load_record().phases, pl.col("at_s")
     samplers = cell.load_table("machine").filter(pl.col("role") == "profiler")
     assert phases.window_end_s is not None
@@ -100,9 +100,8 @@ def check_order(cell: CellDir) -> None:
 
 
 def is_disturbed(cell: CellSummary) -> bool:
-    """Whether others took so much of the machine that the window is not the planted cause's alone,
-    or that the calibration disagreed with itself: then nothing need be named, and nothing else may.
-    """
+    """Return True if other programs used so much of the machine that the planted cause is not the
+    only one, or if the calibration was inconsistent: then the cause may stay unnamed."""
     busy = any(each.code == "MACHINE_BUSY" and each.severity == "error" for each in cell.verdicts)
     return busy or (cell.predicted is not None and cell.predicted.low is None)
 
@@ -110,7 +109,7 @@ def is_disturbed(cell: CellSummary) -> bool:
 def test_what_grows_with_the_requests_in_flight_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each request looks at all others: it costs more, the more are in flight."""
+    """Each request visits all others: it costs more, the more are in flight."""
     plant(tmp_path / "copy", WALKED, "await clients.ask_in_crowd(upstream.fetch_async)")
     monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path / "copy"))
     cell = measure(tmp_path / "out", users=60, delay="200ms")
@@ -124,7 +123,7 @@ def test_what_grows_with_the_requests_in_flight_is_named(
 
 
 def test_a_thread_that_computes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds the GIL all the time, alone as under load."""
+    """It holds the GIL all the time, alone and under load."""
     plant(tmp_path / "copy", HOGGED, ASKS)
     monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path / "copy"))
     cell = measure(tmp_path / "out", users=60, delay="200ms")
@@ -137,7 +136,7 @@ def test_a_thread_that_computes_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_slow_machine_is_nobodys_fault(tmp_path: Path) -> None:
-    """Others take most of its CPU, in the window and while it is sampled."""
+    """Other programs use most of its CPU, in the window and while it is sampled."""
     with compete():
         cell = measure(tmp_path, users=100, delay="50ms")
     found = [each.code for each in cell.verdicts]
@@ -146,7 +145,7 @@ def test_a_slow_machine_is_nobodys_fault(tmp_path: Path) -> None:
     (saved,) = cells(tmp_path)
     theory = saved["predicted"]
     assert isinstance(theory, dict)
-    # the calibration had the same rivals: what it foresaw of them needs no explanation
+    # the calibration had the same competing load, so the prediction includes it
     if theory["low"] is None:
         assert str(theory["reason"]).startswith("calibration: ")
     elif cell.cpu_growth is None:
@@ -157,7 +156,7 @@ def test_a_slow_machine_is_nobodys_fault(tmp_path: Path) -> None:
 
 @contextmanager
 def compete() -> Iterator[None]:
-    """Twice as many processes that compute as there are cores."""
+    """Twice as many computing processes as cores."""
     with ExitStack() as stack:
         for _ in range(2 * (psutil.cpu_count() or 1)):
             rival = stack.enter_context(

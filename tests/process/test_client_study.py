@@ -1,4 +1,4 @@
-"""What the chapter on clients (docs/clients.md) has its readers run, in small."""
+"""The commands of the chapter on clients (docs/clients.md), with small numbers."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ SMALL = ("--no-predict", "--no-report", "--upstream", "python", "--port", "0")
 
 
 def test_who_waits_too_long_for_a_connection_gets_a_504(tmp_path: Path) -> None:
-    """3 connections of 400 ms are 7.5 rps; of 12 users most wait longer than their second."""
+    """3 connections of 400 ms are 7.5 rps; most of 12 users wait longer than their 1 s timeout."""
     done = study(
         "run", "wait-impatient", "--users", "12", "--client-connections", "3", "--delay", "400ms",
         "--client-timeout", "1s", "--duration", "4s", "--out", str(tmp_path), *SMALL,
@@ -27,7 +27,7 @@ def test_who_waits_too_long_for_a_connection_gets_a_504(tmp_path: Path) -> None:
 
 
 def test_an_open_loop_sweeps_what_is_in_flight(tmp_path: Path) -> None:
-    """CPU per request is given from 100 answers and 0.2 s of CPU on: 900 of 0.3 ms have both."""
+    """CPU per request needs 100 responses and 0.2 s of CPU: 900 responses of 0.3 ms have both."""
     done = study(
         "sweep", "call-async-pyreqwest", "call-async-aiohttp", "--arrival-rate", "300/s",
         "--delay", "25ms,250ms", "--duration", "3s", "--out", str(tmp_path), *SMALL,

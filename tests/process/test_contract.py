@@ -1,4 +1,4 @@
-"""One contract (peers/README.md), held by FastAPI, Axum and gin: the same questions to all."""
+"""One contract (peers/README.md) for FastAPI, Axum and gin: the same requests to all."""
 
 import base64
 import json
@@ -128,7 +128,7 @@ def test_the_pages_of_tasks_hold_every_task_once_and_in_order(
             found += page["items"]
             query = page["next"] and f"?limit={limit}&after={page['next']}"
         assert found == expected
-    # A page that ends with the last task has no next, full as it is.
+    # A page that ends with the last task has no next page, even if it is full.
     before_last = cursor_of(str(rows[-3][0]))
     assert tasks.get(f"?limit=2&after={before_last}").ok() == {"items": expected[-2:], "next": None}
     for beyond in (rows[-1][0], 2**63 - 1):
@@ -162,7 +162,7 @@ def test_a_cursor_of_ones_own_making_is_refused(tasks: Site) -> None:
 @given(after=st.text(TEXTS, max_size=12))
 def test_a_cursor_is_a_tasks_own_or_refused(tasks: Site, after: str) -> None:
     answer = tasks.get(f"?limit=1&after={quote(after, safe='')}")
-    if answer.status == 200:  # a made-up text may be one
+    if answer.status == 200:  # a made-up cursor may be valid
         number = base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)).decode()
         assert cursor_of(str(int(number))) == after
     else:
@@ -235,7 +235,7 @@ def test_an_echo_of_what_is_no_value_or_too_long_is_refused(contrast: Site) -> N
     for good in (most, b" " * (MOST_BYTES - 1) + b"1", str(10**300 + 1).encode(), b"-1"):
         expected = {"echo": json.loads(good), "bytes": len(good)}
         assert contrast.ask("POST", "/echo", good).ok() == expected
-        # Twice in one connection: nothing of the first is left in it.
+        # Two requests on one connection: nothing of the first is left in the second.
         assert contrast.ask("POST", "/echo", iter([good[:1], good[1:]])).ok() == expected
     for key in ("$serde_json::private::Number", "$serde_json::private::RawValue", "__proto__"):
         assert contrast.post("/echo", {key: "12"}).ok()["echo"] == {key: "12"}
@@ -320,7 +320,7 @@ def test_what_no_item_can_be_made_of_is_refused(contrast: Site, servers: Servers
 
 
 def generated(n: int) -> int:
-    """As the contract writes it."""
+    """Written as in the contract."""
     r = 1
     for _ in range(n):
         r = (r * 1_103_515_245 + 12_345) % 2**31
@@ -354,7 +354,7 @@ def test_memory_is_taken_page_by_page(contrast: Site) -> None:
 
 
 def test_a_pool_is_used_by_more_than_it_has_places(servers: Servers) -> None:
-    """The last: injections above dropped nothing, and no failed request has kept its place."""
+    """Runs last: no failed request of the tests above may still occupy a place in a pool."""
     for program, path in (*USERS_AT, *TASKS_AT):
         site = servers.site(program)
         for _ in range(2 * POOL):

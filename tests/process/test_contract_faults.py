@@ -1,5 +1,5 @@
-"""What the contract (peers/README.md) says of paths, databases and upstreams that are not there,
-and what it leaves open."""
+"""The contract (peers/README.md) for missing paths, databases and upstreams, and what it leaves
+open."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -107,7 +107,7 @@ def test_without_its_file_health_is_bad_and_nothing_is_made(
 
 
 def states_of_absence(program: str) -> tuple[State, ...]:
-    """FastAPI takes a URL that is not given for PostgreSQL's usual one."""
+    """FastAPI uses PostgreSQL's default URL if no URL is given."""
     return ("deserted", "bare") if program in PEERS else ("deserted",)
 
 
@@ -127,7 +127,7 @@ def test_a_connection_for_each_request_is_refused_while_no_place_is_left(
 
 @pytest.mark.parametrize("program", [*PEERS, "users", "tasks"])
 def test_an_empty_pool_is_refused_while_no_place_is_left(servers: Servers, program: str) -> None:
-    site = servers.site(program)  # nobody has asked it yet: its pools are empty
+    site = servers.site(program)  # nothing has used it yet: its pools are empty
     paths = [path for each, path in (*USERS_AT, *TASKS_AT) if each == program]
     with ExitStack() as held:
         take_all_places(held, servers.database_url)
@@ -138,7 +138,7 @@ def test_an_empty_pool_is_refused_while_no_place_is_left(servers: Servers, progr
 
 
 def take_all_places(held: ExitStack, database_url: str) -> None:
-    """With connections of ours. Those that are just closing have places too, and leave them."""
+    """Fill it up with the test's connections. Closing connections count until they are gone."""
     first = held.enter_context(psycopg.connect(database_url, autocommit=True))
 
     def all_taken() -> bool:

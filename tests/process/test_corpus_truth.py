@@ -1,5 +1,5 @@
-"""The labels are true: a heartbeat inside of each app misses its beats for as long as the work of a
-route took by the app's own clock, and never while an innocent route is asked."""
+"""The labels are true: a heartbeat inside each app misses beats for as long as a route's work takes
+by the app's own clock, and misses none while an innocent route is called."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tests.corpus.serve import ServedApp, Work, read_work, serve
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 WITHIN_S = 10.0
 NOISE_S = 0.04
-"""A busy machine of two cores takes the loop's core away for as long."""
+"""A busy machine of two cores takes the core from the loop for that long."""
 TRIES = 3
 
 
@@ -42,7 +42,7 @@ class BeatingApp:
         deadline_s = monotonic() + WITHIN_S
         while len(found := self.get_work(label)) < count:
             assert monotonic() < deadline_s, f"{label} was not done within {WITHIN_S:.0f} s"
-            sleep(0.01)  # a poll: the condition decides
+            sleep(0.01)  # a poll: only the condition decides
         return found
 
 
@@ -66,13 +66,13 @@ def measure_overlap(gaps: list[Work], work: Work) -> float:
 
 
 def check_blocking(beating: BeatingApp, label: BlockingLabel) -> str:
-    """What is wrong; empty where the loop was blocked for as long as the label's work took."""
+    """Return the errors; empty if the loop was blocked for as long as the label's work took."""
     before = len(beating.get_work(label.name))
     if label.asking is not None:
         assert ask(beating.port, label.asking) in (101, 200, 404, 429)
         before += not (label.once and before)
     work = beating.wait_for_work(label.name, max(1, before))[-1]
-    ask_ping(beating)  # the loop runs again, so the gap is noted
+    ask_ping(beating)  # the loop runs again, so the gap is recorded
     blocked_s = measure_overlap(beating.get_gaps(), work)
     if not 0.8 * work.seconds <= blocked_s <= 1.2 * work.seconds:
         return f"{label.name}: worked for {work.seconds:.3f} s, blocked for {blocked_s:.3f} s"
@@ -89,7 +89,7 @@ def ask_ping(beating: BeatingApp) -> None:
 
 
 def check_innocent(beating: BeatingApp, label: InnocentLabel) -> str:
-    """What is wrong; empty where no beat was missed meanwhile."""
+    """Return the errors; empty if no beat was missed."""
     began_s = monotonic()
     assert ask(beating.port, label.asking) in (101, 200)
     ask_ping(beating)

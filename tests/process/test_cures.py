@@ -1,4 +1,4 @@
-"""What an audit proposes is edited into a service, and measured to be better."""
+"""The cures of an audit are edited into a service, and measured to be better."""
 
 import json
 import sys
@@ -77,7 +77,7 @@ CODES = {
     "/twin": "LOOP_BLOCKED", "/helper": "LOOP_BLOCKED", "/event": "LOOP_BLOCKED",
     "/rows": "POOL_WAIT", "/reported": "ANSWER_DELAYED", "/made": "CLIENT_PER_REQUEST",
 }  # fmt: skip
-"""The fault that each route has."""
+"""The fault of each route."""
 AFTER = {
     "/twin": "    await asyncio.sleep(0.1)",
     "/helper": "    text = await anyio.to_thread.run_sync(load, 7)",
@@ -100,7 +100,7 @@ def audit(folder: Path) -> Path:
 
 
 def load_cures(run: Path) -> Mapping[str, Cure]:
-    """Of the planted faults, by route."""
+    """The findings of the planted faults, by route."""
     read = TypeAdapter(Cure).validate_python
     findings = json.loads((run / "findings.json").read_text())["findings"]
     return {
@@ -111,7 +111,7 @@ def load_cures(run: Path) -> Mapping[str, Cure]:
 
 
 def edit_service(folder: Path, cures: Sequence[Cure]) -> None:
-    """The last line first, so that the others stay where they are."""
+    """Edit the last line first, so that earlier lines keep their numbers."""
     file = folder / "main.py"
     file.write_text(SERVICE)
     for cure in sorted(cures, key=lambda each: -(each.line or 0)):
@@ -119,7 +119,7 @@ def edit_service(folder: Path, cures: Sequence[Cure]) -> None:
 
 
 def measure_alone(run: Path) -> Mapping[str, float]:
-    """The median in ms of each route, alone with all users."""
+    """The median in ms of each route, called alone by all users."""
     cell = run / "cells" / "audit"
     phases = json.loads((cell / "audit.json").read_text())["phases"]
     alone = [each["name"] for each in phases if each["users"] == USERS and len(each["routes"]) == 1]

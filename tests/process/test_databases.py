@@ -1,4 +1,4 @@
-"""Scenarios that ask a database: it is there, asked, and gone again."""
+"""Scenarios with a database: it starts, is queried, and is gone afterwards."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ SMALL = ("--duration", "2s", "--no-predict", "--no-report", "--port", "0", "--js
 
 
 def has_postgres(folder: Path) -> bool:
-    """Whether one is running whose data is there."""
+    """Return True if a server runs on this data directory."""
     lines = (each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"]))
     return any("postgres" in line[0] and str(folder) in " ".join(line) for line in lines if line)
 
@@ -42,7 +42,7 @@ def test_the_embedded_postgresql_is_asked_and_gone_afterwards(tmp_path: Path) ->
 
 
 def databases_version(cell_dir: CellDir) -> str:
-    """As PostgreSQL's own log tells it."""
+    """The version in PostgreSQL's own log."""
     log = (cell_dir.raw / "database.log").read_text()
     version = log.split("starting PostgreSQL ", 1)[1].split(" ", 1)[0]
     return f"PostgreSQL {version}, embedded"

@@ -37,11 +37,11 @@ from tests.process.test_faults import gone
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 SHORT, MEDIUM, LONG = ((*SMALL, "--duration", each) for each in ("1s", "3s", "30s"))
 WARD_S = 60
-"""No load worker of a test outlives this, whatever becomes of the test."""
+"""Every load worker of a test ends after this many seconds, even if the test fails."""
 
 
 class LoadWorker:
-    """`study load-worker` under way; `prefix` puts it into another namespace."""
+    """A running `study load-worker`; `prefix` puts it into another namespace."""
 
     def __init__(self, log: Path, *arguments: str, prefix: tuple[str, ...], root: Path) -> None:
         self.log = log
@@ -65,11 +65,11 @@ class LoadWorker:
         return found
 
     def send(self, number: signal.Signals) -> None:
-        """To the study's own process: the one that has started the load process."""
+        """Send a signal to the study's own process, which started the load process."""
         self.locust().parent().send_signal(number)  # type: ignore[union-attr]
 
     def end(self) -> int:
-        """As Ctrl-C does. Its exit code; nothing of it is left."""
+        """End it like Ctrl-C. Returns its exit code; no process is left."""
         family = self.family()
         self.send(signal.SIGINT)
         code = self.process.wait(PATIENCE_S)
@@ -181,7 +181,7 @@ def test_a_lost_worker_keeps_what_it_sent_and_its_users_stay_lost(tmp_path: Path
                 workers[0].send(signal.SIGINT)
             lost_s = monotonic()
             assert run.finish() == 0, run.text()
-        if how == "killed":  # it has started another, which the cell does not take
+        if how == "killed":  # its replacement, which the cell does not use
             assert "killed by SIGKILL" in workers[0].text()
         else:
             assert workers[0].process.wait(PATIENCE_S) == 130
@@ -205,7 +205,7 @@ def test_a_lost_worker_keeps_what_it_sent_and_its_users_stay_lost(tmp_path: Path
     assert record.phases.window_end_s is not None
     assert alive["last_s"] >= record.phases.window_end_s
     lost = rows.filter(pl.col("process") == dead["process"], pl.col("ended_s").is_null())
-    assert lost.height <= 10  # of each of its users at the most the one that was open
+    assert lost.height <= 10  # at most the one unfinished request of each of its users
 
 
 @pytest.mark.untimed
@@ -228,7 +228,7 @@ def test_without_any_worker_left_the_cell_is_cut_short(tmp_path: Path) -> None:
 
 @pytest.mark.untimed
 def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> None:
-    """The one that comes is of another revision, and is told so too."""
+    """The worker that comes has another revision; its message says so."""
     other, out, port = tmp_path / "other", tmp_path / "out", free_port()
     for folder in ("analysis", "records", "scenarios", "stress", "study"):
         shutil.copytree(ROOT / folder, other / folder)
@@ -279,7 +279,7 @@ def test_a_worker_with_another_clock(tmp_path: Path) -> None:
     (clock,) = record.clocks
     rows = table(cell, "requests").join(table(cell, "handlers"), on="request_id", suffix="_there")
     assert rows.height == table(cell, "requests").height
-    # What came before what is known: sent, arrived, answered, received; by two clocks.
+    # Events out of order: sent, arrived, answered, received, by two clocks.
     early = rows.filter(pl.col("arrived_s") < pl.col("started_s") - clock.uncertainty_s)
     late = rows.filter(pl.col("sent_s") > pl.col("ended_s") + clock.uncertainty_s)
     assert early.is_empty()
@@ -292,10 +292,10 @@ def test_a_worker_with_another_clock(tmp_path: Path) -> None:
 
 @contextmanager
 def namespace() -> Iterator[tuple[str, str]]:
-    """Another network with a cable to ours: its name, and our address on the cable."""
+    """Another network with a cable to this one: its name, and this side's address on the cable."""
     number = os.getpid() % 10_000
     name, here, there = f"avt-test-{number}", f"avth{number}", f"avtt{number}"
-    address = "198.18.77.1"  # of a range that is kept for benchmarks (RFC 2544)
+    address = "198.18.77.1"  # from a range reserved for benchmarks (RFC 2544)
     steps = (
         ("netns", "add", name),
         ("link", "add", here, "type", "veth", "peer", "name", there),
@@ -315,7 +315,7 @@ def namespace() -> Iterator[tuple[str, str]]:
 
 
 def needs(command: tuple[str, ...], what: str) -> None:
-    """Skips where it does not work, with the system's own words."""
+    """Skip if it does not work here, with the system's own error."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is missing; it makes {what}")
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)

@@ -1,4 +1,4 @@
-"""What breaks a run: nothing measured is lost, nothing is left running, the code says so."""
+"""Faults during a run: no measurement is lost, no process is left, and the exit code is right."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def gone(processes: list[psutil.Process]) -> bool:
         (signal.SIGTERM, "window"),
         (signal.SIGTERM, "drain"),
     ],
-)  # one handler takes both, whatever the phase
+)  # one handler handles both signals, in every phase
 def test_interrupted_in_each_phase(tmp_path: Path, phase: str, number: signal.Signals) -> None:
     options = {
         "start": ("async-http-shared", *LONG),
@@ -93,7 +93,7 @@ def test_interrupted_in_each_phase(tmp_path: Path, phase: str, number: signal.Si
 
 
 def has_sent(out: Path) -> bool:
-    """Whether the load has written a row: its journal is longer than its header."""
+    """Return True if the load has written a row: its journal is longer than its header."""
     return any(each.stat().st_size > 500 for each in out.glob("*/cells/*/raw/load-0.journal"))
 
 
@@ -129,9 +129,9 @@ def test_a_crash_in_the_window_keeps_what_there_is(
             key=lambda each: each.create_time(),
         )
         victim.send_signal(signal.SIGKILL)
-        assert run.finish() == 4, run.text()  # nobody asked for it: no 130
+        assert run.finish() == 4, run.text()  # not the user's wish, so not 130
         assert gone(family)
-    (cell,) = cells(out)  # the next one was not begun
+    (cell,) = cells(out)  # the next cell did not start
     assert reason in str(cell["interrupted"])
     whole_run = cell["whole_run"]
     assert isinstance(whole_run, dict)
@@ -160,7 +160,7 @@ def test_a_worker_killed_in_the_middle_is_seen_and_survived(tmp_path: Path) -> N
     (cell,) = cells(out)
     assert cell["worker_restarts"] == 1
     assert codes(cell) == ["WORKER_DEATHS"]
-    # the open requests of 20 users were reset, each recorded once as one failure
+    # 20 users' unfinished requests were reset, each recorded once as one failure
     assert 1 <= int(str(cell["failures"])) <= 20
     fates = cell["fates"]
     assert isinstance(fates, dict)
@@ -217,12 +217,12 @@ def test_the_first_moment_is_guarded_too(number: signal.Signals) -> None:
         wait_for(lambda: is_importing(process), "the first imports")
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
-    assert process.returncode in (130, 2)  # 2: it was done before the signal came
+    assert process.returncode in (130, 2)  # 2: it had finished before the signal came
     assert b"Traceback" not in errors
 
 
 def is_importing(process: subprocess.Popen[bytes]) -> bool:
-    """polars is about the last that is mapped before our own modules."""
+    """polars is one of the last modules mapped before the project's own."""
     maps = Path(f"/proc/{process.pid}/maps")
     return process.poll() is not None or "polars" in maps.read_text()
 
@@ -255,7 +255,7 @@ def test_a_taken_port_is_refused_with_its_holder(tmp_path: Path) -> None:
 
 @contextmanager
 def descriptors(soft: int, hard: int) -> Iterator[list[str]]:
-    """A shell prefix, so that the limits hold for the study and not for the tests."""
+    """A shell prefix, so that the limits apply to the study and not to the tests."""
     yield ["sh", "-c", f'ulimit -Sn {soft}; ulimit -Hn {hard}; exec "$@"', "sh"]
 
 
@@ -285,7 +285,7 @@ def test_256_descriptors_are_enough_for_20_users_and_refused_for_500(tmp_path: P
 
 @UNTIMED
 def test_nonsense_gets_one_line_and_code_2() -> None:
-    """Of the process itself; what else is refused, and how, is asked of its `main` elsewhere."""
+    """Run as a process; other tests call `main` for the other errors and their texts."""
     done = study("run", "--nonsense", env={})
     assert done.returncode == 2, done.stderr
     assert "--nonsense" in done.stderr

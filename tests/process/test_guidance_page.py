@@ -1,4 +1,4 @@
-"""The guidance as it is printed: in a real browser, with the paper's measures."""
+"""The printed guidance: in a real browser, with the size of the paper."""
 
 import shutil
 from pathlib import Path

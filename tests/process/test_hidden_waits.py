@@ -1,9 +1,7 @@
-"""The scenarios of who waits without knowing it, on real servers with small numbers: does what the
-catalogue expects of them come true?
-
-All bounds are far from what is measured: theory says ten times and more where two is asked. What an
-exercise of the workshop shows (health, a shared httpx2) is held by the test of the exercise.
-"""
+"""The scenarios of hidden waits, on real servers with small numbers: do they behave as the
+catalogue says? All bounds are far from the measurements: the model predicts a factor of ten or more
+where a test requires two. The workshop's exercises have their own test (health, a shared
+httpx2)."""
 
 import shlex
 from pathlib import Path
@@ -15,7 +13,7 @@ from tests.process.support import cells, study
 pytestmark = pytest.mark.slow
 QUICK = ("--no-predict", "--no-report", "--quiet", "--port", "0", "--out")
 FEW_MS = 60.0
-"""A free loop answers in some milliseconds; a busy machine of two cores takes a turn longer."""
+"""A free loop responds within some milliseconds; a busy two-core machine needs one turn longer."""
 
 
 def measured(out: Path, command: str) -> dict[str, dict[str, object]]:
@@ -66,14 +64,14 @@ def test_one_in_a_hundred_that_blocks_is_felt_by_all(tmp_path: Path) -> None:
         assert found[name]["threads_unique"] == threads
     unique = found["rare-sync"]["threads_unique"]
     assert isinstance(unique, int)
-    assert 1 < unique < 20  # the loop, and the few threads that one request in a hundred needs
+    assert 1 < unique < 20  # the loop, and the few threads for one request in a hundred
 
 
 @pytest.mark.timeout(120)
 def test_beside_a_full_executor_names_and_files_wait(tmp_path: Path) -> None:
     found = measured(tmp_path, "run executor --spawn-rate 100 --delay 100ms --duration 2s")
     assert others_ms(found["executor-ping"]) < FEW_MS
-    # 50 users on min(32, cores + 4) threads: some hundred ms on any machine of up to 28 cores
+    # 50 users on min(32, cores + 4) threads: some hundred ms with up to 28 cores
     turn_ms = others_ms(found["executor-dns"])
     assert turn_ms > 50
     assert others_ms(found["executor-file"]) > 1.5 * turn_ms  # three turns
@@ -86,14 +84,14 @@ def test_a_background_task_works_where_its_style_says(tmp_path: Path) -> None:
         tmp_path, "run background --spawn-rate 100 --think-time 80ms --delay 100ms --duration 2s"
     )
     assert others_ms(found["background-async"]) < FEW_MS
-    assert found["background-async"]["threads_spawned"] == 2  # the loop, and who serves def /ping
-    # 50 users who pause for 80 ms begin 600 a second, and 40 threads end 400
+    assert found["background-async"]["threads_spawned"] == 2  # the loop, and def /ping's thread
+    # 50 users with a pause of 80 ms start 600 per second, and 40 threads end 400
     assert found["background-sync"]["threads_spawned"] == 41
     for name in ("background-async", "background-sync"):
         median_ms = found[name]["median_ms"]
         assert isinstance(median_ms, float)
         assert median_ms < FEW_MS, name
-    assert rps(found["background-blocks"]) < 11.5  # 1 / 0.1, and one more at each of its edges
+    assert rps(found["background-blocks"]) < 11.5  # 1 / 0.1, and one more at each edge
     sites = found["background-blocks"]["blocking_sites"]
     assert isinstance(sites, list)
     assert sites[0]["file"] == "app/hidden_waits.py"
@@ -121,7 +119,7 @@ def test_a_client_for_each_request_costs_ten_times(tmp_path: Path) -> None:
         "run call-def-httpx call-def-httpx-each call-async-httpx2-each call-async-aiohttp-each "
         "--users 10 --spawn-rate 100 --delay 10ms --duration 1s",
     )
-    # 15 ms of CPU and more, against one or two; a second holds too few for CPU per request itself
+    # 15 ms of CPU or more, against one or two; a second is too short for CPU per request itself
     assert rps(found["call-def-httpx"]) > 3 * rps(found["call-def-httpx-each"])
     assert rps(found["call-async-aiohttp-each"]) > 2 * rps(found["call-async-httpx2-each"])
     assert all(cell["failures"] == 0 for cell in found.values())

@@ -1,4 +1,4 @@
-"""`study run --python`: the server runs in another interpreter, and says so itself."""
+"""`study run --python`: the server runs in another interpreter, and reports it."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ RUN = (
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """Of a virtual environment without packages."""
+    """The Python of a virtual environment without packages."""
     made = (sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv"))
     subprocess.run(made, check=True, timeout=60)
     return tmp_path / "venv" / "bin" / "python"

@@ -1,4 +1,4 @@
-"""The live page: it moves while the run goes on, reads files only, and is gone at the end."""
+"""The live page: it changes during the run, only reads files, and is gone at the end."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cost of a hand-over to a thread, in another interpreter."""
+"""The cost of an offloaded call, in another interpreter."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.untimed]
 
 
 def test_it_takes_part_of_a_millisecond_or_some(tmp_path: Path) -> None:
-    """At least the two system calls that wake a thread and the loop; a hundred milliseconds would
-    be no hand-over, on any machine."""
+    """At least the two system calls that wake a thread and the loop; never a hundred
+    milliseconds."""
     hop_ms = measure_hop_ms(sys.executable, tmp_path, Interruption())
     assert hop_ms is not None
     assert 0.005 < hop_ms < 100

@@ -1,4 +1,4 @@
-"""Endpoints of the corpus answer in a thread as they do on the loop."""
+"""Endpoints of the corpus return the same response in a thread as on the loop."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).resolve().parents[2]
 MOVED = {"mounted_app": 6, "phases_app": 13, "starlette_app": 7, "waits_app": 20}
-"""Routes with an endpoint that awaits nothing, by app."""
+"""Number of routes whose endpoint has no await, by app."""
 
 
 @pytest.mark.parametrize("app", MOVED)

@@ -1,4 +1,4 @@
-"""Open loop against real servers: nothing closes it, and a stall of the server is seen in full."""
+"""Open loop against real servers: nothing throttles it, and it measures a server's whole stall."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ CLOSED = ("--users", "2", "--think-time", "10ms", "--delay", "10ms", "--duration
 
 
 def stalled(out: Path, *arguments: str) -> dict[str, object]:
-    """A cell whose worker is stopped for half a second in mid-window."""
+    """A cell whose worker is stopped for half a second in the middle of the window."""
     with running(out, "run", "async-sleep", *arguments, "--out", str(out), "--port", "0") as run:
         run.wait_for_phase("window")
         worker = max(
@@ -35,7 +35,7 @@ def stalled(out: Path, *arguments: str) -> dict[str, object]:
             key=lambda each: each.create_time(),
         )
         os.kill(worker.pid, signal.SIGSTOP)
-        sleep(STALL_S)  # the planted fault itself, not a wait for something
+        sleep(STALL_S)  # the planted fault itself, not a wait for a condition
         os.kill(worker.pid, signal.SIGCONT)
         assert run.finish() == 0, run.text()
     (cell,) = cells(out)
@@ -49,13 +49,13 @@ def milliseconds(cell: dict[str, object], key: str) -> float:
 
 
 def test_a_stall_is_in_the_open_loops_p99_and_hidden_from_the_closed_ones(tmp_path: Path) -> None:
-    """Coordinated omission: two users who wait ask nothing, and so miss nothing."""
+    """Coordinated omission: two waiting users send no request, and so measure no stall."""
     opened = stalled(tmp_path / "open", *OPEN)
     closed = stalled(tmp_path / "closed", *CLOSED)
     # an eighth of the requests was due in the stall; the last of the worst 1 % of all came in its
     # first 40 ms, and waited the rest of it
     assert milliseconds(opened, "p99_ms") >= 0.9 * 1000 * STALL_S
-    assert milliseconds(closed, "p99_ms") < 0.5 * 1000 * STALL_S  # two of some 350 met it
+    assert milliseconds(closed, "p99_ms") < 0.5 * 1000 * STALL_S  # two of about 350 were affected
     assert milliseconds(closed, "max_ms") >= 0.9 * 1000 * STALL_S
     loop = opened["open_loop"]
     assert isinstance(loop, dict)
@@ -63,7 +63,7 @@ def test_a_stall_is_in_the_open_loops_p99_and_hidden_from_the_closed_ones(tmp_pa
 
 
 def test_nothing_limits_how_many_are_under_way(tmp_path: Path) -> None:
-    """400 a second for a second each, at a pool of 10: hundreds wait, and all left when due."""
+    """400 per second, one second each, a pool of 10: hundreds wait, and all are sent on time."""
     done = study(
         "run", "sync-sleep", "--arrival-rate", "400/s", "--delay", "1s", "--pool", "10",
         "--duration", "3s", "--no-predict", "--no-report", "--out", str(tmp_path), "--port", "0",
@@ -75,7 +75,7 @@ def test_nothing_limits_how_many_are_under_way(tmp_path: Path) -> None:
     requests = pl.read_parquet(only_run(tmp_path) / "cells" / "sync-sleep.1" / "requests.parquet")
     lateness = (requests["started_s"] - requests["intended_s"]).max()
     assert isinstance(lateness, float)
-    assert lateness < 1.0  # a hidden limit of ten would have made the last wait for minutes
+    assert lateness < 1.0  # a hidden limit of ten would delay the last one for minutes
     spacing = requests["intended_s"].diff().drop_nulls()
     assert spacing.max() == pytest.approx(1 / 400, abs=1e-6)  # float rounding
     under_way = requests.height - requests.filter(pl.col("ended_s").is_not_null()).height
@@ -84,7 +84,7 @@ def test_nothing_limits_how_many_are_under_way(tmp_path: Path) -> None:
 
 @pytest.mark.untimed
 def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
-    """Every other request is the other's: each half of the schedule begins at the same moment."""
+    """The processes take turns: both halves of the schedule start at the same time."""
     done = study(
         "run", "async-sleep", "--arrival-rate", "100/s", "--delay", "10ms", "--duration", "3s",
         "--load-processes", "2", "--no-predict", "--no-report", "--out", str(tmp_path),
@@ -100,7 +100,7 @@ def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
     requests = pl.read_parquet(only_run(tmp_path) / "cells" / "async-sleep.1" / "requests.parquet")
     due = requests.sort("intended_s")
     assert due["process"].n_unique() == 2
-    assert due["process"].diff().drop_nulls().abs().to_list() == [1] * (due.height - 1)  # in turn
+    assert due["process"].diff().drop_nulls().abs().to_list() == [1] * (due.height - 1)  # in turns
     gaps = due["intended_s"].diff().drop_nulls()
-    # float rounding: on one machine both begin at the same moment of the same clock
+    # float rounding: on one machine both start at the same time of the same clock
     assert gaps.to_list() == pytest.approx([1 / 100] * len(gaps), abs=1e-6)

@@ -170,7 +170,7 @@ def test_what_came_from_outside_is_text(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
-    """In processes of their own, whatever the seed of their hashes."""
+    """In separate processes, with any hash seed."""
     made: list[dict[str, bytes]] = []
     for seed in ("1", "2"):
         folder = tmp_path / seed / "sample-run"

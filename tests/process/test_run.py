@@ -1,4 +1,4 @@
-"""The run itself with small numbers, end to end."""
+"""A whole run with small numbers, end to end."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ CEILING_RPS = USERS / 0.050
 
 @pytest.fixture(scope="module")
 def fair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of four cells that most tests here read."""
+    """One run of four cells that most tests here use."""
     out = tmp_path_factory.mktemp("fair")
     names = ("sync-http-shared", "async-http-shared", "async-http-offload", "sync-sleep")
     done = study("run", *names, *SMALL, "--port", "0", "--out", str(out))
@@ -85,7 +85,7 @@ def test_the_files_have_the_columns_of_the_design(fair: Path) -> None:
     assert list((cell / "raw" / "journals").glob("probe-*.journal"))
     manifest = json.loads((only_run(fair) / "manifest.json").read_text())
     assert manifest["environment"]["packages"]["fastapi"]
-    assert manifest["scenarios"][0]["server"]["loop"] == "uvloop"  # auto is settled
+    assert manifest["scenarios"][0]["server"]["loop"] == "uvloop"  # auto is resolved
 
 
 def test_the_manifest_names_no_place_and_no_secret(fair: Path) -> None:
@@ -159,7 +159,7 @@ def test_http_user_for_a_like_for_like_run(tmp_path: Path) -> None:
     assert "async-sleep #2" in done.stdout
     cell = cells(tmp_path)[0]
     assert cell["failures"] == 0
-    # 50 ms of sleep and 20 ms of thinking: 20 users make 286 rps at the most
+    # 50 ms of sleep and 20 ms of think time: 20 users make at most 286 rps
     assert 100 < float(str(cell["ok_rps"])) < 300
     assert "async-sleep" in done.stdout
 
@@ -179,7 +179,7 @@ def test_two_workers_that_are_killed_together_make_one_cycle(tmp_path: Path) -> 
 
 
 def test_a_worker_killed_in_cycles_is_counted_per_cycle(tmp_path: Path) -> None:
-    """20 users × 300 ms are 6 s of silence; gunicorn loses patience after 2 s."""
+    """20 users × 300 ms block the loop for 6 s; gunicorn's worker timeout is 2 s."""
     done = study(
         "run", "async-http-sync", "--users", "20", "--delay", "300ms", "--worker-timeout", "2",
         *TABLE_ONLY, "--port", "0", "--out", str(tmp_path),
@@ -191,7 +191,7 @@ def test_a_worker_killed_in_cycles_is_counted_per_cycle(tmp_path: Path) -> None:
     assert isinstance(cycles, list)
     assert len(cycles) == 3
     assert cell["worker_restarts"] >= 4  # type: ignore[operator]
-    # each kill resets every open connection: all users but those between two requests
+    # each kill resets every connection: all users except those between two requests
     assert all(USERS - 2 <= cycle["failures"] <= USERS for cycle in cycles)
     assert cell["failures"] == sum(cycle["failures"] for cycle in cycles)
     assert "COUNTS_DISAGREE" not in codes(cell)

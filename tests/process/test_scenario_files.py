@@ -1,4 +1,4 @@
-"""Scenarios from a file of a user's, run for real: one on our app, one on a server of theirs."""
+"""Scenarios from a user's file, run for real: one on the project's app, one on their server."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,7 +52,7 @@ class Orders(BaseHTTPRequestHandler):
         self.wfile.write(b"[]")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Is silent."""
+        """Log nothing."""
 
 
 @pytest.fixture

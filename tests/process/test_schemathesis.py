@@ -1,5 +1,5 @@
-"""What FastAPI's apps say of themselves (OpenAPI), and whether they hold it: schemathesis asks each
-endpoint with good and with bad input, in processes that have all they need."""
+"""The OpenAPI documents of the FastAPI apps, and whether the apps follow them: schemathesis calls
+each endpoint with valid and invalid input, in processes with all that the apps need."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ APPS = {"main": main.app, "users": users.app, "tasks": tasks.app, "contrast": co
 AnyCase = Case[Any]
 MODULES = {app.title: module for module, app in APPS.items()}
 AFFORDED = {"n": (10_000_000, 5000), "mb": (256, 4)}
-"""What is legal, and what all examples together can afford."""
+"""The largest valid values, and the budget of all examples together."""
 
 
 def errors_have_a_detail(_: CheckContext, response: Response, __: AnyCase) -> None:
@@ -45,8 +45,8 @@ CHECKS = [
     unsupported_method,
     errors_have_a_detail,
 ]
-"""Not that all which the document allows is taken: it can say neither what a cursor is, nor that
-250.0 is no integer here, nor that a text has no NUL."""
+"""Without a check that valid input is accepted: the document cannot describe a cursor, or that
+250.0 is not an integer here, or that a text must not contain NUL."""
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +60,20 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 )
 @settings(
     max_examples=15,
-    derandomize=True,  # a red one comes from a change, not from a draw
+    derandomize=True,  # a failure comes from a change, not from a random draw
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 def test_an_endpoint_is_as_its_document_says(case: AnyCase, servers: Servers) -> None:
     spare(case)
     module = MODULES[case.operation.schema.title or ""]
     site = servers.site(module)
-    # Those of app.main answer with text, and say nothing of what they answer.
+    # app.main responds with text, which its document does not describe.
     checks = CHECKS if module == "main" else [*CHECKS, content_type_conformance]
     case.call_and_validate(base_url=f"http://{plan.HOST}:{site.port}", checks=checks)
 
 
 def spare(case: AnyCase) -> None:
-    """Less of the legal work; what is illegal stays."""
+    """Reduce valid work; leave invalid input unchanged."""
     for name, (highest, afforded) in AFFORDED.items():
         asked = str(case.path_parameters.get(name, ""))
         if asked.isdecimal() and 1 <= int(asked) <= highest:

@@ -1,4 +1,4 @@
-"""The scripts as they are typed, and the served stack."""
+"""The scripts as users call them, and the served stack."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.process.support import ROOT, SMALL, cells, only_run, running, study, 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 SHELLS = {
     Path(path).resolve(): shell for shell in ("dash", "sh") if (path := shutil.which(shell))
-}.values()  # on Debian they are one
+}.values()  # on Debian both are the same
 STYLES = ("sync_http", "async_http", "async_http_sync", "sync_json", "async_json")
 
 
@@ -58,7 +58,7 @@ def test_a_script_works_in_the_folder_where_the_user_stands(shell: str, tmp_path
     done = script(shell, str(ROOT / "stress" / "stress_async_http.sh"), *SMALL, "--client",
                   "httpx2", "--port", "0", "--out", "an out", cwd=here)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (cell,) = cells(here / "an out")  # with a blank: arguments are quoted on their way
+    (cell,) = cells(here / "an out")  # with a space: arguments are quoted on the way
     assert cell["scenario"] == "async-http-httpx2"
     assert "no server runs (there is no an out/serve.json)" in done.stderr
     name, _, path = done.stdout.splitlines()[-1].partition(": ")
@@ -72,7 +72,7 @@ def test_a_script_passes_wrong_use_through() -> None:
 
 
 def test_the_script_drives_the_server_that_serves(tmp_path: Path) -> None:
-    """Both the http and the json script fit the same held-up stack."""
+    """Both the http and the json script work with the same running stack."""
     port = free_port()
     out = tmp_path / "out"
     with serving(out, port, "--delay", "50ms"):
@@ -84,13 +84,13 @@ def test_the_script_drives_the_server_that_serves(tmp_path: Path) -> None:
             done = study("run", name, "--served", *options, "--out", str(out))
             assert done.returncode == 0, done.stderr
             assert f"measuring the server that already runs on port {port}" in done.stderr
-        os.kill(note["pids"]["server"], 0)  # it is alive and was not ours to end
+        os.kill(note["pids"]["server"], 0)  # it is alive, and the study must not end it
     runs = sorted(each for each in out.iterdir() if "-serve" not in each.name)
     for directory in runs:
         (cell,) = json.loads((directory / "summary.json").read_text())["cells"]
         assert cell["requests"] > 0
         assert cell["failures"] == 0
-        # the handlers of earlier runs on the same server are not this cell's
+        # handlers of earlier runs on the same server are not counted here
         assert cell["fates"]["app_received"] == cell["fates"]["sent"]
         assert list(directory.glob("cells/*/raw/journals/probe-*.journal"))
 
@@ -107,7 +107,7 @@ def test_a_server_with_other_settings_is_refused_by_name(tmp_path: Path) -> None
     assert done.stderr.count("\n") == 1
     assert again.returncode == 2
     assert "a server already runs on port" in again.stderr
-    assert fresh.returncode == 3  # `study run` wants a fresh server, and ours holds the port
+    assert fresh.returncode == 3  # `study run` starts a fresh server, and the port is taken
     assert f"port {port} is taken by " in fresh.stderr
 
 

@@ -1,4 +1,4 @@
-"""Every system of the source documents, run as its users run it."""
+"""Every system of the source documents, run like its users run it."""
 
 import json
 import os
@@ -26,8 +26,8 @@ OF_EACH_KIND = (
     "users-async-sqlalchemy", "contrast-add-def", "cpu-process", "ping-log-file", "tasks-add-pool",
     "async-file",
 )  # fmt: skip
-"""One of each app, of each database, and of each thing that is made for a cell. What their
-neighbours in the catalogue ask is held by the contract's tests, that it is there by others."""
+"""One scenario per app, per database, and per resource that a cell creates. The contract's tests
+cover the requests of the other scenarios, and other tests cover that they exist."""
 COMPILED = {
     "axum": ("contrast-add-axum", "axum-http-shared"),
     "gin": ("users-gin", "gin-http-shared"),
@@ -62,7 +62,7 @@ def runs_without_a_failure(out: Path, *names: str) -> list[dict[str, Any]]:
 def test_one_of_each_kind_runs_and_fails_nobody(tmp_path: Path) -> None:
     runs_without_a_failure(tmp_path, *OF_EACH_KIND)
     left = [path.name for path in tmp_path.rglob("*") if path.name in ("database", "file.bin")]
-    assert left == []  # the data goes with the cell
+    assert left == []  # the cell's data is deleted
     logs = list(tmp_path.rglob("access.txt"))
     assert logs
     assert "GET /ping" in logs[0].read_text()
@@ -80,12 +80,12 @@ def test_a_compiled_server_runs_in_their_place(tmp_path: Path, kind: str) -> Non
     assert done.returncode == 0, done.stderr
     for cell in cells(tmp_path):
         assert (cell["failures"], cell["unfinished"]) == (0, 0), cell
-        assert cell["pool_total"] is None  # no probe is in it
+        assert cell["pool_total"] is None  # it has no probe
         assert cell["threads_spawned"] >= 1  # type: ignore[operator]
         assert "COUNTS_DISAGREE" not in codes(cell)
         fates: Any = cell["fates"]
         assert fates["app_received"] is None
-        if "http" in str(cell["scenario"]):  # its upstream has an id for each request
+        if "http" in str(cell["scenario"]):  # its upstream gives each request an id
             assert fates["upstream_received"] >= cell["requests"]
             assert (fates["upstream_missing"], fates["upstream_repeated"]) == (0, 0)
 
@@ -101,7 +101,7 @@ def test_without_the_toolchains_the_others_still_run(tmp_path: Path) -> None:
     done = study(
         "run", "users-async-sync", "users-axum", "users-gin", *SHORT, "--out", str(out), env=where
     )
-    if os.geteuid() == 0:  # PostgreSQL needs setpriv then
+    if os.geteuid() == 0:  # then PostgreSQL needs setpriv
         assert done.returncode in (0, 3), done.stderr
     else:
         assert done.returncode == 0, done.stderr
@@ -115,7 +115,7 @@ def test_without_the_toolchains_the_others_still_run(tmp_path: Path) -> None:
 
 @UNTIMED
 def test_a_connection_a_request_breaks_and_a_pool_does_not(tmp_path: Path) -> None:
-    """200 users want 200 of PostgreSQL's 100 places."""
+    """200 users need 200 of PostgreSQL's 100 connections."""
     done = study(
         "run", "tasks-per-request", "tasks-pool", "--users", "200", "--spawn-rate", "200",
         "--duration", "3s", "--no-predict", "--no-report", "--port", "0", "--out", str(tmp_path),
@@ -162,7 +162,7 @@ def test_the_ramp_tells_from_where_on_it_grew_no_more(tmp_path: Path) -> None:
 
 
 def test_an_overload_is_as_long_as_its_test_and_the_formula_says_how_long(tmp_path: Path) -> None:
-    """Two threads serve exactly 20 a second here, of 60 that come, and in order."""
+    """Two threads serve exactly 20 per second, of 60 that arrive, in order."""
     done = study(
         "run", "sync-sleep", "--pool", "2", "--delay", "100ms", "--arrival-rate", "60/s",
         "--duration", "6s",
@@ -190,7 +190,7 @@ def test_another_engine_measures_what_it_can(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     slept, added = cells(tmp_path)
     assert slept["ok_rps"] == pytest.approx(50, rel=0.2)  # 10 users / 200 ms, a wake-up, the edges
-    # never before it has slept; a busy machine wakes late, and far from a second sleep
+    # never before the sleep ends; a busy machine wakes late, but far less than a second
     assert 200 <= slept["median_ms"] < 300  # type: ignore[operator]
     assert added["failures"] == 0
     assert added["rps"] > 100  # type: ignore[operator]  # each of them wrote a row
@@ -203,7 +203,7 @@ def test_another_engine_measures_what_it_can(tmp_path: Path) -> None:
 
 @UNTIMED
 def test_failures_are_failures_with_another_engine_too(tmp_path: Path) -> None:
-    """The upstream's client gives up after a millisecond: each answer is a 504."""
+    """The upstream's client gives up after a millisecond: each response is a 504."""
     if shutil.which("oha") is None:
         pytest.skip("no oha on the PATH")
     done = study(
@@ -242,7 +242,7 @@ def test_a_profile_is_drawn_and_linked(tmp_path: Path) -> None:
 
 @contextmanager
 def a_server_of_the_users(folder: Path) -> Iterator[int]:
-    """As the user would start it, with no probe and nothing of ours around it."""
+    """Started like the user would, without a probe or any other part of the project."""
     from stress.databases import create_sqlite_database
 
     port = find_free_port(0)
@@ -255,7 +255,7 @@ def a_server_of_the_users(folder: Path) -> Iterator[int]:
     try:
         wait_for(lambda: is_answering(port), "the user's own server")
         yield port
-        assert process.get_exit_code() is None  # nobody but us ends it
+        assert process.get_exit_code() is None  # only the test ends it
     finally:
         process.end()
 

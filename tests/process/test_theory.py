@@ -1,4 +1,4 @@
-"""Theory beside real servers: calibrated, written down, and then measured."""
+"""Predictions compared with real servers: calibrated, written down, then measured."""
 
 import json
 import re
@@ -58,8 +58,8 @@ def test_the_same_reports_come_from_the_records(predicted_run: Path) -> None:
 
 @pytest.fixture
 def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first scenario asks for a route that the app does not have: it fails on any machine. A
-    client that gives up after a millisecond is sometimes answered within it."""
+    """The first scenario calls a route that the app does not have: it fails on any machine. A
+    client that gives up after a millisecond sometimes gets its response in time."""
 
     def chosen(_: tuple[str, ...]) -> tuple[Scenario, ...]:
         (plain,) = select_scenarios(("sync-sleep",))
@@ -81,7 +81,7 @@ def test_an_endpoint_that_does_not_answer_is_one_line(capsys: pytest.CaptureFixt
 def test_a_run_goes_on_without_a_prediction(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """That nothing comes of it is a finding too."""
+    """A scenario without a result is a finding too."""
     words = ["run", "sync-sleep", "--users", "5", "--delay", "50ms", "--duration", "2s"]
     assert main([*words, "--out", str(tmp_path), "--port", "0"]) == 0
     said = "study: no prediction: sync-sleep: calibration: /nonesuch returned 404"

@@ -1,5 +1,5 @@
 """Changes that an audit tries without editing the service, under real servers: as many requests as
-must run at once do so."""
+needed run at once."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ from stress.machine import find_free_port
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 
 PARTIES = ThreadPoolExecutor()._max_workers + 2
-"""More than asyncio's default executor has threads."""
+"""More than the threads of asyncio's default executor."""
 SERVICE = """
 import asyncio
 import threading
@@ -65,7 +65,7 @@ GRANIAN = "-m granian --interface asgi main:app --port {port}"
 def try_change(
     words: str, change: dict[str, object], paths: Sequence[str], folder: Path
 ) -> tuple[list[str], TrialReport]:
-    """What is answered, all asked at once, and what the service reports."""
+    """The responses to requests sent all at once, and the service's report."""
     (folder / "main.py").write_text(SERVICE.replace("PARTIES", str(PARTIES)))
     variable = f"ASGI_PROBE_TRIAL={json.dumps(change)}"
     argv = ("env", variable, sys.executable, *words.format(port=find_free_port(0)).split())

@@ -1,4 +1,4 @@
-"""Trials, thresholds and comparison as they are typed, with cells of one second."""
+"""Trials, thresholds and comparison on the command line, with cells of one second."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ REPORTS = ("summary.json", "summary.csv", "summary.md")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A run that has ended: its only run directory, and what it said."""
+    """A finished run: its only run directory, and its output."""
 
     out: Path
     code: int
@@ -46,7 +46,7 @@ def tiny_run(out: Path, *arguments: str) -> Done:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """Two trials of two scenarios, and thresholds that no machine misses."""
+    """Two trials of two scenarios, and thresholds that every machine meets."""
     folder = tmp_path_factory.mktemp("two")
     file = folder / "thresholds.toml"
     file.write_text('[sync-sleep]\nok_median_ms = ["> 40", "< 5000"]\n')
@@ -58,7 +58,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.fixture(scope="module")
 def like(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """One of them again, with a threshold that no machine keeps."""
+    """Repeat one of them, with a threshold that no machine meets."""
     out = tmp_path_factory.mktemp("like")
     return tiny_run(out, "async-sleep", *IMPOSSIBLE, "--json")
 
@@ -96,7 +96,7 @@ def test_under_five_trials_there_is_no_interval_and_a_reason(two: Done) -> None:
 
 def test_a_kept_threshold_is_exit_code_0(two: Done) -> None:
     assert two.code == 0, two.stdout + two.stderr
-    assert two.stdout.count("✓") == 6  # two figures of two scenarios, and two of one in the file
+    assert two.stdout.count("✓") == 6  # two metrics of two scenarios, and two of one in the file
     assert "✗" not in two.stdout
     assert "✓ sync-sleep: failures 0 == 0 (worst of 2 trials: #" in two.stdout
 
@@ -127,14 +127,14 @@ def test_the_report_says_and_ends_as_the_run_did(
     assert done.returncode == before.code
     for report in REPORTS:
         assert (again / report).read_bytes() == (before.run / report).read_bytes()
-    drawn = done.stdout.replace("report.html, ", "")  # the run itself was to draw none
+    drawn = done.stdout.replace("report.html, ", "")  # the run itself drew no report
     assert leave_out_rows(drawn) == leave_out_rows(before.stdout)
     assert drawn.startswith("median [low–high]" if name == "two" else "scenario ")
 
 
 def leave_out_rows(text: str) -> list[str]:
-    """The rows were shown as they ran, and the report begins with the intervals; all else is the
-    same, but for the folder's name."""
+    """The rows appeared during the run, and the report begins with the intervals; everything else
+    is the same, except for the folder's name."""
     parts = text.rpartition("\n")[0].rpartition("\n")[0].split("\n\n")
     return [each for each in parts if not each.startswith("scenario ")]
 

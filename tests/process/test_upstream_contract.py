@@ -61,14 +61,14 @@ class Upstream:
         return until(lambda: stats if holds(stats := self.stats()) else None)
 
     def hold(self, wait_ms: int, request_id: str = "") -> socket.socket:
-        """Send a request and leave its answer unread."""
+        """Send a request and leave its response unread."""
         client = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
         head = f"GET /?waitms={wait_ms} HTTP/1.1\r\nhost: x\r\nx-request-id: {request_id}\r\n\r\n"
         client.sendall(head.encode())
         return client
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[UpstreamStats, float]:
-        """The stats of its last line, and the seconds it took to go."""
+        """The stats in its last line, and the seconds until it ended."""
         began_s = time.monotonic()
         self.process.send_signal(how)
         out, _ = self.process.communicate(timeout=PATIENCE_S)
@@ -94,7 +94,7 @@ def until(look: Callable[[], Found | None]) -> Found:
 
 
 async def ask_at_once(port: int, target: str, count: int) -> list[str]:
-    """The bodies of `count` requests, each on a connection of its own."""
+    """The bodies of `count` responses, each on a connection of its own."""
 
     async def one() -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -120,7 +120,7 @@ def logged(path: Path) -> list[list[str]]:
 
 
 def refused(program: list[str], *options: str) -> tuple[int, str]:
-    """The exit code and the one line of a start that fails."""
+    """The exit code and the single error line of a failed start."""
     done = subprocess.run(
         [*program, *options], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S
     )
@@ -245,7 +245,7 @@ def test_200_waits_at_once(start: Start, tmp_path: Path) -> None:
     assert took_s < 3
     upstream.get("/?waitms=0")
     stats, _ = upstream.stop()
-    # All were held together: the first could not leave before the last had come.
+    # All were in flight at once: the first could not leave before the last had come.
     assert (stats.in_flight_peak, stats.served) == (200, 201)
     late_ms = [float(line[3]) - int(line[2]) for line in logged(path)]
     # None early, which uvloop's timers alone would be. Measured here: 8 ms late at the most.
@@ -337,7 +337,7 @@ def test_it_goes_at_once_with_requests_in_flight(
     ends = [(line[0], line[4]) for line in logged(path)]
     assert ends[0] == ("", "200")
     assert sorted(ends[1:]) == sorted((f"h{number}", "held") for number in range(100))
-    # No half answers: their connections are closed without a byte.
+    # No partial responses: their connections are closed without a byte.
     for client in clients:
         with client:
             assert client.recv(100) == b""
@@ -367,7 +367,7 @@ def test_a_planned_error_waits_too(start: Start, tmp_path: Path) -> None:
     assert float(waited_ms) >= 50
 
 
-# Deviation of one factor, and all the waits that a mean of 20 ms can lead to.
+# Standard deviation as a factor of the mean, and all possible waits for a mean of 20 ms.
 DISTRIBUTIONS = [
     ("uniform", 0.289, range(10, 31)),
     ("lognormal", 0.533, range(401)),

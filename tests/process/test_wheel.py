@@ -1,5 +1,5 @@
-"""Installed as users install it: as a tool that may not be written to, and as a clone whose path
-has a space in it. Both in a clean environment, and used from another folder."""
+"""An installation as users have it: as a read-only tool, and as a clone whose path has a space.
+Both run in a clean environment, from another folder."""
 
 import os
 import re
@@ -24,7 +24,7 @@ NOT_PACKED = re.compile(
     r".*/\.gitignore|.*\.png|docs/sample-run/.*|peers/(README\.md|check\.sh)|stress/stress_\w+\.sh"
     r"|probe/(check\.sh|pyproject\.toml)|study/entry\.py"
 )
-"""Of what is tracked in these folders: what only a clone has a use for, and what has moved."""
+"""Tracked files of these folders that only a clone needs, or that have moved."""
 JUNK = (
     "peers/axum/target/release/axum-peer", "slow_upstream/go/bin/slow-upstream", "app/.env",
     "app/notes.txt", "stress/servers/gunicorn.log", "study/.idea/workspace.xml",
@@ -37,8 +37,8 @@ UV = Path(sys.prefix) / "bin/uv"
 
 
 def run(*command: str, where: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """With a home of its own, and nothing that an environment or a shell may have set for us. What
-    others have built and downloaded is shared; what we build is not."""
+    """An environment with a home of its own and without variables of ours. Downloads and builds of
+    other packages are shared; builds of this project are not."""
     (where / "bin").mkdir(exist_ok=True)
     if not (where / "bin/uv").exists():
         (where / "bin/uv").symlink_to(UV)
@@ -70,7 +70,7 @@ def copy_tracked(target: Path) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where Python keeps what it compiles: not in what is installed, and once for all tests."""
+    """The folder for Python's bytecode: outside the installation, and shared by all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
         yield
@@ -78,7 +78,7 @@ def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what is tracked, and what may lie around it."""
+    """Built from the tracked files only, with other files around them."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     copy_tracked(source)
     for name in JUNK:
@@ -92,7 +92,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tool(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose bin/study is the tool's; the base alone is installed."""
+    """A folder whose bin/study is the tool's; only the base package is installed."""
     folder = tmp_path_factory.mktemp("installed")
     done = run("uv", "tool", "install", f"asyncio-vs-threads @ {wheel.as_uri()}", where=folder)
     assert done.returncode == 0, done.stderr
@@ -101,7 +101,7 @@ def tool(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A folder with names of ours, of which none may be taken."""
+    """A folder that contains modules with the same names as ours; none of them may be imported."""
     for name in ("app", "analysis", "stress", "study", "probe", "asgi_probe"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong one')")
@@ -110,7 +110,7 @@ def elsewhere(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def untouched(tool: Path) -> Iterator[None]:
-    """Read-only; and where we are root, who may write anyway, unchanged nevertheless."""
+    """Read-only; root can write anyway, so for root: unchanged."""
     (package,) = tool.glob("tools/*/lib/python3*/site-packages/asyncio_vs_threads")
     files = [package, *package.rglob("*")]
     for path in files:
@@ -189,7 +189,7 @@ def test_what_lacks_an_extra_names_the_command_that_brings_it(tool: Path, elsewh
 @pytest.mark.skipif(not shutil.which("cargo"), reason="no cargo")
 @pytest.mark.usefixtures("untouched")
 def test_a_peer_is_built_from_the_package(tool: Path, elsewhere: Path) -> None:
-    """Axum takes minutes to compile: in the cache of the checks it is already."""
+    """Axum takes minutes to compile; the cache of the checks already has it."""
     caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     words = ("run", "axum-http-shared", *LOAD)
     done = run(str(tool / "bin/study"), *words, where=elsewhere, XDG_CACHE_HOME=caches)
@@ -198,8 +198,8 @@ def test_a_peer_is_built_from_the_package(tool: Path, elsewhere: Path) -> None:
 
 
 def test_a_clone_with_a_space_in_its_path(elsewhere: Path) -> None:
-    """An interrupted set-up is repaired by the next, two at once wait for each other, and none
-    leaves anything in the temporary folder."""
+    """The next set-up repairs an interrupted one, two at once wait for each other, and none leaves
+    anything in the temporary folder."""
     clone, temporary = elsewhere / "a clone", elsewhere / "temporary"
     temporary.mkdir()
     copy_tracked(clone)

@@ -1,5 +1,5 @@
-"""docs/workshop.md, as written there: every command is run, every edit is made, in a copy of the
-app, and what should happen happens."""
+"""docs/workshop.md as written: every command is run and every edit is made in a copy of the app,
+and the described result happens."""
 
 import re
 import shlex
@@ -25,9 +25,9 @@ TEACHER = (ROOT / "docs" / "workshop-teacher.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:study|git) [^`]+)`")
 FORMS = ("study run", "study sweep", "study workshop --page")
-"""Commands that a sentence only names."""
+"""Commands that a sentence only mentions."""
 LONGEST_S = 90.0
-"""What an exercise may take at the most, by the workshop's own plan."""
+"""Maximum seconds of an exercise, by the workshop's own plan."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(folder: Path, line: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """A line of the text, in the copy."""
+    """Run one command line of the text, in the copy."""
     words = shlex.split(line)
     begun_s = monotonic()
     if words[0] == "study":
@@ -123,7 +123,7 @@ def test_an_exercise_goes_as_written(which: Exercise, copy: Path) -> None:
 def test_a_wrong_edit_gets_pythons_own_error(
     before: str, after: str, error: str, copy: Path
 ) -> None:
-    """Where the endpoint fails, and where the app does not start."""
+    """One edit that makes the endpoint fail, and one that stops the app from starting."""
     path = copy / "app" / "endpoints.py"
     kept = path.read_text()
     head, place, rest = kept.partition('@add("/async/http/sync")')
@@ -141,11 +141,11 @@ def test_a_wrong_edit_gets_pythons_own_error(
 
 
 def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
-    """Those inside of sentences: they name what the exercises run, or answer at once."""
+    """Commands inside sentences: they name what the exercises run, or respond at once."""
     known = {build_command(each) for each in load_exercises()}
     for line in dict.fromkeys(INLINE.findall(" ".join(f"{TEXT} {TEACHER}".split()))):
         if line in known or re.match(r"study workshop \d", line):
-            continue  # run above; that command_of runs the same is a unit test
+            continue  # run above; a unit test checks that command_of runs the same
         if "SCENARIO" in line or line in FORMS:
             continue
         run(copy, line)

@@ -1,4 +1,4 @@
-"""Cells with planted figures, for tests of the answer that a run gives."""
+"""Cells with planted metrics, for tests of a run's answer."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ FAST_PING = BystanderLatency(median_ms=3.0, p99_ms=5.0, failures=0, pings=30, un
 
 
 def get_scenario(name: str) -> Scenario:
-    """Of the catalogue, resolved."""
+    """A scenario of the catalogue, resolved."""
     (found,) = select_scenarios((name,))
     return resolve_scenario(found, MACHINE)
 
@@ -42,7 +42,7 @@ def plant_cell(
     trial: int = 1,
     **figures: object,
 ) -> CellSummary:
-    """With nothing that was full, unless `figures` says so."""
+    """A cell in which no resource was full, unless `figures` says so."""
     known: dict[str, object] = {
         "scenario": scenario.name,
         "trial": trial,
@@ -68,7 +68,7 @@ def plant_cell(
 
 
 def plant_case(scenario: Scenario | str, *rates: float, **figures: object) -> MeasuredScenario:
-    """A trial for each rate, all else alike."""
+    """One trial per rate, everything else equal."""
     found = get_scenario(scenario) if isinstance(scenario, str) else scenario
     errors = figures.pop("errors", ())
     assert isinstance(errors, tuple)

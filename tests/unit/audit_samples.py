@@ -1,4 +1,4 @@
-"""Small records of an audit, for tests of its judgement."""
+"""Small records of an audit, for tests of its findings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ ROUTED: Sequence[Entry] = (
 
 
 def endpoint(function: str, line: int, below: Sequence[Entry] = ()) -> list[Entry]:
-    """The stack of an endpoint of FastAPI."""
+    """The stack of a FastAPI endpoint."""
     return [*below, own(function, line), *ROUTED]
 
 
@@ -71,7 +71,7 @@ class AuditBuilder:
         route: str | None = "/report",
         **columns: object,
     ) -> None:
-        """A stretch, by default a wait; its samples in the middle of equal parts."""
+        """A stretch, by default a wait, with samples in the middle of equal parts."""
         number = len(self.blocks) + 1
         holder = columns.pop("holder_stack", None)
         row: dict[str, object] = {
@@ -140,14 +140,14 @@ def make_table(
 
 
 def find_kind(kind: type[F], evidence: AuditEvidence) -> tuple[F, ...]:
-    """Its findings."""
+    """The findings of one kind."""
     return tuple(each for each in kind.find(evidence).findings if isinstance(each, kind))
 
 
 def save_audit(
     run: RunDir, audit: AuditBuilder, processes: tuple[AttachedProcess, ...] | None = None
 ) -> None:
-    """As the audit does it."""
+    """Save like the audit does."""
     cell = run.open_cell("audit")
     cell.path.mkdir(parents=True)
     inside = RECORD.processes if processes is None else processes

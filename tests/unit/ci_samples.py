@@ -1,4 +1,4 @@
-"""Findings with all kinds of places, as an audit may have them; for tests of what CI reads."""
+"""Findings with all kinds of places, for tests of what CI reads."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from tests.unit.finding_samples import (
 KINDS: Sequence[type[SampleFinding]] = (SampleBlock, SampleDeadlock, SamplePoolWait, SampleKill)
 SCOPE = AuditScope(9, ("/read", "/pay", "/å/{id}"), 60.0, 1)
 HOLDERS = (keep_threads("/pay", 4.0), keep_threads(None, 2.0), keep_threads("/read", 2.0))
-"""The code of one place, for several routes."""
+"""The code of one place, in several routes."""
 names = st.sampled_from([None, "read", "pay", "<lambda>"])
 findings = st.builds(
     lambda kind, **fields: kind(**fields),
@@ -41,7 +41,7 @@ findings = st.builds(
 
 
 def gather(found: Sequence[AuditFinding]) -> AuditFindings:
-    """The worst first, as an audit has them."""
+    """Gather them, the worst first, like an audit."""
     return AuditFindings(findings=sort_findings(found), scope=SCOPE)
 
 

@@ -1,4 +1,4 @@
-"""A service's source as it was when its audit began, for tests of cures."""
+"""A service's source at the start of its audit, for tests of cures."""
 
 import os
 from collections.abc import Sequence
@@ -45,14 +45,14 @@ def build_evidence_in(folder: Path, handovers: Sequence[Row] = ()) -> AuditEvide
 
 
 def check_cure(cure: Cure | str | None, code: str) -> Cure:
-    """The cure, whose rule speaks of the finding."""
+    """Return the cure; its rule must name the finding."""
     assert isinstance(cure, Cure), cure
     assert cure.rule is None or code in RULES[cure.rule].findings
     return cure
 
 
 def apply_cure(file: Path, cure: Cure) -> None:
-    """To the source."""
+    """Apply a cure to the source."""
     lines = file.read_text().splitlines()
     assert cure.line is not None
     begin = cure.line - 1

@@ -1,4 +1,4 @@
-"""Findings of any code, for tests of what is made of them."""
+"""Findings of any code, for tests of code that handles findings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from analysis.findings.waits.trivial_def import TrivialDef
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFinding(AuditFinding):
-    """Finds nothing by itself."""
+    """A kind that finds nothing by itself."""
 
     short: ClassVar[str] = "sample finding"
     clause: ClassVar[str] = "something happens"

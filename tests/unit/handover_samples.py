@@ -1,4 +1,4 @@
-"""Hand-overs to threads, as the probe records them."""
+"""Offloaded calls, as the probe records them."""
 
 import json
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def build_evidence(rows: Sequence[Row], **more: object) -> AuditEvidence:
 
 
 def wait(seconds: float, visit: int = 1, at_s: float = 1.0, **columns: object) -> Row:
-    """A dependency of /quick, that works for 1 ms."""
+    """A dependency of /quick that works for 1 ms."""
     got_s = at_s + seconds
     return make_handover(
         **{

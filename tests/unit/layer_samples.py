@@ -1,4 +1,4 @@
-"""What layers of middleware do to a request, as the probe records it."""
+"""Rows of middleware layers, as the probe records them."""
 
 from tests.unit.audit_samples import FOLDER, PID, SITE
 
@@ -9,8 +9,8 @@ ENDPOINT: Row = {"layer": "endpoint", "kind": "endpoint"}
 
 
 def pass_through(visit: int, at_s: float, *layers: Row) -> list[Row]:
-    """Rows of a request that passes each layer at once and is answered after 10 ms; the outermost
-    first. A layer's own columns replace what follows from that."""
+    """Rows of a request that passes each layer at once and gets its response after 10 ms; the
+    outermost layer first. Given columns of a layer replace the computed ones."""
     rows: list[Row] = []
     for depth, columns in enumerate((*layers, ENDPOINT), start=1):
         answered_s = None if depth > len(layers) else at_s + 0.01

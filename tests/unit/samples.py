@@ -1,4 +1,4 @@
-"""Small records and tables for tests of the judgement."""
+"""Small records and tables for tests of metrics and verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -75,13 +75,13 @@ Sent = tuple[float, float | None, str | None]
 
 
 def healthy() -> list[Sent]:
-    """Two users in turn, each asking again and again for 0.5 s from the ramp's end on; both are
-    answered for the last time in the drain. Little's law holds to the last digit."""
+    """Two users who each send a request every 0.5 s from the ramp's end on; both get their last
+    response in the drain. Little's law holds to the last digit."""
     return [(1.0 + 0.5 * turn, 1.5 + 0.5 * turn, None) for turn in range(23) for _ in range(2)]
 
 
 def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> InMemoryTables:
-    """Each request a row, the users in turn; the app and the upstream saw all of them, if
+    """One row per request, the users in turn; the app and the upstream saw all of them, if
     `seen`."""
     request_id = make_first_id(CELL_NUMBER, 0, 0)
     rows = []

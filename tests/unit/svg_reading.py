@@ -1,4 +1,4 @@
-"""What a picture says of itself: its texts and their places, its panels, its colours."""
+"""Reads a picture: its texts and their places, its panels, its colours."""
 
 import re
 from collections.abc import Iterator
@@ -7,20 +7,20 @@ from functools import cached_property
 from xml.etree import ElementTree
 
 LETTER = 0.45
-"""Of a letter's height is the width of an average one in the usual sans-serif fonts, rather less:
-what overlaps by it does overlap."""
+"""Width of an average letter as a share of its height in common sans-serif fonts, rounded down:
+texts that overlap by it do overlap."""
 MARGIN = 10.0
 CAPITAL, LINE = 0.7, 1.15
-"""Of the font's size: a capital's height, and the distance of two lines."""
+"""Shares of the font size: a capital's height, and the distance of two lines."""
 _TRANSFORM = re.compile(r"(translate|rotate)\(([-\d.e]+)(?:,\s*([-\d.e]+))?\)")
 _PANEL = re.compile(r"\bconcat_\d+_group\b")
 _BEFORE = {"middle": 0.5, "end": 1.0}
-"""How much of a text stands before its place."""
+"""Share of a text's width in front of its position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """In pixels of the picture."""
+    """Places in pixels of the picture."""
 
     words: str
     size: float
@@ -49,7 +49,7 @@ class Picture:
 
     @cached_property
     def texts(self) -> list[Text]:
-        """Those that are not rotated."""
+        """The texts that are not rotated."""
         return list(read_texts(self.root, 0.0, 0.0, ""))
 
     @property
@@ -63,7 +63,7 @@ class Picture:
 
     @property
     def cut_off(self) -> list[str]:
-        """Texts that leave the picture, by more than an estimate of their width may be off."""
+        """Texts that leave the picture by more than the error of their estimated width."""
         low, high = -MARGIN, self.width + MARGIN
         return [each.words for each in self.texts if each.left < low or each.right > high]
 
@@ -86,7 +86,7 @@ class Picture:
 
 
 def is_text(element: ElementTree.Element) -> bool:
-    """Whether it is a text that is shown: of labels that overlap Vega hides one."""
+    """Return True for a visible text: Vega hides one of two overlapping labels."""
     return (
         element.get("opacity") != "0"
         and element.tag.endswith("}text")
@@ -118,7 +118,7 @@ def read_texts(element: ElementTree.Element, left: float, top: float, role: str)
 
 
 def has_marks(panel: ElementTree.Element) -> bool:
-    """Whether there is anything in it but its axes."""
+    """Return True if the panel has more than its axes."""
     groups = [each for each in panel.iter() if "role-mark" in each.get("class", "").split()]
     return any(
         one.get("d") or one.get("x2") or is_text(one) for each in groups for one in each.iter()

@@ -1,4 +1,4 @@
-"""The accept queue: what is recorded of it, and who is blamed for what waits in it."""
+"""The accept queue: its record, and which code is blamed for the connections that wait in it."""
 
 import socket
 import sys
@@ -37,7 +37,7 @@ def test_spans_are_sets_of_moments(one: list[Span], other: list[Span]) -> None:
 
 
 def watch(*waiting: int, backlog: int = 2, overflows: Iterable[int] = ()) -> QueueWatch:
-    """A look each second."""
+    """One sample per second."""
     found = QueueWatch(80)
     counts = list(overflows) or [0] * len(waiting)
     for at_s, (each, count) in enumerate(zip(waiting, counts, strict=True)):
@@ -77,7 +77,7 @@ def test_the_system_says_what_waits_and_how_much_may() -> None:
 def build_audit(
     *queue: QueueStretch, dropped: int = 0, free_pid: bool = False, run_delay_s: float = 0.0
 ) -> AuditEvidence:
-    """The one loop is blocked from 2 to 5 s."""
+    """The only loop is blocked from 2 to 5 s."""
     audit = AuditBuilder()
     stack = endpoint("report", 17, [library("socket", "readinto", 720)])
     audit.block(2.0, 3.0, [stack] * 9, run_delay_s=run_delay_s)

@@ -41,7 +41,7 @@ from study.cli import main
 from study.guide import KEPT, load_records
 
 EXACT = 1e-9
-"""The same formulas, in another order: floats differ in their last digits."""
+"""The same formulas in another order: floats differ in their last digits."""
 KINDS: tuple[Waits, ...] = get_args(Waits)
 ASKED = ("--waits", "network", "--delay", "300ms", "--rate", "200/s", "--workers", "1")
 MACHINE = ("--cpu", "0.6ms", "--cores", "2")
@@ -59,7 +59,7 @@ questions = st.builds(
 
 
 def build_model(question: AdviceQuestion) -> ServerModel:
-    """As `study predict` sees an `async def` that awaits."""
+    """The model that `study predict` uses for an `async def` that awaits."""
     return ServerModel(
         "async def", question.workers, delay_s=question.delay_s, loop_cpu_s=question.cpu_s,
         cores=question.cores, cpu_jitter="exponential",
@@ -67,7 +67,7 @@ def build_model(question: AdviceQuestion) -> ServerModel:
 
 
 def check_against_theory(model: ServerModel, rate: float, highest: float, mean_s: float) -> None:
-    """Throughput and mean, as an open loop of random arrivals has them."""
+    """Throughput and mean of an open loop with random arrivals."""
     crowded = model.scale_cpu_to_rate(rate)
     ceiling = crowded.workers * compute_highest_rps(find_bottleneck(crowded))
     assert highest == pytest.approx(ceiling, rel=EXACT)
@@ -125,7 +125,7 @@ def test_every_load_has_an_answer_that_fits_its_figures(asked: AdviceQuestion) -
     for each in found.ways:
         assert each.served_rps <= each.highest_rps
         assert each.served_rps <= asked.rate
-        if each.mean_s is None:  # beyond capacity, or so near that no formula has it
+        if each.mean_s is None:  # beyond capacity, or too close to it for any formula
             assert asked.rate > 0.5 * each.highest_rps
     if found.write == "either `def` or `async def`":
         assert figures["pool_rps"] > asked.rate
@@ -135,7 +135,7 @@ def test_every_load_has_an_answer_that_fits_its_figures(asked: AdviceQuestion) -
 
 @given(questions)
 def test_what_is_advised_keeps_up(asked: AdviceQuestion) -> None:
-    """With as many workers, threads and machines as the answer says."""
+    """With the number of workers, threads and machines that the answer gives."""
     found, figures = compute_advice(asked), compute_figures(asked)
     known = {each.name: each for each in found.ways}
     if found.write == "`async def`" and asked.waits != "cpu":

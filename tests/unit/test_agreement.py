@@ -1,4 +1,4 @@
-"""Where a measurement of an exercise is not as theory has it, the exercise says why."""
+"""If a measurement of an exercise differs from the model, the exercise says why."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ RATE = get_metric("ok_rps")
 
 
 def build_cell(ok_rps: float | None, **more: float | str | None) -> CellSummary:
-    """Predicted so, and in all else as it is measured."""
+    """A measured cell with this predicted throughput; every other metric is as predicted."""
     return replace(
         MEASURED,
         verdicts=(),
@@ -69,7 +69,7 @@ def test_a_request_that_took_more_cpu_than_known_is_the_cause() -> None:
     assert UNKNOWN_CAUSE not in rate
     assert cause.startswith("In this run a request takes 4.0 ms of CPU under load")
     (rate,) = explain_differences(EXERCISES[0], False, replace(cell, cpu_ms_per_request=1.1))
-    assert rate.endswith(UNKNOWN_CAUSE)  # as much as it differs from run to run
+    assert rate.endswith(UNKNOWN_CAUSE)  # within its variation from run to run
 
 
 def test_where_all_agrees_the_machine_is_no_cause() -> None:

@@ -1,4 +1,4 @@
-"""The finding ANSWER_DELAYED, from records of layers made by hand."""
+"""The finding ANSWER_DELAYED, from handmade records of layers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ def test_layers_that_pass_on_at_once_are_innocent() -> None:
 
 
 def test_one_function_may_be_several_layers() -> None:
-    """Each passes on within 15 ms: together they are no layer that waits."""
+    """Each passes the request on within 15 ms: together they are not a layer that waits."""
     rows = []
     for visit in range(20):
         layer: Row = {"layer": TIMING}
@@ -104,7 +104,7 @@ def test_a_blocked_loop_is_not_the_layers() -> None:
 
 
 def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
-    """Each round takes 20 ms, and a layer that only passes on takes some rounds."""
+    """Each iteration takes 20 ms, and a layer that only passes on needs several."""
     rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.06)]
     ages = [
         {"pid": PID, "at_s": turn / 100, "heartbeat_age_s": 0.015 + 0.0049 * (-1) ** turn}
@@ -115,7 +115,7 @@ def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
 
 
 def test_a_time_in_which_the_probe_could_not_look_is_not_the_layers() -> None:
-    """Another thread has the GIL, and keeps it from the loop too."""
+    """Another thread holds the GIL, and the loop waits for it too."""
     rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.06)]
     looks_s = [turn / 100 for turn in range(1000) if not 0 < turn % 100 <= 8]
     ages = [{"pid": PID, "at_s": at_s, "heartbeat_age_s": 0.005} for at_s in looks_s]
@@ -123,7 +123,7 @@ def test_a_time_in_which_the_probe_could_not_look_is_not_the_layers() -> None:
 
 
 def test_a_layer_that_always_waits_also_waits_while_the_loop_is_late() -> None:
-    """As long as usual: the loop was late meanwhile, and the wait went on."""
+    """The wait is as long as usual: it overlaps with a late loop."""
     rows = [row for visit in range(20) for row in keep_answer(visit + 1, float(visit), 0.3)]
     audit = AuditBuilder()
     for turn in range(10, 20):
@@ -172,7 +172,7 @@ def test_a_layer_that_waits_for_the_whole_body_is_one_too() -> None:
 
 
 def test_the_layer_outside_that_keeps_the_start_is_the_one_that_delays() -> None:
-    """A pure ASGI layer waits in its `send`: whatever is inside waits there too, and its body comes
+    """A pure ASGI layer waits in its `send`: everything inside it waits too, and its body comes
     later."""
     rows = []
     for visit in range(5):
@@ -189,7 +189,7 @@ def test_the_layer_outside_that_keeps_the_start_is_the_one_that_delays() -> None
 
 
 def test_a_late_first_part_of_the_body_is_not_the_layers() -> None:
-    """A layer that compresses keeps the start of the answer until there is a body."""
+    """A layer that compresses holds back the start of the response until there is a body."""
     rows = []
     for visit in range(5):
         late_s = visit + 1.0

@@ -1,5 +1,4 @@
-"""Sweeps, contrasts, searches for the capacity and exercises have a question and an answer of their
-own."""
+"""Sweeps, contrasts, capacity searches and exercises each have their own question and answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -63,7 +62,7 @@ def build_step(base: Scenario, pool: int) -> Scenario:
 def sweep_pools(
     rates: Mapping[int, float], others: Mapping[int, float] | None = None, **figures: object
 ) -> Results:
-    """Of one scenario, or of two."""
+    """A sweep of one scenario, or of two."""
     bases = {BASE: rates} | ({get_scenario("async-http-offload"): others} if others else {})
     scenarios, cells, steps = [], [], []
     for base, known in bases.items():
@@ -146,7 +145,7 @@ def test_a_collapse_says_where_it_begins() -> None:
 
 
 def collapse(base: Scenario) -> Results:
-    """At 1 user already."""
+    """Throughput collapses at 1 user already."""
     scenarios = [
         replace(base, name=f"s.users-{users}", load=replace(base.load, users=users))
         for users in (1, 10)
@@ -265,8 +264,8 @@ def test_what_is_not_compared_over_several_endpoints_is_compared_by_itself() -> 
 def search(
     rates: Mapping[float, bool], errors: tuple[str, ...] = (), failure_ratio: float = 0.0
 ) -> Results:
-    """Steps at these rates, and whether each is sustained; the errors and failures are of the
-    last."""
+    """Steps at these rates, and whether each is sustained; errors and failures belong to the last
+    step."""
     cells = []
     for rate, sustained in rates.items():
         step = replace(

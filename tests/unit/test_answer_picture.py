@@ -1,4 +1,4 @@
-"""The comparison on a report's first screen: what it shows is what was measured, and no more."""
+"""The comparison on a report's first screen shows what was measured, and nothing else."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""An answer says what the records support, and nothing that planted records make false."""
+"""An answer says what the records support, and nothing that planted records contradict."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Counts in the sentences of an answer: of whom they are, and how a sentence says one of a kind."""
+"""Counts in the sentences of an answer: what they count, and the singular."""
 
 from dataclasses import replace
 
@@ -149,7 +149,7 @@ def test_who_serves_nothing_serves_not_the_same_and_is_no_slow_service() -> None
 
 
 def refuse(count: int, median_ms: float | None = 3.0) -> BystanderLatency:
-    """Of 30."""
+    """Refuse so many of 30."""
     return BystanderLatency(
         median_ms=median_ms, p99_ms=None, failures=count, pings=30, unanswered=0
     )

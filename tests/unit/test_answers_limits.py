@@ -1,4 +1,4 @@
-"""What limits a scenario is said as it was measured: each sentence here is of a planted record."""
+"""The limit of a scenario is stated as measured: each sentence comes from a planted record."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def find(kind: type[Statement], *cases: MeasuredScenario) -> tuple[Statement, ..
 
 
 def explain_one(case: MeasuredScenario) -> tuple[str, str | None]:
-    """Why it serves no more, and the rule."""
+    """The reason for the limit, and the rule."""
     (found,) = find(OneScenario, case)
     return found.message.split(": ", 1)[1], found.rule
 

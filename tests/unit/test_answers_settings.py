@@ -1,4 +1,4 @@
-"""What compares, by which setting, and how far it may be believed."""
+"""Comparisons: by which setting, and how far they can be trusted."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def test_a_ratio_to_a_lower_bound_is_one_too() -> None:
 
 
 def build_own(name: str, path: str) -> Scenario:
-    """As of a user's file: a group that the catalogue does not know, and no subject."""
+    """A scenario of a user's file: a group that the catalogue does not know, and no subject."""
     return replace(
         PING, name=name, group="mine", subject="", endpoint=replace(PING.endpoint, path=path)
     )

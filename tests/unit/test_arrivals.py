@@ -33,7 +33,7 @@ def test_poisson_arrivals_have_the_rate_and_only_grow(
     ]
     for own in each:
         assert own == sorted(own)
-        # 2000 gaps know their mean to 2.2 %; five deviations leave one failure in millions
+        # the mean of 2000 gaps is known to 2.2 %; five deviations leave one failure in millions
         assert own[-1] / 2000 == pytest.approx(processes / rate, rel=0.112)
     if processes > 1:
         assert each[0] != each[1]
@@ -50,7 +50,7 @@ def test_pauses_are_drawn_evenly_from_their_range_and_by_the_seed() -> None:
     asked = Load(think_s=0.3, think_spread_s=0.1)
     found = list(islice(generate_pauses(asked, 0, 0, seed=1), 4000))
     assert all(0.2 <= each <= 0.4 for each in found)
-    # 4,000 of a deviation of 0.2 / sqrt(12): the mean is good to 0.0009
+    # 4,000 with a deviation of 0.2 / sqrt(12): the mean is accurate to 0.0009
     assert sum(found) / len(found) == pytest.approx(0.3, abs=0.004)
     assert sum(each < 0.25 for each in found) == pytest.approx(1000, abs=120)
     assert found == list(islice(generate_pauses(asked, 0, 0, seed=1), 4000))

@@ -1,4 +1,4 @@
-"""What an audit makes of a command, of an app's output, and of what its processes show."""
+"""What an audit derives from a command, from an app's output, and from its processes."""
 
 import shlex
 import sys
@@ -176,10 +176,10 @@ def build_report(pid: int, *ports: int) -> ProcessReport:
     ("words", "listeners", "reports", "chosen"),
     [
         ("serve", {5: (80,)}, [build_report(5)], {80}),
-        ("serve", {5: (80, 90)}, [build_report(5, 90)], {90}),  # its hook knows
-        ("serve", {5: (80,), 6: (90,)}, [build_report(6)], {90}),  # its process has it
-        ("serve --port 80", {5: (80, 90)}, [build_report(5)], {80}),  # its words name it
-        ("serve", {5: (80, 90)}, [build_report(5)], {80, 90}),  # nothing tells them apart
+        ("serve", {5: (80, 90)}, [build_report(5, 90)], {90}),  # its hook reports it
+        ("serve", {5: (80,), 6: (90,)}, [build_report(6)], {90}),  # its own process listens there
+        ("serve --port 80", {5: (80, 90)}, [build_report(5)], {80}),  # its command line names it
+        ("serve", {5: (80, 90)}, [build_report(5)], {80, 90}),  # nothing distinguishes them
         ("serve --port 80", {5: (80,), 6: (90,)}, [build_report(6)], {90}),
     ],
 )
@@ -198,7 +198,7 @@ def test_the_port_is_the_asgi_servers(
     ("words", "cure"),
     [
         ("KeyError: 'TOKEN'", "set it before the audit"),
-        ("KeyError: 'token'", ""),  # no variable's name
+        ("KeyError: 'token'", ""),  # not a variable's name
         ("ModuleNotFoundError: No module named 'fastapi'", "--python PATH"),
         ("/usr/bin/python3: No module named uvicorn", "the Python that has uvicorn"),
         ("[Errno 98] ... ('127.0.0.1', 1): address already in use", "another port"),

@@ -1,4 +1,4 @@
-"""--fail-on and --baseline: what fails, what is known already, and the exit code."""
+"""--fail-on and --baseline: what fails, what is already known, and the exit code."""
 
 import json
 import os

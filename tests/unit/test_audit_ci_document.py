@@ -1,4 +1,4 @@
-"""docs/audit-ci.md: its commands are commands, and what it says of exit codes and codes is so."""
+"""docs/audit-ci.md: its commands are valid, and its exit codes and finding codes are right."""
 
 import re
 import shlex

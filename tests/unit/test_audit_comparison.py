@@ -1,4 +1,4 @@
-"""`study compare` of two audits: what is new, gone, worse and better, and what can't be said."""
+"""`study compare` of two audits: new, gone, worse and better findings, and unknown changes."""
 
 import json
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def compare_one(before: Sequence[AuditFinding], after: Sequence[AuditFinding]) -
 
 
 def test_worse_is_a_longer_median_and_a_longer_longest_whatever_the_seconds() -> None:
-    """Seconds grow with the requests of an audit."""
+    """Total seconds grow with the number of an audit's requests."""
     slower = replace(BLOCK, median_ms=100 * CHANGED, longest_ms=120 * CHANGED, line=99)
     assert compare_one([BLOCK], [slower]) == "worse"
     assert compare_one([slower], [BLOCK]) == "better"
@@ -143,7 +143,7 @@ def test_recorded_audits_are_compared_as_text_and_as_json(
     content = json.loads(capsys.readouterr().out)
     gone = next(each for each in content["findings"] if each["change"] == "gone")
     assert (gone["code"], gone["name"], gone["after"]) == ("LOOP_BLOCKED", "export", None)
-    assert gone["before"]["longest_ms"] == pytest.approx(200.0)  # in floats
+    assert gone["before"]["longest_ms"] == pytest.approx(200.0)  # up to float rounding
     assert main(["compare", *paths, "--html", str(tmp_path / "x.html")]) == 2
     assert "--html does not support audits" in capsys.readouterr().err
 

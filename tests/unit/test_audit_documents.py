@@ -1,5 +1,5 @@
-"""What hard documents and hard words on the command line make of an audit's plan: it ends soon, it
-sends what the user typed, and what it advises can be typed."""
+"""An audit's plan for difficult documents and command lines: planning ends soon, sends what the
+user typed, and its advice can be typed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from stress.interruption import Interruption
 HERE = Path(__file__).parent
 SCHEMA = {"type": "string"}
 NEVER: Mapping[str, object] = {"type": "string", "enum": [], "minLength": 9, "maxLength": 1}
-"""Allows no value."""
+"""A schema that allows no value."""
 
 
 def plan(
@@ -130,7 +130,7 @@ class TestWhatIsAdvised:
 
     @pytest.mark.parametrize("base", ["", "//"])
     def test_no_path_is_another_host(self, base: str) -> None:
-        """What a user sends to their service may be a secret."""
+        """A user's request to their service may contain a secret."""
         document = {"paths": {"//other.example/x" if not base else "/x": {"get": {"a": 1}}}}
         assert plan_operations(document, base, frozenset({"GET"}), ()) == ((), ())
 

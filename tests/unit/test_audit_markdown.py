@@ -1,4 +1,4 @@
-"""summary.md of an audit: the answer first, bounded, and nothing from outside is markup."""
+"""summary.md of an audit: the answer first, bounded length, and no markup from outside."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from tests.unit.ci_samples import findings, gather
 from tests.unit.finding_samples import SampleBlock
 
 COMMENT = 65_536
-"""Characters in a comment of a pull request."""
+"""Maximum characters of a pull request's comment."""
 GATE = FindingGate((parse_finding_threshold("error"), parse_finding_threshold("blocked>50ms")))
 
 

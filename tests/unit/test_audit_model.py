@@ -1,4 +1,4 @@
-"""The model of an audit gives what its records say, or predicts nothing."""
+"""The model of an audit reproduces its records, or predicts nothing."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ TOGETHER = Phase("all routes, 20 users", 1.0, 1.0 + USERS * TURNS * BLOCK_S, USE
 
 def build_blocked_service(answer_s: float = BLOCK_S) -> AuditBuilder:
     """One route that blocks the loop for 0.1 s: one user, ten times; then twenty users, who are
-    served one after the other. answer_s: how long that takes together, of each."""
+    served one after the other. answer_s: latency of each request with all users together."""
     audit = AuditBuilder(phases=(ALONE, TOGETHER))
     for number in range(10):
         ask(audit, ALONE, number * BLOCK_S, (number + 1) * BLOCK_S, 0)
@@ -68,7 +68,7 @@ def test_a_blocked_route_is_predicted_as_it_was_and_as_it_would_be() -> None:
 
 
 def test_a_model_that_misses_the_measurement_predicts_nothing() -> None:
-    """Together, requests take twice as long as the block explains."""
+    """With all users together, requests take twice as long as the block explains."""
     predicted = predict(build_blocked_service(2 * BLOCK_S).build()).predicted
     assert predicted is not None
     assert (predicted.before, predicted.after) == ((), ())
@@ -78,7 +78,7 @@ def test_a_model_that_misses_the_measurement_predicts_nothing() -> None:
 
 
 def test_blocks_that_lone_requests_met_unseen_predict_nothing() -> None:
-    """Removing those that were seen would remove a part of the work only."""
+    """Removing the recorded blocks would remove only a part of the work."""
     audit = build_blocked_service()
     short = [{**row, "ended_s": float(str(row["began_s"])) + 0.025} for row in audit.blocks]
     evidence = replace(audit, blocks=short[5:]).build()
@@ -98,8 +98,8 @@ def test_blocks_that_lone_requests_met_unseen_predict_nothing() -> None:
         ("one-blocks-all", None, "wait", (AwaitedTime(BLOCK_S),)),
         ("offload", None, "wait", (ThreadCall("anyio", BLOCK_S, (PID, 1)),)),
         ("cpu", "workers=2", "compute", (ThreadCall(ELSEWHERE, BLOCK_S, (PID, 1)),)),
-        ("cpu", "offload=/report", "compute", None),  # a thread that computes in turns
-        ("offload", None, "gil", None),  # a connection of sqlite3 for each thread
+        ("cpu", "offload=/report", "compute", None),  # a thread that computes with pauses
+        ("offload", None, "gil", None),  # one sqlite3 connection per thread
         (None, None, "wait", None),
     ],
 )

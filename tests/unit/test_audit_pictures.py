@@ -1,4 +1,4 @@
-"""The pictures of an audit's page: which moment they show, and that nothing is drawn elsewhere."""
+"""The pictures of an audit's page: the time that they show, and nothing drawn outside them."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ SLEEP = [library("socket", "readinto")]
 
 
 def build_blocked(victims: int = 3) -> AuditBuilder:
-    """Three blocks of one place and one of another; requests wait out the second."""
+    """Three blocks in one place and one in another; requests wait for the second."""
     audit = AuditBuilder()
     for turn in range(3):
         audit.block(2.0 * turn, 0.25, [endpoint("build", 17, SLEEP)] * 5)
@@ -96,7 +96,7 @@ def test_own_traffic_is_drawn_as_the_app_saw_it() -> None:
 
 
 def build_full_pool() -> AuditEvidence:
-    """One of four threads works for another route than the holder."""
+    """One of four threads works for another route than the holder's."""
     rows = [dict(each, thread_id=place) for place, each in enumerate(fill())]
     rows[3] |= {"route": "/other", "work": "/srv/shop/main.py:70 mend"}
     waits: list[Row] = [wait(2.0, 1), wait(1.0, 2, at_s=2.0), wait(0.5, 3, at_s=2.5)]
@@ -118,7 +118,7 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
 
 
 def test_threads_with_very_many_calls_do_not_make_a_very_large_page() -> None:
-    """Of ten threads with 500 calls each, as many are shown as have 4,000 bars."""
+    """Ten threads with 500 calls each: the picture shows as many as fit into 4,000 bars."""
     rows = [
         dict(each, thread_id=thread % 10, began_s=1.0 + thread / 1e5, granted_s=1.0, ended_s=3.0)
         for thread, each in enumerate(fill(threads=5_000))
@@ -151,7 +151,7 @@ TIMES = st.floats(0.0, 10.0)
 def test_nothing_is_drawn_outside_of_the_picture(
     requests: list[tuple[float, float]], began_s: float, length_s: float
 ) -> None:
-    """Whenever requests begin and end, and wherever the blocks are. Places are rounded to 0.01."""
+    """For any requests, and any place of the blocks. Places are rounded to 0.01."""
     audit = AuditBuilder()
     for turn in range(3):
         audit.block(began_s + turn * length_s, length_s, [endpoint("build", 17, SLEEP)])

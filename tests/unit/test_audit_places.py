@@ -1,4 +1,4 @@
-"""Where an audited folder is in its repository."""
+"""The place of an audited folder in its repository."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an audit plans to ask: what users type, and what an app's OpenAPI document says."""
+"""The requests that an audit plans, from the command line and from the app's OpenAPI document."""
 
 import json
 from collections.abc import Mapping
@@ -119,7 +119,7 @@ class TestWhatUsersType:
         url = "http://service.invalid"
         with pytest.raises(UserError, match=r"service\.invalid is another machine"):
             plan_requests(url, RequestOptions(), Interruption())
-        # no fetch of a document: the name does not exist
+        # no fetch of a document: the host name does not exist
         planned = plan_requests(url, RequestOptions(("GET /a",)), Interruption())
         assert [each.name for each in planned.asks] == ["GET /a"]
 

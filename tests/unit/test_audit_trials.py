@@ -1,4 +1,4 @@
-"""Trials of an audit: what they change, what is made of their rounds, which findings get them."""
+"""Trials of an audit: their changes, the results of their rounds, and their findings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ def test_a_clear_change_has_its_interval_and_what_got_worse() -> None:
     tried = judge_trial(*make_trial(before, after))
     a, b, c = tried.routes
     assert (tried.rounds, tried.worse, tried.reason) == (3, ("/b",), None)
-    # of the nine ratios of 200, 210, 220 to 100, 104, 110 the least and the most
+    # the lowest and the highest of the nine ratios of 200, 210, 220 to 100, 104, 110
     assert (a.low, a.ratio, a.high) == pytest.approx((200 / 110, 210 / 104, 220 / 100), rel=1e-6)
     assert (a.before.p50_ms, a.after.p50_ms) == pytest.approx((210.0, 104.0))
     assert a.before.rps == pytest.approx(20 / 3.0)
@@ -151,7 +151,7 @@ def test_swapped_sides_have_the_inverse_ratio(before: list[float], after: list[f
     (back,) = judge_trial(*make_trial(second, first)).routes
     assert forth.low <= forth.ratio <= forth.high
     inverse = 1 / back.high, 1 / back.ratio, 1 / back.low
-    # times are taken from seconds and back: their last digits go
+    # times are converted to seconds and back, which changes their last digits
     assert (forth.low, forth.ratio, forth.high) == pytest.approx(inverse, rel=1e-6)
 
 

@@ -1,5 +1,5 @@
-"""The finding BACKGROUND_BACKLOG, from records made by hand: a server with so many threads, and
-one that waits for nothing."""
+"""The finding BACKGROUND_BACKLOG, from handmade records: a server with a number of threads, and one
+that waits for nothing."""
 
 import json
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, find_kind, make_
 from tests.unit.layer_samples import Row, pass_through
 
 ENDED_S = 10.0
-"""The recording's end. The route is asked for eight seconds."""
+"""The recording's end. The route is called for eight seconds."""
 ASKED_S = 8.0
 WORK = f"{FOLDER}/mail.py:5 send_mail"
 
 
 def serve(rate: float, work_s: float, threads: int) -> list[tuple[float, float, float]]:
-    """When each request's work was asked for, began and ended: first come, first served."""
+    """Request, start and end of each request's work: first come, first served."""
     free_s = [0.0] * threads
     served = []
     for number in range(round(rate * ASKED_S)):
@@ -84,7 +84,7 @@ def test_the_work_of_threads_has_its_own_line() -> None:
 def test_work_of_which_none_has_ended_is_known_by_its_waits_for_threads() -> None:
     served = serve(rate=25, work_s=30.0, threads=40)
     assert len(judge(build(served, by_threads=True))) == 1
-    assert judge(build(served)) == ()  # it might wait for nothing
+    assert judge(build(served)) == ()  # nothing shows what it waits for
 
 
 def test_a_task_that_the_loop_runs_has_its_own_line() -> None:
@@ -99,17 +99,17 @@ def test_a_task_that_the_loop_runs_has_its_own_line() -> None:
 
 
 def test_work_of_which_three_have_ended_one_after_the_other_waits_for_its_turn() -> None:
-    """Four users: six answers a second, and a worker that takes two seconds."""
+    """Four users: six responses per second, and a worker that needs two seconds."""
     (found,) = judge(build(serve(rate=6, work_s=2.0, threads=1)))
     assert (found.count, found.severity, found.confidence) == (48, "error", "medium")
-    assert judge(build(serve(rate=6, work_s=4.0, threads=1))) == ()  # two say nothing of the order
+    assert judge(build(serve(rate=6, work_s=4.0, threads=1))) == ()  # two show no order
 
 
 @given(seed=st.integers(0, 10_000), long_part=st.floats(0.2, 0.8), rate=st.floats(5, 50))
 def test_short_work_and_long_work_that_wait_for_nothing_are_innocent(
     seed: int, long_part: float, rate: float
 ) -> None:
-    """More and more is unfinished while the long work lasts, which is longer than the recording."""
+    """More and more is unfinished during the long work, which is longer than the recording."""
     draw = Random(seed)
     begins = [number / rate for number in range(round(rate * ASKED_S))]
     ends = [at_s + (30.0 if draw.random() < long_part else 0.1) for at_s in begins]
@@ -118,7 +118,7 @@ def test_short_work_and_long_work_that_wait_for_nothing_are_innocent(
 
 @given(rate=st.floats(5, 100), work_s=st.floats(0.001, 30.0))
 def test_work_that_waits_for_nothing_is_innocent(rate: float, work_s: float) -> None:
-    """However long it lasts: as much begins and ends, once the first has ended."""
+    """For any duration: as much begins as ends, once the first has ended."""
     assert judge(build(serve(rate, work_s, threads=1000))) == ()
 
 
@@ -136,7 +136,7 @@ def test_twice_as_much_as_ends_is_always_found(threads: int, load: float) -> Non
 
 
 def test_work_that_differs_is_no_work_that_grows() -> None:
-    """Of ten that ended the later are longer at the median, but not than the longest before."""
+    """The later ones of ten have a longer median, but none is longer than the longest before."""
     ended_s = [0.1, 0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.2, 0.2, 0.2]
     served = [(each / 10, each / 10, each / 10 + 30) for each in range(80)]
     for place, lasted_s in enumerate(ended_s):
@@ -161,7 +161,7 @@ def test_what_a_middleware_does_after_the_answer_is_no_background_work() -> None
 
 
 def test_work_of_unknown_end_is_unfinished() -> None:
-    """A server that is ended leaves no return of its requests."""
+    """A server that was ended does not record the return of its requests."""
     served = [
         (each, began, 99.0 if asked > 4 else end)
         for each, (asked, began, end) in ((s[0], s) for s in serve(50, 0.5, 10))

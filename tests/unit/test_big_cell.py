@@ -1,4 +1,4 @@
-"""The cell of benchmarks/summarise_rows: a small one, and what was made to judge a big one."""
+"""The cell of benchmarks/summarise_rows, in small, and what it is made for: judging a big one."""
 
 from pathlib import Path
 
@@ -33,13 +33,13 @@ def test_the_naive_way_finds_the_same(cell: CellDir) -> None:
 
 
 def test_memory_and_disk_make_the_same_summary(cell: CellDir, summary: CellSummary) -> None:
-    """Whole tables, or the columns that each figure asks for."""
+    """Whole tables, or only the columns that each metric needs."""
     whole = InMemoryTables(**{name: cell.load_table(name) for name in TABLES})
     assert compute_summary(cell.load_record(), whole) == summary
 
 
 def test_it_is_what_a_healthy_cell_looks_like(summary: CellSummary) -> None:
-    """Only the last request of each user was never answered."""
+    """Only the last request of each user is unanswered."""
     account = summary.fates
     assert account.contradictions == {}
     assert account.sent == ROWS

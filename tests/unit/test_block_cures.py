@@ -27,8 +27,8 @@ def block(
     cpu_s: float = 0.0,
     unseen_s: float = 0.0,
 ) -> AuditFinding:
-    """frames: a piece of the line, and the function; innermost first. Each of ten requests blocks
-    for 0.1 s there."""
+    """frames: text of the line and its function; innermost first. Each of ten requests blocks for
+    0.1 s there."""
     own = [("main", str(file), find_line(file, text), name, 1) for text, name in frames]
     audit = AuditBuilder()
     for number in range(10):
@@ -169,7 +169,7 @@ def test_the_coroutine_that_calls_the_blocking_function_is_edited(tmp_path: Path
 def test_that_the_blocking_file_uses_sqlite_is_said_at_the_line_that_awaits(
     tmp_path: Path,
 ) -> None:
-    """Its connection must know of threads, in whatever file it is made."""
+    """The connection must allow threads, in the file that creates it."""
     awaiting = "async def report(number):\n    await start()\n    text = load(number)\n"
     file = write_app(tmp_path, awaiting)
     store = tmp_path / "store.py"
@@ -201,7 +201,7 @@ def test_the_source_must_be_that_which_ran(tmp_path: Path) -> None:
     file = write_app(tmp_path, text)
     finding = block(file, [("time.sleep", "report")])
     assert get_cure(finding).before
-    os.utime(file)  # written again since
+    os.utime(file)  # the file was changed since
     found = get_cure(block(file, [("time.sleep", "report")]))
     assert (found.before, found.line) == ((), 2)
     assert all(each.lstrip().startswith("#") for each in found.after)
@@ -220,7 +220,7 @@ def test_a_hop_that_costs_more_than_the_block_is_no_cure(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("unseen_s", [0.0, 0.033, 0.06])
 def test_a_computation_goes_where_the_gil_lets_it(unseen_s: float, tmp_path: Path) -> None:
-    """A thread where it releases the GIL; turns in a thread where it passes it on."""
+    """A thread if the call releases the GIL; turns in a thread if it passes the GIL on."""
     file = write_app(tmp_path, ENDPOINT.format(line="return self.render(number)"))
     finding = block(file, [("self.render", "report")], cpu_s=0.1, unseen_s=unseen_s)
     cure = get_cure(finding)
@@ -254,7 +254,7 @@ def test_an_endpoint_that_needs_the_loop_stays_a_coroutine(tmp_path: Path) -> No
     cure = get_cure(block(file, [("load(number)", "report")]))
     assert cure.after == ("    await anyio.to_thread.run_sync(load, number)",)
     assert cure.trial is None
-    own = "call_later(note); load(number)"  # a function of the app's own
+    own = "call_later(note); load(number)"  # a function of the app
     (tmp_path / "own").mkdir()
     file = write_app(tmp_path / "own", ENDPOINT.format(line=own.replace("; ", "\n    ")))
     assert get_cure(block(file, [("load(number)", "report")])).trial == "offload=/report"
@@ -271,7 +271,7 @@ def test_a_function_that_another_one_wraps_stays_a_coroutine(
 
 
 def test_a_library_alone_has_no_line_to_change(tmp_path: Path) -> None:
-    """As where FastAPI encodes an answer: the place is the endpoint's first line."""
+    """Like FastAPI's encoding of a response: the place is the endpoint's first line."""
     file = write_app(tmp_path, ENDPOINT.format(line="return number"))
     audit = AuditBuilder()
     for number in range(10):

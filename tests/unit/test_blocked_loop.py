@@ -54,7 +54,7 @@ def summarize(found: InMemoryTables) -> CellSummary:
 def test_short_blocks_one_after_the_other_are_the_whole_time(
     lasts_s: float, every_s: float
 ) -> None:
-    """An age of the heartbeat above a tenth of a second read 17 % and 0 %."""
+    """Counting heartbeat ages above a tenth of a second gave 17 % and 0 %."""
     summary = summarize(block_for(lasts_s, every_s))
     share = int(WINDOW_S / every_s) * lasts_s / WINDOW_S
     assert summary.loop_blocked_share == pytest.approx(share, rel=0.01)
@@ -93,7 +93,7 @@ def test_a_run_of_an_older_probe_keeps_what_its_samples_say() -> None:
 
 
 def test_a_block_ends_with_the_worker_that_is_killed_in_it() -> None:
-    """And not with the cell: 0.4 s of the last one, which began at 11 s."""
+    """It does not end with the cell: 0.4 s of the last one, which began at 11 s."""
     found = block_for(0.3, 1.0)
     assert found.blocks is not None
     is_last = pl.col("stretch") == pl.col("stretch").max()

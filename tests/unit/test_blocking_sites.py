@@ -38,7 +38,7 @@ def test_a_sample_stands_for_the_time_since_the_one_before_it_in_its_process() -
     worst, other = sites
     assert (worst.route, worst.file, worst.line, worst.function) == ("/a", "app/x.py", 3, "f")
     assert worst.seconds == pytest.approx(0.2)
-    assert worst.longest_ms == pytest.approx(195)  # what is older than a beat of 10 ms
+    assert worst.longest_ms == pytest.approx(195)  # older than a beat of 10 ms
     assert other.seconds == pytest.approx(0.01 + 0.05 + 0.04)
     assert other.longest_ms == pytest.approx(300)
     assert (worst.share, other.share) == pytest.approx((2 / 3, 1 / 3))
@@ -58,7 +58,7 @@ def test_a_loop_that_was_never_blocked_has_no_site() -> None:
 
 
 def make_schema_1(folder: Path) -> Path:
-    """The sample run as the first version of the toolkit left it."""
+    """The sample run, as the first version of the toolkit wrote it."""
     shutil.copytree(SAMPLE, folder)
     summary = folder / "summary.json"
     content = json.loads(summary.read_text())

@@ -1,4 +1,4 @@
-"""With how many requests in flight an endpoint is calibrated."""
+"""The numbers of requests in flight at which an endpoint is calibrated."""
 
 from dataclasses import replace
 from itertools import accumulate
@@ -43,7 +43,7 @@ def test_levels_stay_small_and_come_at_the_runs_rate(
         shorter = shorten_delay(scenario, level)
         assert shorter.delay_s is not None
         assert scenario.delay_s is not None
-        # users / delay, but for a delay of a millisecond, which is the shortest
+        # users / delay, except for a delay of a millisecond, the shortest
         rate = count_in_flight(scenario) / scenario.delay_s
         assert level / shorter.delay_s == pytest.approx(rate) or shorter.delay_s == 0.001
 
@@ -63,7 +63,7 @@ def test_a_blocked_loop_a_compiled_server_and_later_work_have_one_level(name: st
 
 
 def mark(costs_ms: list[float]) -> list[Mark]:
-    """After each half second, in which a hundred were answered that cost so much each."""
+    """After each half second: a hundred responses with this CPU cost each."""
     spent_s = [0.0, *accumulate(0.1 * each for each in costs_ms)]
     return [Mark(0.5 * place, each, 100 * place) for place, each in enumerate(spent_s)]
 

@@ -1,4 +1,4 @@
-"""A calibration that disagrees with itself is refused; what it rests on is said."""
+"""An inconsistent calibration is refused, and the calibration's basis is reported."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ QUIET, SHAKY, WILD = (1.0, 1.02, 1.01, 1.05), (1.0, 1.3, 1.1, 1.2), (1.0, 2.0, 1
 
 
 def test_samples_that_agree_are_a_calibration() -> None:
-    """Levels may differ as they like: that is what they are measured for."""
+    """Levels may differ in any way: they exist to measure that."""
     reject_disagreement(
         [*build_samples(QUIET), *build_samples(SHAKY, 33), *build_samples((9.0,), 99)]
     )
@@ -62,7 +62,7 @@ def test_what_a_prediction_rests_on_is_said() -> None:
 
 
 def test_our_own_work_is_not_that_of_others() -> None:
-    """The machine's clock and ours may be a step of 10 ms apart."""
+    """The machine's clock and this process's may differ by a step of 10 ms."""
     before = mark_machine()
     while mark_machine().own_s - before.own_s < 0.2:
         pass

@@ -43,8 +43,8 @@ CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
 def searched(
     capacity: float, first: float, most_steps: int, lucky: Iterator[bool] | None = None
 ) -> list[SearchStep]:
-    """Of a server that serves its capacity, whatever is offered; `lucky`: whether the next step
-    beyond it passes for sustained nevertheless."""
+    """A server that serves its capacity for any offered rate; `lucky`: the next step above it is
+    still measured as sustained."""
     steps: list[SearchStep] = []
     while (rate := choose_next_rate(steps, first, most_steps)) is not None:
         if rate <= capacity or (lucky is not None and next(lucky)):
@@ -56,7 +56,7 @@ def searched(
 
 @given(st.floats(1, 5000), st.floats(0.3, 3.0))
 def test_the_search_ends_with_the_capacity_in_its_interval(capacity: float, guess: float) -> None:
-    """From a first rate three times off: five steps of 1.3 to get there, and three halvings of
+    """From a first rate that is off by a factor of three: five steps of 1.3, and three halvings of
     the logarithm of 1.3 to 5 %."""
     steps = searched(capacity, first=guess * capacity, most_steps=12)
     found = find_knee(steps)
@@ -76,8 +76,7 @@ def test_it_never_takes_more_steps_than_allowed(capacity: float, guess: float, m
 def test_no_luck_makes_more_of_a_server_than_it_has_served(
     capacity: float, guess: float, luck: list[bool]
 ) -> None:
-    """Whether or not the steps suffice to come back from where the luck has led; and each rate is
-    tried twice at the most."""
+    """Even if the steps do not suffice to correct the luck; each rate is tried at most twice."""
     steps = searched(capacity, guess * capacity, 20, chain(luck, repeat(False)))
     found = find_knee(steps)
     rates = [step.rate for step in steps]
@@ -101,7 +100,7 @@ def test_a_rate_beyond_what_was_served_is_tried_again_and_its_second_answer_coun
     assert choose_next_rate(steps, 42, 4) is None  # no step is left
     confirmed = [*steps, SearchStep(40.6, True)]
     assert find_knee(confirmed).sustained_rps == 39.2  # no more than was served
-    assert choose_next_rate(confirmed, 42, 8) == 42  # or was that step at fault?
+    assert choose_next_rate(confirmed, 42, 8) == 42  # or was that step wrong?
 
 
 def test_an_overloaded_rate_below_what_another_step_served_is_tried_again() -> None:
@@ -109,15 +108,15 @@ def test_an_overloaded_rate_below_what_another_step_served_is_tried_again() -> N
     assert choose_next_rate(steps, 42, 8) == 33.5
     steps.append(SearchStep(33.5, True))
     assert find_knee(steps).sustained_rps == 33.5
-    steps.append(SearchStep(33.5, None))  # a generator at its end takes nothing back
+    steps.append(SearchStep(33.5, None))  # a saturated generator does not change the result
     assert find_knee(steps).sustained_rps == 33.5
 
 
 def test_steps_that_the_generator_could_not_offer_are_not_asked_for_again() -> None:
-    """Between a rate that was sustained and one that was not."""
+    """Between a sustained rate and one that was not."""
     steps = [SearchStep(100, True), SearchStep(130, False, 109), SearchStep(114, None)]
     assert choose_next_rate(steps, 100, 8) == pytest.approx(106.8, abs=0.1)
-    earlier = [SearchStep(80, None), SearchStep(100, True)]  # it could, another time
+    earlier = [SearchStep(80, None), SearchStep(100, True)]  # another time it could
     assert find_knee(earlier).generator_limit is None
 
 
@@ -146,7 +145,7 @@ def share(cell: CellSummary, of: float) -> CellSummary:
 
 
 def sent(cell: CellSummary, requests: int) -> CellSummary:
-    """So many of those due in its window of 10 s."""
+    """This many of the requests due in its window of 10 s."""
     assert cell.open_loop is not None
     loop = replace(cell.open_loop, offered_rps=requests / 10)
     return replace(cell, open_loop=loop, duration_s=10.0)
@@ -163,7 +162,7 @@ def test_what_a_step_says() -> None:
     assert build_search_step(blind).sustained is None
     served = build_search_step(offered(10, overloaded=True)).served_rps
     assert served == 10
-    # turned away, they say nothing of what could be served
+    # refused requests do not show what the server can serve
     assert (
         build_search_step(replace(offered(10, overloaded=True), failure_ratio=0.2)).served_rps
         is None
@@ -176,7 +175,7 @@ def test_what_a_step_says() -> None:
         ("constant", 100, 981, True),
         ("constant", 100, 970, None),  # what was due at the stop was never sent
         ("constant", 2, 19, True),  # one of twenty came just before the window
-        ("poisson", 100, 930, True),  # so few by chance: two deviations
+        ("poisson", 100, 930, True),  # this few by chance: two deviations
     ],
 )
 def test_a_generator_that_sends_less_than_was_due_tells_nothing(
@@ -208,7 +207,7 @@ def test_latencies_at_a_share_that_was_not_sustained_stand_in_brackets() -> None
 
 
 def test_the_lines_give_the_interval_and_the_latencies_below_it() -> None:
-    """A step that happens to be at a share of the knee stands for it."""
+    """A step that happens to be at a share of the knee is used for it."""
     rates = (100.0, 104.0, 50.0, 70.0, 90.0)
     cells = [offered(rate, overloaded=rate > 100, p99_ms=rate) for rate in rates]
     text = "\n".join(render_capacity(cells))
@@ -218,7 +217,7 @@ def test_the_lines_give_the_interval_and_the_latencies_below_it() -> None:
         assert f"{percent} %" in text
         assert rate in text
     assert all(len(line) <= 80 for line in render_capacity(cells))
-    assert render_capacity([CELL]) == []  # a closed loop has no capacity to tell
+    assert render_capacity([CELL]) == []  # a closed loop has no capacity to report
 
 
 @pytest.mark.parametrize(
@@ -263,7 +262,7 @@ def test_a_first_rate_that_no_load_can_have_is_refused_by_its_own_name(
 def search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: float, first: float, steps: int
 ) -> Runner:
-    """Each cell is what a server of that capacity would make of it."""
+    """Each cell has the result of a server with that capacity."""
     (scenario,) = apply_overrides(select_scenarios(("sync-sleep",)), Overrides(arrival_rate=1.0))
     interruption, display = Interruption(), QuietDisplay()
     predictor = Predictor(interruption, display.show_calibration, scenario)
@@ -272,7 +271,7 @@ def search(
     found = Runner(create_run(tmp_path, "search"), {}, runtime, display, predictor)
 
     def run(cell: CellRun, _: Runtime) -> None:
-        cell.directory.path.mkdir(parents=True)  # as run_cell does, which finds no folder twice
+        cell.directory.path.mkdir(parents=True)  # like run_cell, which finds no folder twice
         rate = cell.scenario.load.arrival_rate
         assert rate is not None
         summary = offered(rate, overloaded=rate > capacity)

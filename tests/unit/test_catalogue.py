@@ -1,4 +1,4 @@
-"""A module in the catalogue's folder is found by itself."""
+"""A module in the catalogue's folder is found automatically."""
 
 import sys
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def test_a_new_module_is_listed_by_its_rank_or_else_last(folder: Path) -> None:
 
 
 def test_no_two_modules_have_the_same_rank() -> None:
-    """Their order in `study list` would hang on file names."""
+    """Otherwise their order in `study list` would depend on file names."""
     ranks = [
         getattr(sys.modules[name], "RANK", None)
         for name in sys.modules

@@ -1,4 +1,4 @@
-"""The notes below a run's table in a terminal: nothing is said twice, and nothing is lost."""
+"""The notes below a run's table in a terminal: no repetition, and nothing missing."""
 
 from dataclasses import replace
 from functools import cache
@@ -26,7 +26,7 @@ def load_cell() -> CellSummary:
 
 
 def make_cells(*codes: set[str]) -> list[CellSummary]:
-    """One for each set, whose messages differ between cells."""
+    """One cell per set, whose messages differ between cells."""
     return [
         replace(
             load_cell(),

@@ -1,4 +1,4 @@
-"""Servers that are not ours: what is refused before the load, and what is not claimed of them."""
+"""Servers of the user's: what is refused before the load, and what is not claimed about them."""
 
 import threading
 from collections.abc import Iterator
@@ -145,7 +145,7 @@ def test_of_quick_requests_no_rate_is_said() -> None:
 
 
 def test_what_a_user_alone_waits_for_is_a_delay_unless_the_server_computed() -> None:
-    """Of a server whose style the user has declared."""
+    """The user has declared the server's style."""
     mine = Scenario(
         "mine", "mine", "", "", "", Endpoint("/", "async def"), Server("given"),
         load=Load(users=20), url="http://h:1",

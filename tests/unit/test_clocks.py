@@ -1,4 +1,4 @@
-"""Whatever a network does to the messages, the true offset lies within the uncertainty."""
+"""For any delays of the network, the true offset lies within the uncertainty."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ trips = st.lists(
 )
 offsets = st.floats(-1e5, 1e5)
 drifts = st.floats(-1e-3, 1e-3)
-"""A quartz is off by 1e-5 to 1e-4; one that is being set is corrected by 5e-4 at the most."""
+"""A quartz is off by 1e-5 to 1e-4; while it is adjusted, by at most 5e-4."""
 
 
 def their_clock(our_s: float, offset_s: float, drift: float) -> float:
@@ -70,7 +70,7 @@ def test_a_clock_that_only_differs_is_known_to_the_quickest_trips(
 
 
 def test_a_symmetric_trip_tells_the_offset_exactly() -> None:
-    trip_s = 1 / 128  # a power of two: floats hold these times exactly
+    trip_s = 1 / 128  # a power of two: floats represent these times exactly
     samples = [ClockSample(0, at_s, at_s + trip_s, at_s + trip_s / 2 + 5000.0) for at_s in range(9)]
     (clock,) = estimate_clocks(samples)
     assert clock.compute_offset_s(5003.0) == 5000.0

@@ -92,7 +92,7 @@ def test_each_of_the_environment_is_told_with_both_values(key: str, value: objec
 
 
 def test_a_float_is_shown_as_it_was_typed() -> None:
-    """104 ms, as 104 x 0.001 once made it."""
+    """104 ms, which 104 x 0.001 once changed."""
     manifests = [
         {"scenarios": [{"name": "x", "load": {"think_s": each}}]}
         for each in (0.10400000000000001, 0.2)
@@ -258,7 +258,7 @@ def test_the_answer_in_words(b: tuple[float, ...], said: str) -> None:
 def test_a_p_that_ties_make_approximate_is_marked() -> None:
     few, many = (1.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 4.0, 5.0)
     text = "\n".join(render_lines(compare_runs(trials(*few), trials(*many))))
-    assert "~" not in text  # every way to deal out ten values is gone through
+    assert "~" not in text  # every permutation of ten values is enumerated
     text = "\n".join(render_lines(compare_runs(trials(*few * 2), trials(*many * 2))))
     assert " ~0." in text
     assert "~p: approximate" in text

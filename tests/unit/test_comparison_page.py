@@ -1,4 +1,4 @@
-"""Two runs as a page: what stands in it is what the terminal says."""
+"""Two runs as a page: it says the same as the terminal."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
 
 @pytest.fixture
 def slower(tmp_path: Path) -> Path:
-    """The sample, each answer half a second later."""
+    """The sample, each response half a second later."""
     copy = tmp_path / "slower"
     shutil.copytree(SAMPLE, copy)
     for path in copy.glob("cells/*/requests.parquet"):

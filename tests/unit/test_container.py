@@ -1,4 +1,4 @@
-"""The Dockerfile, parsed: it can't be built where no engine runs."""
+"""The Dockerfile, parsed: it cannot be built without a container engine."""
 
 import json
 import shlex

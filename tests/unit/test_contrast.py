@@ -125,7 +125,7 @@ def test_every_ratio_has_a_category_and_its_inverse_the_opposite_one(ratio: floa
     words = [each for _, each in CATEGORIES]
     bounds = [bound for bound, _ in CATEGORIES]
     if any(math.isclose(ratio, b) or math.isclose(1 / ratio, b) for b in bounds if b):
-        return  # on a bound the two directions differ by rounding
+        return  # at a bound, rounding makes the two directions differ
     there, back = classify_ratio(ratio), classify_ratio(1 / ratio)
     assert there is not None
     assert back is not None
@@ -134,7 +134,7 @@ def test_every_ratio_has_a_category_and_its_inverse_the_opposite_one(ratio: floa
 
 @given(st.lists(st.tuples(rates, rates), min_size=2, max_size=8))
 def test_overall_does_not_depend_on_the_base(pairs: list[tuple[float, float]]) -> None:
-    """Of arithmetic means it would: each side could be 'faster on average' than the other."""
+    """With arithmetic means, each side could be "faster on average" than the other."""
     found = [
         cell
         for n, (a, b) in enumerate(pairs)
@@ -189,7 +189,7 @@ def test_the_tables_fit_and_the_json_is_json() -> None:
 
 
 def test_the_eight_endpoints_stand_on_four_servers_each() -> None:
-    assert len(CONTRAST) == len(EIGHT) * len(OURS) + 1  # and the CPU's in other processes
+    assert len(CONTRAST) == len(EIGHT) * len(OURS) + 1  # and the CPU scenario in other processes
     subjects = {each.subject for each in CONTRAST}
     assert subjects == {
         "GET /", "GET /health", "POST /echo", "GET /echo/test", "GET /db/items", "POST /db/items",
@@ -211,7 +211,7 @@ def test_a_target_has_a_name_and_a_plain_address() -> None:
         "/x?y=1", "http://h:1", "given",
     )  # fmt: skip
     assert scenario.database is None
-    assert scenario.bystander.path == "/"  # what it asks is what it is called
+    assert scenario.bystander.path == "/"  # its name is the path that it requests
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The corpus says of itself what its code shows: nothing here starts a server."""
+"""The corpus's labels match its code; no server starts here."""
 
 from collections import Counter
 

@@ -32,7 +32,7 @@ apps = st.sampled_from(CORPUS)
 
 
 def describe(label: BlockingLabel) -> Report:
-    """What a perfect detector says of it."""
+    """The report of a perfect detector."""
     return Report(
         route=label.route, file=f"corpus/{label.file}",
         line=label.lines[-1] if label.lines else None,
@@ -43,7 +43,7 @@ def describe(label: BlockingLabel) -> Report:
 
 
 def describe_holders(label: BlockingLabel) -> tuple[Holder, ...]:
-    """The right one, and one that keeps less."""
+    """The right holder, and one that holds less."""
     if label.holder is None:
         return ()
     right = Holder(label.holder.route, f"corpus/{label.holder.file}", label.holder.lines[0])

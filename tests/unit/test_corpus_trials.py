@@ -1,4 +1,4 @@
-"""What the benchmark makes of clocks and of other detectors' logs."""
+"""How the benchmark handles clocks and the logs of other detectors."""
 
 import json
 from pathlib import Path

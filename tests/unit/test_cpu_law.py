@@ -1,4 +1,4 @@
-"""The CPU of a request as a function of what is in flight: fitted, and predicted with."""
+"""CPU per request as a function of the requests in flight: fitted, and used in predictions."""
 
 import math
 from dataclasses import replace
@@ -24,14 +24,14 @@ laws = st.builds(
 
 
 def sample(law: CpuLaw, levels: tuple[int, ...] = LEVELS, times: int = 4) -> list[CpuSample]:
-    """As a calibration of a server that follows the law to the letter."""
+    """The calibration of a server that follows the law exactly."""
     return [CpuSample(n, 100, 100.0, law.compute_cpu_s(n)) for n in levels for _ in range(times)]
 
 
 @given(laws, st.integers(1, 5000))
 def test_a_law_is_found_again(law: CpuLaw, in_flight: int) -> None:
     found = fit_cpu_law(sample(law), math.inf)
-    # to the precision of least squares: 1e-6 of what was measured, fifty times further out
+    # to the precision of least squares: 1e-6 of the measurement, fifty times beyond its range
     assert found.compute_cpu_s(in_flight) == pytest.approx(
         law.compute_cpu_s(in_flight), rel=1e-4, abs=1e-7
     )
@@ -43,7 +43,7 @@ def test_a_law_is_found_again(law: CpuLaw, in_flight: int) -> None:
 def test_who_waits_for_a_thread_costs_no_more_than_that(
     law: CpuLaw, threads: int, in_flight: int
 ) -> None:
-    """However many wait: each of them for one thread."""
+    """For any number of waiting requests: each waits for one thread."""
     waiting_s = law.alone_s / 4
     found = fit_cpu_law(sample(replace(law, most=threads, waiting_s=waiting_s)), threads)
     inside_s, all_s = (found.compute_cpu_s(each) for each in (threads, threads + in_flight))
@@ -67,7 +67,7 @@ def test_the_interval_is_around_the_middle(law: CpuLaw, in_flight: float, wide: 
     law = replace(law, largest=5000)
     low, middle, high = (law.deviate(each).compute_cpu_s(in_flight) for each in (-wide, 0.0, wide))
     assert LEAST_SHARE * law.alone_s <= low <= middle <= high
-    # nothing was left open by the calibration: what remains is the machine
+    # the calibration left no uncertainty: the rest is the machine's
     assert high - middle == pytest.approx(wide * MACHINE_SHARE * middle, abs=1e-12)
 
 
@@ -146,7 +146,7 @@ def test_formula_and_simulation_follow_one_law(style: Style) -> None:
     found = compute_prediction(model, load)
     assert found.mean_ms is not None
     assert found.ok_rps is not None
-    # the simulation's median of a full queue is the formula's mean, but for a few percent of chance
+    # the simulation's median of a full queue is the formula's mean within a few percent of chance
     assert found.median_ms == pytest.approx(found.mean_ms, rel=0.05)
     assert found.low is not None
     assert found.high is not None

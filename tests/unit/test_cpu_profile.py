@@ -1,4 +1,4 @@
-"""Whose code CPU per request goes to: laws of the attribution, on stacks made by hand."""
+"""The code that CPU per request belongs to: laws of the attribution, on handmade stacks."""
 
 from collections import Counter
 from pathlib import Path
@@ -48,7 +48,7 @@ def compare(alone: Sampling, load: Sampling) -> CpuGrowth:
 
 
 def sampling(cpu_ms: float, **counts: int) -> Sampling:
-    """Counts by the innermost frame, each called by the endpoint."""
+    """Sample counts by the innermost frame, each called by the endpoint."""
     frames = {"loop": LOOP, "walk": WALK, "idle": IS_IDLE, "parse": PARSE, "own": ENDPOINT}
     callers = {"idle": (LOOP, ENDPOINT, WALK), "own": (LOOP,), "loop": ()}
     return Sampling(
@@ -74,7 +74,7 @@ def test_the_parts_sum_to_the_whole(
 def test_a_slower_machine_is_nobodys_fault(
     found: dict[Stack, int], alone_ms: float, factor: float
 ) -> None:
-    """The same stacks, whatever a request costs: all code grew alike, or none did."""
+    """The same stacks at any cost of a request: all code grew alike, or none did."""
     growth = compare(Sampling(alone_ms, found), Sampling(alone_ms * factor, found))
     assert growth.cause is None
     assert not any(each.is_raised for each in growth.by_library)
@@ -93,7 +93,7 @@ def test_a_cause_has_most_of_the_growth(
 
 
 def test_a_pool_that_is_walked_through_is_named_with_its_function() -> None:
-    """is_idle has most of the samples, walk calls it: what grew passes through walk."""
+    """is_idle has most of the samples and walk calls it: the growth passes through walk."""
     alone = sampling(1.0, own=60, loop=60, parse=60, walk=10, idle=10)
     load = sampling(3.0, own=40, loop=40, parse=40, walk=140, idle=140)
     growth = compare(alone, load)
@@ -115,7 +115,7 @@ def test_the_app_itself_can_be_it() -> None:
 
 
 def test_who_only_calls_it_is_not_it() -> None:
-    """The app's endpoint is on all stacks, and a package whose code is small calls the pool."""
+    """The app's endpoint is on all stacks, and a package with little code calls the pool."""
     alone: dict[Stack, int] = {
         (LOOP, ENDPOINT, PARSE): 100,
         (LOOP, ENDPOINT, PARSE, WALK): 20,
@@ -132,7 +132,7 @@ def test_who_only_calls_it_is_not_it() -> None:
 
 
 def test_what_no_sample_shows_is_in_the_kernels_count() -> None:
-    """97 looks a second, 2 s of CPU: 194 looks at CPU, of which 100 had a stack."""
+    """97 samples per second, 2 s of CPU: 194 samples of CPU, of which 100 had a stack."""
     phase = SampledPhase(lasting_s=5.0, requests=1000, cpu_s=2.0, samples_per_s=97)
     found = add_rest({(ENDPOINT,): 100}, phase)
     assert found == {(ENDPOINT,): 100, (REST,): 94}
@@ -158,7 +158,7 @@ def test_two_that_grew_nearly_alike_are_both_left_in_peace() -> None:
 
 
 def test_what_did_not_grow_has_no_cause() -> None:
-    """Other shares of the same CPU: a throughput that is missed for another reason."""
+    """Other shares of the same CPU: the throughput misses its prediction for another reason."""
     growth = compare(sampling(1.0, own=100, walk=100), sampling(1.1, own=20, walk=180))
     assert growth.cause is None
     assert describe_growth(growth) == (
@@ -267,9 +267,9 @@ def test_functions_of_one_name_have_bars_of_their_own() -> None:
 
 
 def test_what_a_server_uses_when_nobody_asks_is_in_no_request() -> None:
-    """0.03 cores are 0.75 ms of each of forty requests a second, and nearly nothing of 500."""
+    """0.03 cores are 0.75 ms per request at forty requests per second, almost nothing at 500."""
     forty = SampledPhase(lasting_s=5.0, requests=200, cpu_s=0.35, samples_per_s=97)
     many = SampledPhase(lasting_s=5.0, requests=2500, cpu_s=2.65, samples_per_s=97)
     for phase in (forty, many):
         assert compute_cpu_ms(phase, idle_cores=0.03) == pytest.approx(1.0)
-    assert compute_cpu_ms(forty, idle_cores=0.3) == 0.0  # it was busier before anybody asked
+    assert compute_cpu_ms(forty, idle_cores=0.3) == 0.0  # it was busier before the load

@@ -1,4 +1,4 @@
-"""How long a CPU quota stopped a container: both versions of control groups, and the real one."""
+"""How long a CPU quota throttled a container: both versions of control groups, and the real one."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_without_control_groups_it_is_unknown(tmp_path: Path) -> None:
 
 @pytest.fixture
 def hundredth_of_a_core() -> Iterator[Path]:
-    """A group of its own with that quota; its file of members."""
+    """A control group with that quota; its file of members."""
     if V2.is_file():
         group, quota, members = V2.parent, ("cpu.max", "1000 100000"), "cgroup.procs"
     else:
@@ -79,5 +79,5 @@ def hundredth_of_a_core() -> Iterator[Path]:
 def test_a_real_quota_is_seen(hundredth_of_a_core: Path) -> None:
     argv = (sys.executable, "-c", BURN, str(hundredth_of_a_core))
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
-    # 10 ms of CPU take ten periods of 100 ms; on a busy machine it also waits for others
+    # 10 ms of CPU take ten periods of 100 ms, and longer on a busy machine
     assert float(ended.stdout) > 0.1

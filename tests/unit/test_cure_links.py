@@ -1,4 +1,4 @@
-"""The guidance's rules and the audit's findings name each other, and each name is one."""
+"""The guidance's rules and the audit's findings link to each other, and each link has a target."""
 
 import re
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_pages_link_both_ways(code: str) -> None:
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_each_finding_proposes_a_cure_of_its_own(code: str) -> None:
-    """Not what all have in common: that none is known."""
+    """Not the text that says that no cure is known."""
     (kind,) = [each for each in list_findings() if each.code == code and each in CLASSES]
     assert kind.propose_cure is not AuditFinding.propose_cure
 

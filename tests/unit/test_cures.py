@@ -1,4 +1,4 @@
-"""The cures of findings that are no blocked loop."""
+"""The cures of findings other than a blocked loop."""
 
 import ast
 from dataclasses import replace
@@ -41,7 +41,7 @@ THREADS = 4
 
 
 def crowd(calls: int, cpu_s: float = 0.0, **columns: object) -> list[Row]:
-    """So many calls at once for THREADS threads, one second each."""
+    """This many calls at once for THREADS threads, one second each."""
     rows: list[Row] = []
     for number in range(calls):
         begin_s = 1.0 + number // THREADS
@@ -371,7 +371,7 @@ def test_a_limit_of_the_server_is_raised(
     finding = RefusedRequests(severity="error", confidence="high", limit=5)
     cure = check_cure(finding.propose_cure(replace(evidence, record=record)), finding.code)
     assert cure.before == (() if before is None else (before,))
-    assert cure.after[0].endswith("50")  # twice 20 users and the background request's
+    assert cure.after[0].endswith("50")  # twice the 20 users' and the background request's
 
 
 def test_a_full_accept_queue_gets_longer(tmp_path: Path) -> None:

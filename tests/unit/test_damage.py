@@ -1,4 +1,4 @@
-"""A damaged run directory gets one line that names the file."""
+"""A damaged run directory gives one line that names the file."""
 
 import shutil
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_another_schema_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_cell_whose_load_wrk_made_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its rows are missing, and what it told instead is read no more."""
+    """It has no rows, and wrk's own figures are no longer read."""
     copy = tmp_path / "run"
     shutil.copytree(SAMPLE, copy)
     path = copy / CELL / "cell.json"

@@ -1,4 +1,4 @@
-"""The databases of a cell: what goes before their commands, and what is never written down."""
+"""The databases of a cell: the prefix of their commands, and secrets that are never written."""
 
 import os
 import shutil

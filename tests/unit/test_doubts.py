@@ -1,5 +1,5 @@
-"""What the tool says of its own figures is true for whatever was recorded: each false sentence that
-was found, with its whole kind."""
+"""The tool's statements about its own figures are true for any record: each false sentence that was
+found, with its whole kind."""
 
 import re
 from dataclasses import replace
@@ -44,7 +44,7 @@ def find_verdict(cell: CellSummary, code: str) -> VerdictRecord:
 
 
 def starving_beside_a_slow_one() -> CellSummary:
-    """Three of four users get no answer, and one answer took longer than they have waited."""
+    """Three of four users get no response, and one response took longer than they have waited."""
     plain, found = starving()
     slow, later = tables([(-1.0, 11.9, None)], users=1), pl.col("request_id") + 2**21
     added = {
@@ -90,7 +90,7 @@ def test_the_star_stands_exactly_where_the_verdict_warns(
     calm = starved is None and slowest_s is not None and oldest_s <= LONGER * slowest_s
     assert has_starved_users(cell) is ("covers only" in verdict.message or slowest_s is None)
     assert has_starved_users(cell) is not calm
-    assert f"{oldest_s:,.1f} s" in verdict.message  # the reader can judge for themselves
+    assert f"{oldest_s:,.1f} s" in verdict.message  # the readers can judge for themselves
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ BLOCKED = replace(CELL, loop_blocked_share=0.98, blocking_sites=(SITE,))
     ],
 )
 def test_a_cell_wins_nothing_by_serving_few(poor: CellSummary) -> None:
-    """One thread and no failures are easy where next to nobody is served."""
+    """One thread and no failures are easy if almost nothing is served."""
     cells = [
         replace(each, threads_spawned=threads, failure_ratio=failed)
         for each, threads, failed in ((poor, 1, 0.0), (CELL, 41, 0.002), (CELL, 501, 0.3))
@@ -182,7 +182,7 @@ SHARES = st.floats(0.0, 1.0)
 def test_full_cores_are_named_by_what_used_them(
     server: float, load: float, others: float, cores: int
 ) -> None:
-    assume(abs(others - max(server, load)) > 1e-6)  # sums of floats are no referee
+    assume(abs(others - max(server, load)) > 1e-6)  # sums of floats cannot decide this
     rows = machine(server_cpu=server, load_cpu=load, other_cores=others)
     cell = compute_summary(
         replace(record(), cores=cores), with_table(tables(healthy()), machine=rows)
@@ -248,7 +248,7 @@ def test_every_load_that_is_advised_can_be_asked_for(scenario: Scenario) -> None
             )
             assert option in (f"--load-processes {value}", "--engine oha")
             (found,) = apply_overrides((mine,), changed)
-            assert found.load != mine.load  # it is another load than the one that was late
+            assert found.load != mine.load  # another load than the late one
         assert ("--users" in suggest_less_load(load)) is not load.is_open
 
 
@@ -269,7 +269,7 @@ ELSEWHERE = re.compile(r"\b(?:line|row|column|below|above|see there)\b")
     ids=lambda each: each.code,
 )
 def test_advice_can_be_followed_wherever_it_is_read(verdict: Verdict) -> None:
-    """It stands below a terminal's table, in a page, in Markdown and in summary.json."""
+    """It appears below a terminal's table, in a page, in Markdown and in summary.json."""
     assert not ELSEWHERE.search(verdict.advice), verdict.advice
     typed = set(re.findall(r"--[a-z-]+", f"{verdict.message} {verdict.advice}"))
     assert typed <= OPTIONS | {"--profile"}, typed - OPTIONS
@@ -320,7 +320,7 @@ def test_a_short_window_of_seconds_is_not_to_count_more_requests() -> None:
 def test_what_a_longer_window_does_not_change_is_not_advised(
     turn_s: float, window_s: float, cause: str
 ) -> None:
-    """A warm-up has its limit however long the window is."""
+    """A warm-up's limit does not depend on the window."""
     plain = record()
     phases = replace(plain.phases, steady=False, ramp_end_s=1.25, window_end_s=2.0 + window_s)
     cold = replace(plain, phases=phases, turn_s=turn_s if cause == "no warm-up" else None)

@@ -1,5 +1,5 @@
-"""The workshop's exercises: their edits fit the app, their commands are what they say, and what is
-shown is what was guessed, predicted and measured."""
+"""The workshop's exercises: their edits fit the app, their commands are right, and the output has
+the guess, the prediction and the measurement."""
 
 import io
 import re
@@ -80,7 +80,7 @@ def test_the_edit_fits_the_app_and_git_can_apply_it(which: Exercise, tmp_path: P
 
 @every
 def test_the_edit_is_shown_with_its_lines_and_what_stands_around_them(which: Exercise) -> None:
-    """In the terminal all of the diff that git can apply, and where."""
+    """The terminal shows the whole diff, which git can apply, and its place."""
     _, _, *diff = build_diff(which).splitlines()
     shown = render_edit(which).splitlines()
     assert [line for line in shown if line.startswith(f"{which.file}, lines ")] != []
@@ -91,7 +91,7 @@ def test_the_edit_is_shown_with_its_lines_and_what_stands_around_them(which: Exe
 
 @every
 def test_the_edit_names_the_one_place_that_is_meant(which: Exercise) -> None:
-    """What is shown of each place stands at the lines that are named, and only there."""
+    """The shown text of each place is at the lines that are named, and only there."""
     text = (ROOT / which.file).read_text()
     shown = f"{render_edit(which)}\n"
     _, *places = re.split(r"^.*, lines (\d+) to (\d+):\n", shown, flags=re.MULTILINE)
@@ -122,7 +122,7 @@ def test_theory_is_told_of_the_edit(which: Exercise) -> None:
     before, after = build_exercise_scenario(which, False), build_exercise_scenario(which, True)
     assert before.name != after.name
     same = replace(after, name=before.name, subject=before.subject, contender=before.contender)
-    assert (same == before) is (which.number == 5)  # there only the CPU of a request changes
+    assert (same == before) is (which.number == 5)  # there, only the CPU per request changes
 
 
 def test_a_number_that_is_no_exercise_is_refused() -> None:
@@ -144,7 +144,7 @@ def fail_to_start() -> str:
 
 
 def answer_well() -> None:
-    """No error of Python's."""
+    """Python reports no error."""
 
 
 def make(which: Exercise, project: Path) -> None:

@@ -280,7 +280,7 @@ def test_the_lines() -> None:
 def test_a_value_is_never_rounded_over_its_bound(value: float, bound: float) -> None:
     shown = float(near_bound(value, bound).replace(",", ""))
     assert (shown < bound, shown > bound) == (value < bound, value > bound)
-    # four digits: half of the last one is at the most 0.0005 of the value
+    # four digits: half of the last one is at most 0.0005 of the value
     assert abs(shown - value) <= 0.0005 * abs(value)
 
 

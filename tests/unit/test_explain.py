@@ -1,4 +1,4 @@
-"""Which cells are sampled for an explanation, and what is on record where one can't be."""
+"""Which cells are sampled for an explanation, and what is recorded if a cell cannot be sampled."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_what_is_as_predicted_is_not_explained(
 
 @pytest.mark.parametrize("unknown", [predict(None, 1.0), predict(100.0, None)])
 def test_without_a_range_nothing_is_missed(unknown: Prediction) -> None:
-    """A full interpreter is explained all the same."""
+    """A full interpreter is explained nevertheless."""
     condition = choose_condition(unknown)
     assert condition is not None
     assert not condition.is_met(1.0, 0.0)
@@ -79,7 +79,7 @@ def test_a_closed_loop_of_a_python_server_can_be_explained(tmp_path: Path) -> No
 
 @pytest.fixture
 def used_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the server says that it has used, look after look."""
+    """The CPU seconds that the server has used, sample after sample."""
     looks: list[float] = []
     monkeypatch.setattr(explain, "sum_cpu_s", lambda _: looks.pop(0))
     return looks
@@ -88,7 +88,7 @@ def used_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def decide(
     run: CellRun, used_s: list[float], completed: int, window_s: float = 10.0
 ) -> tuple[bool, LoadExplainer]:
-    """A window in which so many were answered and the server used 1 s."""
+    """A window with this many responses, in which the server used 1 s."""
     used_s += [5.0, 6.0]
     write_message(run.directory.raw, LoadProgress(completed=7))
     found = LoadExplainer(run, Stack(0, run.directory.raw, None))

@@ -1,4 +1,4 @@
-"""What an installation lacks, and what has taken another's place, is said before it is measured."""
+"""Missing packages, and packages that replace others, are reported before a measurement."""
 
 import pytest
 import urllib3
@@ -33,7 +33,7 @@ def test_scenarios_of_a_library_that_was_left_out_are_left_out(
 
 
 def test_the_command_leaves_urllib3_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As its own README has it: built from source with a variable set."""
+    """Like its own README: built from source with a variable set."""
     monkeypatch.setattr(extras, "IS_CLONE", False)
     monkeypatch.setattr(extras, "distribution", lambda _: NoReceipt())
     command = extras.build_install_command({"niquests"})

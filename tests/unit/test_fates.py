@@ -85,7 +85,7 @@ def test_without_a_probe_what_the_app_saw_is_not_known_and_the_rest_is_as_before
 
 @given(stories)
 def test_contradictions_are_what_cannot_be(told: list[Story]) -> None:
-    """Against the same rules, said one request at a time."""
+    """Against the same rules, applied to one request at a time."""
     account = account_for_requests(*tables(told), CELL)
     wrong = {
         "vanished": sum(not app and not answered and ended for app, answered, ended, _ in told),

@@ -56,7 +56,7 @@ def test_the_unfinished_raise_the_lower_bound_of_the_median() -> None:
     cell = compute_summary(record(), tables(sent))
     assert cell.unfinished == 2
     assert cell.median_ms == pytest.approx(1000)
-    assert cell.median_lower_bound_ms == pytest.approx(10_000)  # open since 3 s, drain ends at 13
+    assert cell.median_lower_bound_ms == pytest.approx(10_000)  # sent at 3 s, drain ends at 13
 
 
 def test_whole_run_counts_the_ramp_and_not_the_drain() -> None:
@@ -164,7 +164,7 @@ def test_cpu_and_memory_come_from_outside() -> None:
     cell = compute_summary(record(), found)
     # half-second samples of an exact share: only float rounding
     assert cell.cpu_percent_peak == pytest.approx(50)
-    assert cell.cpu_ms_per_request is None  # of one answer nobody knows: the rest is the server's
+    assert cell.cpu_ms_per_request is None  # one response is too few
     many = compute_summary(record(), tables([(3.0, 4.0, None)] * 200))
     assert many.cpu_ms_per_request == pytest.approx(25)  # half a core for 10 s, 200 answers
     assert cell.generator_cpu_percent_peak == pytest.approx(10)
@@ -194,7 +194,7 @@ def test_an_unanswered_ping_is_a_failure_and_counts_with_its_age() -> None:
     )
     seen = compute_summary(record(), found).bystander
     assert (seen.pings, seen.failures, seen.unanswered) == (3, 2, 1)
-    assert seen.median_ms == pytest.approx(10)  # the reset one is in no quantile
+    assert seen.median_ms == pytest.approx(10)  # no quantile contains the reset one
     assert seen.p99_ms == pytest.approx(9000)
 
 

@@ -1,4 +1,4 @@
-"""Which call a line of source names, and when nothing is said."""
+"""The call that a line of source names, and when no call is named."""
 
 from pathlib import Path
 
@@ -36,12 +36,12 @@ EXPECTED: dict[tuple[str, Cause], str | None] = {
     ("collect()", "gc"): "gc.collect",
     ("sorted(", "compute"): "sorted",
     ("connection.execute", "wait"): "connection.execute",
-    ("connection.execute", "compute"): None,  # it may compute anything in that line
-    ("sleep(1)", "compute"): None,  # of the user's own module
+    ("connection.execute", "compute"): None,  # anything in that line may compute
+    ("sleep(1)", "compute"): None,  # from the user's own module
     ("dumps(items)", "compute"): None,  # imported twice
     ("one(two", "wait"): None,  # two calls
     ("items[0]", "wait"): None,  # no name
-    ("list(items)", "compute"): None,  # no builtin here
+    ("list(items)", "compute"): None,  # not a builtin here
 }
 
 

@@ -1,4 +1,4 @@
-"""Stacks that accuse nobody."""
+"""Stacks that accuse no code."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def find_blocks(stack: Sequence[Entry], cpu_s: float = 0.0) -> int:
         ([WRITE[0]], 1),  # the app's own file
         ([library("logging", "emit"), library("uvicorn.protocols.http.h11_impl", "send")], 1),
         ([SSL, library("asgi_probe.made", "note"), library("httpx", "__init__")], 1),
-        ([library("sqlalchemy", "connect"), *WRITE], 1),  # called by the probe, and not its own
+        ([library("sqlalchemy", "connect"), *WRITE], 1),  # called by the probe, not part of it
         ([WAIT, ("threading", f"{STDLIB}/threading.py", 979, "Thread.start", 1)], 0),
         ([WAIT, ("threading", f"{STDLIB}/threading.py", 1090, "Thread.join", 1)], 1),
         ([("subprocess", f"{STDLIB}/subprocess.py", 1900, "Popen._execute_child", 1)], 0),

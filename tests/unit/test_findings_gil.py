@@ -1,4 +1,4 @@
-"""Who kept the GIL, by the CPU of calls in threads: the law, and whose the lines are."""
+"""The thread that held the GIL, by the CPU of calls in threads: the law, and the right lines."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_calls_share_a_stretch_by_their_cpu_and_the_line_is_seen_elsewhere() -> 
 
 
 def test_a_thread_that_computed_after_the_stretch_is_not_accused() -> None:
-    """The watchdog came through late, when another call had already begun."""
+    """The watchdog could only sample late, after another call had begun."""
     audit = AuditBuilder()
     block(audit, 0.4, holder_thread=12, holder_route="/sort", holder_stack=[own("sort", 35)])
     evidence = judge(
@@ -70,7 +70,7 @@ def test_a_thread_that_computed_after_the_stretch_is_not_accused() -> None:
 
 
 def test_a_line_that_the_thread_ran_before_is_not_accused() -> None:
-    """The watchdog saw the thread before the call began, and then no more for the whole block."""
+    """The watchdog saw the thread before the call began, but not during the block."""
     audit = AuditBuilder()
     block(audit, 0.4, holder_thread=11, holder_route="/search", holder_stack=[own("sort", 35)])
     found = list_blocks(judge(audit, ("/search", SEARCH, 11, 1.0, 1.4, 0.4)))
@@ -90,5 +90,5 @@ def test_calls_never_answer_for_more_than_the_stretch(cpu: list[float], length_s
     ]
     found = find_all(judge(audit, *calls))
     seconds = sum(each.seconds or 0.0 for each in found.findings if each.code == "LOOP_BLOCKED")
-    assert seconds <= length_s * 1.000001  # of floating point
+    assert seconds <= length_s * 1.000001  # float rounding
     assert seconds + found.unexplained_s == pytest.approx(length_s)

@@ -1,5 +1,5 @@
-"""Laws of the judgement, on records that Hypothesis makes: seconds add up, nobody innocent is
-accused, and a victim lost no more than it was late."""
+"""Laws of the findings, on records that Hypothesis generates: seconds add up, no innocent code is
+accused, and a victim loses no more than its delay."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ TINY = 1e-9
 
 @st.composite
 def make_clocks(draw: st.DrawFn) -> StretchClocks:
-    """Parts of a stretch, each unknown now and then."""
+    """Parts of a stretch, each of them sometimes unknown."""
     length_s = draw(LENGTHS)
     parts = [draw(st.none() | SHARES.map(lambda share: share * length_s)) for _ in range(6)]
     return StretchClocks(length_s, *parts)
@@ -39,7 +39,7 @@ def make_stack(draw: st.DrawFn) -> list[Entry]:
 
 @st.composite
 def make_audit(draw: st.DrawFn) -> AuditEvidence:
-    """Stretches one after the other on one loop, and requests that overlap them anyhow."""
+    """Consecutive stretches on one loop, and requests that overlap them in any way."""
     audit, now_s = AuditBuilder(), 0.0
     for _ in range(draw(st.integers(0, 12))):
         clocks = draw(make_clocks())
@@ -83,12 +83,12 @@ def test_the_code_is_not_accused_of_what_the_machine_mostly_did(clocks: StretchC
 
 @given(make_clocks(), SHARES)
 def test_more_delay_never_makes_an_accusation(clocks: StretchClocks, share: float) -> None:
-    """Of the same length: what is excused stays so, and the code's part does not grow beyond the
-    CPU that it burnt."""
+    """With the same length: excused time stays excused, and the code's part does not exceed its
+    CPU."""
     less = replace(clocks, run_delay_s=clocks.run_delay_s or 0.0)
     more = replace(less, run_delay_s=(less.run_delay_s or 0.0) + share * clocks.length_s)
     before, after = judge_stretch(less), judge_stretch(more)
-    burnt_s = 2 * (clocks.cpu_s or 0.0)  # half of a computation is enough to be one
+    burnt_s = 2 * (clocks.cpu_s or 0.0)  # half of the computation is enough
     assert after.code_s <= max(before.code_s, burnt_s) + TINY
     if before.cause in EXCUSES and after.cause not in EXCUSES:
         assert (clocks.cpu_s or 0.0) >= BLOCK_S
@@ -130,7 +130,7 @@ def test_each_place_is_one_finding(evidence: AuditEvidence) -> None:
 
 @given(make_audit())
 def test_a_victim_lost_no_more_than_it_was_late(evidence: AuditEvidence) -> None:
-    """In all, over all findings: lateness is above the fastest request of its route at most."""
+    """Over all findings: a request is late by at most its excess over its route's fastest one."""
     lost: dict[str, float] = {}
     for found in find_all(evidence).findings:
         for victim in found.victims or ():
@@ -147,7 +147,7 @@ def test_a_victim_lost_no_more_than_it_was_late(evidence: AuditEvidence) -> None
 
 @given(st.lists(st.tuples(LENGTHS, st.floats(0.51, 1), st.booleans()), max_size=200))
 def test_a_busy_machine_accuses_nobody(delays: Sequence[tuple[float, float, bool]]) -> None:
-    """However often the same innocent line is seen while the loop waits for a processor."""
+    """For any number of samples of the same innocent line while the loop waits for a core."""
     audit = AuditBuilder()
     for place, (length_s, share, is_pause) in enumerate(delays):
         column = "paused_s" if is_pause else "run_delay_s"
@@ -203,7 +203,7 @@ def test_two_lines_with_evidence_are_two_findings() -> None:
 
 
 def test_one_sample_speaks_for_the_time_in_which_the_loop_alone_computed() -> None:
-    """A regular expression on the loop's own thread keeps the GIL: the watchdog sees its end."""
+    """A regular expression on the loop's own thread holds the GIL: the watchdog sees its end."""
     audit = AuditBuilder()
     stack = endpoint("search", 21, [library("re", "match")])
     audit.block(0.0, 1.5, [stack], route="/search", cpu_s=1.49, unseen_s=1.45)
@@ -228,7 +228,7 @@ def test_a_thread_that_keeps_the_gil_is_the_finding_and_its_victim_is_not() -> N
 
 
 def test_threads_that_share_the_gil_are_no_finding() -> None:
-    """Four threads that compute in Python pass it on every 5 ms."""
+    """Four threads that compute in Python switch every 5 ms."""
     audit = AuditBuilder()
     for place in range(50):
         audit.block(
@@ -272,7 +272,7 @@ def test_the_line_of_the_def_is_where_functions_are_entered_and_no_accusation() 
 
 
 def test_a_sample_alone_among_others_is_the_edge_of_what_they_show() -> None:
-    """What runs after a block, in the same handle."""
+    """Code that runs after a block, in the same handle."""
     audit = AuditBuilder()
     edge = [library("starlette.responses", "__call__"), *endpoint("unused", 1)[1:]]
     for place in range(8):
@@ -301,7 +301,7 @@ def test_a_function_that_calls_itself_is_in_the_line_of_the_call() -> None:
 
 
 def test_threads_that_keep_the_gil_in_turn_answer_for_what_each_burnt() -> None:
-    """Of three, one has a third of the time; where its stack was not seen, its route says who."""
+    """One of three has a third of the time; without a stack, its route says which code it is."""
     audit = AuditBuilder()
     for place in range(3):
         holder = [library("re", "match"), own("search", 21)] if place else []
@@ -317,7 +317,7 @@ def test_threads_that_keep_the_gil_in_turn_answer_for_what_each_burnt() -> None:
 
 @given(st.integers(3, 9), st.booleans())
 def test_a_rare_collection_is_not_the_fault_of_who_meets_it(rare: int, is_gc: bool) -> None:
-    """A rare wait of that length is."""
+    """A rare wait of that length is a finding."""
     audit = AuditBuilder()
     for _ in range(1000):
         audit.handle("/ping")

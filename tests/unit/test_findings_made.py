@@ -1,4 +1,4 @@
-"""Findings on what requests make, and on sizes, from records made by hand."""
+"""Findings about objects that requests create, and about sizes, from handmade records."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def test_a_client_of_each_request_is_found_with_its_line_and_its_cpu() -> None:
 
 @given(asked=st.integers(1, 60), made=st.integers(0, 60))
 def test_what_few_requests_make_is_nobodys_fault(asked: int, made: int) -> None:
-    """Made once and kept, or renewed now and then."""
+    """Created once and kept, or renewed from time to time."""
     requests = serve("/quote", asked)
     rows: list[Row] = [make(each, "TLS context", CLIENT, 0.02) for each in requests[:made]]
     count = min(asked, made)
@@ -135,7 +135,7 @@ def test_a_connection_of_each_request_is_found_with_its_line_and_how_long_it_tak
 
 @given(size=st.integers(1, 40), later=st.integers(0, 40))
 def test_a_pool_that_grows_while_it_is_asked_is_nobodys_fault(size: int, later: int) -> None:
-    """So many are asked at once, and each makes the connection that all share from then on."""
+    """That many arrive at once, and each creates a connection that all share from then on."""
     first: list[Row] = [
         {**each, "arrived_s": 0.0, "returned_s": 1.0} for each in serve("/order", size)
     ]
@@ -199,7 +199,7 @@ def test_threads_that_the_shutdown_ends_are_growth() -> None:
 
 
 def test_requests_that_have_not_made_their_thread_yet_are_no_sign_of_an_end() -> None:
-    """Each makes it at its end, 3 s after it came: the last third of the arrivals are too young."""
+    """Each starts it at its end, 3 s after arrival: the last third of them are too young."""
     requests = [
         {**each, "returned_s": float(str(each["arrived_s"])) + 3.0} for each in serve("/watch", 60)
     ]

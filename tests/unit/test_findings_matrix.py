@@ -1,4 +1,4 @@
-"""Who lost time to whom: nobody loses more than it was late, and nothing is counted twice."""
+"""Which code cost which route time: none loses more than its delay, and nothing counts twice."""
 
 import json
 from collections import defaultdict
@@ -59,7 +59,7 @@ class DelayedAudit:
         queue: str = "anyio",
         line: int = 20,
     ) -> None:
-        """took_s: None where it never gets a thread."""
+        """took_s: None if it never gets a thread."""
         granted_s = None if took_s is None else began_s + took_s
         self.handovers.append({
             "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": queue,
@@ -70,7 +70,7 @@ class DelayedAudit:
         self.requests[visit - 1][2].append((began_s, 1e9 if granted_s is None else granted_s))
 
     def use(self, visit: int, began_s: float, took_s: float) -> None:
-        """A token of anyio's, that was free at once."""
+        """A token of anyio's that was free at once."""
         route = self.requests[visit - 1][0]
         self.handovers.append({
             "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": "anyio",
@@ -80,7 +80,7 @@ class DelayedAudit:
         })  # fmt: skip
 
     def keep(self, visit: int, began_s: float, took_s: float) -> None:
-        """A middleware keeps the start of the answer."""
+        """A middleware holds back the start of the response."""
         route, _, spans = self.requests[visit - 1]
         late_s = began_s + took_s
         outer = {
@@ -115,7 +115,7 @@ def measure_union(spans: Sequence[Span], within: Span) -> float:
 
 
 HALVES = st.integers(0, 10).map(lambda half: half / 2)
-"""Moments that meet each other often."""
+"""Times that often coincide."""
 
 
 @st.composite
@@ -153,7 +153,7 @@ HOLDERS = st.lists(
 
 @st.composite
 def make_findings(draw: st.DrawFn) -> list[AuditFinding]:
-    """Every place has one for each kind of queue, and some have others."""
+    """Every place has one finding per kind of queue, and some have others."""
     kinds = SamplePoolWait, SampleExecutorWait, SampleDeadlock, SamplePins
     every = st.tuples(st.sampled_from(kinds), st.sampled_from(ROUTES), st.integers(20, 21))
     usual = [(kind, route, line) for kind in kinds[:2] for route in ROUTES for line in (20, 21)]
@@ -199,9 +199,9 @@ def sum_column(matrix: HarmMatrix, route: str) -> float:
 
 
 def measure_most(made: DelayedAudit, evidence: AuditEvidence, route: str) -> float:
-    """What requests of the route can have lost: not more than they are later than the fastest of
-    the route without its own delays, and nothing outside of blocks and delays, where several are at
-    once only once."""
+    """The most that requests of the route can have lost: not more than their delay compared with
+    the route's fastest request without its own delays, and only time in blocks and delays, where
+    overlapping times count once."""
     blocks = [(each.began_s, each.ended_s) for each in evidence.stretches]
     mine = [each for each in made.requests if each[0] == route]
     answered = {row["request_id"] for row in made.audit.asked if row["ended_s"] is not None}
@@ -246,7 +246,7 @@ def test_no_route_lost_more_than_it_was_late_and_a_row_is_what_the_culprit_took(
 def test_over_all_findings_of_an_audit_nobody_lost_more_than_it_was_late(
     made: DelayedAudit, uses: list[tuple[float, float]]
 ) -> None:
-    """Here the waits, their holders and the middleware are found by the findings themselves."""
+    """Here the findings themselves find the waits, their holders and the middleware."""
     for began_s, took_s in uses:
         made.use(made.ask("/slow", began_s, took_s), began_s, took_s)
     evidence = made.build()
@@ -293,7 +293,7 @@ def test_where_the_loop_was_blocked_meanwhile_the_block_counts() -> None:
 
 
 def test_a_request_that_was_not_late_lost_nothing() -> None:
-    """A background task waits after the answer; a wait behind other work costs nothing."""
+    """A background task waits after the response; a wait behind other work costs nothing."""
     made = DelayedAudit()
     made.ask("/fast", 0.0, 2.0)
     visit = made.ask("/fast", 3.0, 2.0)
@@ -376,7 +376,7 @@ def test_a_middleware_that_keeps_answers_takes_from_every_route() -> None:
 
 
 def test_of_the_users_own_traffic_the_app_says_who_was_late() -> None:
-    """A websocket is no request that waits for its answer."""
+    """A WebSocket is not a request that waits for its response."""
     made = DelayedAudit()
     for visit, (arrived_s, sent_s) in enumerate([(0.0, 0.1), (1.0, 3.1)], start=1):
         made.audit.handle("/fast", visit=visit, arrived_s=arrived_s, sent_s=sent_s)

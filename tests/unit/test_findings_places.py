@@ -1,5 +1,5 @@
-"""Where a stack is: stacks that Starlette and FastAPI make, as installed, and what is read of
-them."""
+"""The place of a stack: stacks made by the installed Starlette and FastAPI, and how they are
+read."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ SEEN: dict[str, Stack] = {}
 
 
 def capture(name: str) -> None:
-    """The stack of what calls this, as the probe keeps one."""
+    """The caller's stack, in the probe's format."""
     frames, frame = [], sys._getframe(1)
     while frame is not None:
         code, module = frame.f_code, str(frame.f_globals.get("__name__"))
@@ -43,7 +43,7 @@ def capture(name: str) -> None:
 
 
 def capture_name(name: str, value: str) -> str:
-    """As a lambda's body; it leaves itself out."""
+    """Used as a lambda's body; it leaves itself out."""
     capture(name)
     SEEN[name] = SEEN[name][1:]
     return value
@@ -264,7 +264,7 @@ EXPECTED = {
     "lambda": ("sort_names", "endpoint"),
     "render-in-endpoint": ("render", "endpoint"),
 }
-"""Function and phase of what called `capture`."""
+"""Function and phase of the code that called `capture`."""
 ROUTES = (
     "/price", "/rendered", "/quota", "/crash", "/background", "/stream", "/lines", "/order",
     "/plain", "/children", "/lambda",
@@ -272,7 +272,7 @@ ROUTES = (
 
 
 async def ask(path: str, kind: str = "http") -> None:
-    """As a server does it; what comes back is of no interest."""
+    """Like a server does; the response does not matter."""
     received: list[Message] = [
         {"type": "http.request", "body": b"", "more_body": False}
         if kind == "http"
@@ -337,8 +337,8 @@ def test_the_frames_of_the_framework_say_the_phase(name: str, seen: dict[str, St
 
 
 def test_what_runs_the_loop_is_no_part_of_a_stack() -> None:
-    """uvloop's own functions are not in Python: a callback's stack goes on with the server's start
-    and the user's main."""
+    """uvloop's own functions are not in Python: a callback's stack continues with the server's
+    start and the user's main."""
     audit = AuditBuilder()
     audit.handle("/x", endpoint=f"{FOLDER}/main.py:3 answer")
     finder = PlaceFinder(FOLDER, audit.build().endpoints)
@@ -361,7 +361,7 @@ def test_a_websocket_says_its_route_by_its_endpoint(seen: dict[str, Stack]) -> N
 
 
 def test_a_class_that_serves_a_websocket_is_known_by_its_route() -> None:
-    """Starlette's WebSocketEndpoint: the handlers name no function of it."""
+    """Starlette's WebSocketEndpoint: its handlers do not name a function of it."""
     audit = AuditBuilder()
     audit.handle("/feed", endpoint=None, protocol="websocket")
     finder = PlaceFinder(FOLDER, audit.build().endpoints)

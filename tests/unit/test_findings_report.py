@@ -1,4 +1,4 @@
-"""What people read of an audit: the terminal, the page, the latencies by route, two audits."""
+"""The texts of an audit: the terminal, the page, the latencies by route, two audits."""
 
 import re
 from dataclasses import replace
@@ -280,7 +280,7 @@ def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
-    """Five findings of one change have one prediction; a trial of no finding is shown, too."""
+    """Five findings with one change have one prediction; a trial without a finding is shown."""
     run = create_run(tmp_path, "audit")
     save_audit(run, build_busy_audit())
     before, after = RouteLevel("/<read>", 1.0, 500.0, 900.0), RouteLevel("/<read>", 9.0, 2.0, 3.0)
@@ -395,7 +395,7 @@ def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_path_that_the_app_knows_as_a_template_is_that_route(tmp_path: Path) -> None:
-    """Else a blocking route's own requests would be its victims."""
+    """Otherwise a blocking route's own requests would be its victims."""
     run, audit = create_run(tmp_path, "audit"), AuditBuilder()
     for turn in range(4):
         audit.block(float(turn), 0.2, [endpoint("get", 17)] * 4, route="/items/{id}")

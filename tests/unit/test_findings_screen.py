@@ -1,4 +1,4 @@
-"""The terminal of an audit: one screen, with what matters most on it."""
+"""An audit in the terminal: one screen, with the most important findings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -153,7 +153,7 @@ def build_many_routes(routes: int, phases: tuple[Phase, ...]) -> AuditBuilder:
 def test_long_names_never_make_a_line_longer_than_a_terminal(
     file: int, route: int, verbose: bool
 ) -> None:
-    """The begin and the end of a name are what tells it from others."""
+    """The start and the end of a name distinguish it from others."""
     sample = SampleFinding(
         severity="error", confidence="high", file=f"{'a' * file}.py", line=7, function="pay",
         route=f"/{'b' * route}", seconds=1.0, cure=CURE,

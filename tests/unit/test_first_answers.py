@@ -1,4 +1,4 @@
-"""What an audit says of the first answer of each request."""
+"""How an audit judges the first response to each request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A disk that is full while an audit saves, or was while it recorded."""
+"""A full disk while an audit saves, or during its recording."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_pa
 def test_a_probe_that_stopped_within_the_load_is_said(
     until_s: float, gone_s: float | None, silent_s: float | None
 ) -> None:
-    """The load is over at 10 s; one that never wrote within it was there before, and is gone."""
+    """The load ends at 10 s; a probe that wrote nothing during it belongs to an ended process."""
     evidence = AuditBuilder().build()
     ends = () if gone_s is None else (WorkerEnd(PID, gone_s),)
     rows = [{"pid": PID, "at_s": at_s, "heartbeat_age_s": 0.0} for at_s in (-2.0, until_s)]

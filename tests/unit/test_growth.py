@@ -1,4 +1,4 @@
-"""From how many users on the throughput grows no more."""
+"""The number of users from which throughput no longer grows."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ RPS_OF_ONE = 100.0
 
 
 def ramped(users: int) -> CellRecord:
-    """A user a second, from t0 on."""
+    """One more user per second, from t0 on."""
     base = record()
     load = Load(users=users, spawn_rate=1.0)
     scenario = replace(base.scenario, load=load)
@@ -23,7 +23,7 @@ def ramped(users: int) -> CellRecord:
 
 
 def answers(rates: list[float]) -> pl.DataFrame:
-    """Evenly through each second, and none of them failed."""
+    """Evenly spread over each second, without failures."""
     ended = [n + (k + 0.5) / rate for n, rate in enumerate(rates) for k in range(round(rate))]
     return pl.DataFrame({"ended_s": ended, "error": [None] * len(ended)}).with_columns(
         pl.col("error").cast(pl.String)
@@ -47,7 +47,7 @@ def test_what_grows_to_the_end_is_not_saturated() -> None:
 
 
 def test_a_ramp_too_quick_to_tell_tells_nothing() -> None:
-    few = [10.0] * 10  # below 30 answers a level
+    few = [10.0] * 10  # below 30 responses per level
     assert measure_ramp_growth(ramped(10), answers(few), 10.0) is None
     assert measure_ramp_growth(ramped(3), answers([100.0] * 3), 100.0) is None
     assert measure_ramp_growth(ramped(10), answers([100.0] * 10), None) is None

@@ -1,4 +1,4 @@
-"""The guidance: its sentences can fail, and rest on runs that there are."""
+"""The guidance: its sentences can fail, and they rest on existing runs."""
 
 import json
 import math
@@ -98,7 +98,7 @@ def test_bounds_are_said_in_words() -> None:
 
 
 def cells_of(command: str, monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
-    """Of the run that a command would make."""
+    """Cells of the run that a command would make."""
     taken = list[Scenario]()
 
     def take(scenarios: Sequence[Scenario], *_: RunOptions | None) -> int:
@@ -215,7 +215,7 @@ def test_of_the_rules_some_can_be_chosen() -> None:
 
 @pytest.fixture
 def copies(tmp_path: Path) -> Path:
-    """The recorded runs, to be spoilt."""
+    """Copies of the recorded runs, for edits."""
     shutil.copytree(KEPT, tmp_path / "runs")
     return tmp_path / "runs"
 

@@ -19,7 +19,7 @@ def load_journal(*rows: tuple[int, float, float], process: int = 0) -> Journal:
     writer.write(
         "r",
         [
-            (0, key, start, start, end, 200 if end == end else 0, None, 4)  # NaN: not ended
+            (0, key, start, start, end, 200 if end == end else 0, None, 4)  # NaN: no end
             for key, start, end in rows
         ],
     )

@@ -1,4 +1,4 @@
-"""Coverage is counted over every order that can happen, not simulated: they must agree."""
+"""The coverage is counted over every possible order, not simulated: it must equal the claim."""
 
 import math
 from itertools import combinations, pairwise, product
@@ -46,8 +46,8 @@ def test_an_even_number_has_its_median_between_the_middle_two() -> None:
 
 @pytest.mark.parametrize("trials", range(5, 13))
 def test_the_coverage_is_what_every_pattern_of_signs_says(trials: int) -> None:
-    """Round a median of 0 each of n values is above or below with even chances, whatever its
-    size: among the 2^n patterns, the interval must hold 0 in exactly the share that it claims."""
+    """Around a median of 0 each of n values is above or below with equal probability: among the 2^n
+    patterns, the interval must contain 0 in exactly the share that it claims."""
     holds, claimed = 0, set()
     for signs in product((-1.0, 1.0), repeat=trials):
         found = compute_median_interval([sign * size for size, sign in enumerate(signs, start=1)])
@@ -146,8 +146,8 @@ def test_the_orders_are_counted_as_if_each_were_laid_out(base: int, other: int) 
 
 @pytest.mark.parametrize(("base", "other"), [(4, 4), (5, 5), (3, 6), (6, 3), (4, 7)])
 def test_two_samples_of_one_kind_are_told_apart_as_rarely_as_said(base: int, other: int) -> None:
-    """Every way to deal the ranks is equally likely if nothing differs: 1 must be held in exactly
-    the share of them that the interval claims."""
+    """All permutations of the ranks are equally likely if nothing differs: the interval must
+    contain 1 in exactly the share of them that it claims."""
     values = [float(rank) for rank in range(1, base + other + 1)]
     holds, claimed, dealt = 0, set(), 0
     for mine in combinations(values, other):
@@ -206,8 +206,7 @@ def test_a_factor_on_one_side_is_a_factor_on_the_ratio(
 
 @given(samples, samples)
 def test_ties_never_make_a_difference_surer(base: list[float], other: list[float]) -> None:
-    """Rounding brings ties about: what is called different then was so with the ties undone
-    in either direction."""
+    """Rounding creates ties: a reported difference must exist with the ties broken either way."""
     rounded = [float(round(value, -4)) for value in base], [float(round(v, -4)) for v in other]
     found = compute_ratio_interval(*rounded)
     for nudge in (-1.0, 1.0):
@@ -234,7 +233,7 @@ def test_three_against_three_say_nothing_however_far_apart() -> None:
 def test_no_p_is_smaller_than_the_ways_to_deal_the_values_out_allow(
     base: list[float], other: list[float]
 ) -> None:
-    """The normal approximation says 0.047 of 3 v 3 with ties, where 0.1 is the least there is."""
+    """The normal approximation gives 0.047 for 3 v 3 with ties; the smallest possible p is 0.1."""
     p, exact = compute_rank_test(base, other)
     assert exact
     assert p >= 1 / math.comb(len(base) + len(other), len(base)) - ROUNDING
@@ -288,7 +287,7 @@ def test_lopsided_beyond_what_is_counted_has_no_negative_rank() -> None:
 
 
 def test_more_values_make_it_narrower() -> None:
-    """Of one kind spread over 1 to 2: the interval must shrink as the square root says."""
+    """One kind of values spread over 1 to 2: the interval must shrink like the square root."""
     widths = []
     for size in (5, 20, 45):
         values = [1 + (place + 0.5) / size for place in range(size)]

@@ -1,4 +1,4 @@
-"""Who was where: what may overlap and what may not."""
+"""The thread and event-loop timeline: which bars may overlap and which must not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,7 +43,7 @@ def handlers(visits: list[Visit], first: int = 0) -> pl.DataFrame:
 
 
 def probe(silences: Sequence[tuple[float, float]] = ()) -> pl.DataFrame:
-    """A beat every 10 ms but in the silences, each sampled every 10 ms."""
+    """A beat every 10 ms except in the silences, each sampled every 10 ms."""
     rows = []
     for tick in range(1000):
         at_s = 0.01 * tick
@@ -59,7 +59,7 @@ def lanes(
 
 
 def overlapping(bars: pl.DataFrame) -> int:
-    """How many bars begin before the one before them in their row has ended."""
+    """The number of bars that start before the previous bar in their row has ended."""
     late = bars.sort("row", "start_s").with_columns(until=pl.col("end_s").shift().over("row"))
     return late.filter(pl.col("start_s") < pl.col("until") - 1e-9).height
 
@@ -140,7 +140,7 @@ def test_requests_of_two_loops_are_no_neighbours() -> None:
         ]
     )
     found = build_timeline_from_rows(both, probe([(0.0, 1.3)]), WINDOW, blocks=False)
-    assert HOLDING not in set(found.bars["kind"])  # nobody knows which of the two it was
+    assert HOLDING not in set(found.bars["kind"])  # it may be either of the two
 
 
 def test_those_that_wait_do_not_push_out_those_that_are_served() -> None:
@@ -169,7 +169,7 @@ def test_what_a_bystander_asked_is_no_load() -> None:
 
 
 def test_a_call_that_is_handed_over_is_drawn_on_its_thread_and_no_background_request_is() -> None:
-    """The request itself awaits on the loop meanwhile."""
+    """The request itself awaits on the loop at that time."""
     cell = healthy_cell("async-http-offload")
     found = build_timeline(cell)
     calls = found.bars.filter(pl.col("kind") == HANDLING)
@@ -188,7 +188,7 @@ def test_a_record_without_such_calls_says_so() -> None:
 
 
 def healthy_cell(name: str) -> MeasuredCell:
-    """With a call of a request, and one of a background request at the same time."""
+    """With an offloaded call of a request, and one of a background request at the same time."""
     found = tables(healthy())
     ids = found.handlers["request_id"].to_list()
     background = make_first_id(CELL_NUMBER, BYSTANDER_PROCESS, 0)

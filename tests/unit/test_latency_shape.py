@@ -1,4 +1,4 @@
-"""All quantiles: the curve says what the summary says, and the unanswered are in it."""
+"""All quantiles: the curve agrees with the summary, and includes unanswered requests."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_the_unanswered_raise_the_curve_and_end_it_where_nobody_knows() -> None:
     sent: list[Sent] = [(3.0, 3.1, None)] * 60 + [(3.0, None, None)] * 40
     found = shape(sent)
     counting = found.quantiles.filter(pl.col("series") == COUNTING)
-    # 60 of 100 were answered: what fewer than 40 % exceed is not known
+    # 60 of 100 were answered: the quantiles above are unknown
     assert float(counting["nines"].to_numpy().max()) < 0.4
     unanswered = found.spread.filter(pl.col("what") == OPEN)
     assert unanswered["requests"].sum() == 40
@@ -83,7 +83,7 @@ def test_an_open_loop_has_the_curve_from_the_send_beside_it() -> None:
 
 
 def test_no_curve_begins_at_a_time_that_no_answer_took() -> None:
-    """One request of 1 s was never answered: that is no quantile."""
+    """One request of 1 s was never answered: that is not a quantile."""
     found = shape([(11.9, None, None), (3.0, 5.0, None), (3.0, 6.0, None)]).quantiles
     counting = found.filter(pl.col("series") == COUNTING)["latency_ms"].to_list()
     assert min(counting) == pytest.approx(2000)

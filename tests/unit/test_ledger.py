@@ -11,7 +11,7 @@ from stress.load.sent_requests import LedgerEntry, RequestLedger, Row, UserRamp
 def test_every_request_is_told_and_the_counts_agree(
     steps: list[tuple[int, bool]], look_every: int
 ) -> None:
-    """Whatever users do and whenever the rows are fetched, the last row of each id is right."""
+    """For any behaviour of users and any time of reading, the last row of each id is right."""
     ledger = RequestLedger(cell_number=7)
     for _ in range(5):
         ledger.add_user()
@@ -59,7 +59,7 @@ def test_a_user_is_warm_after_a_request_sent_when_the_ramp_was_over() -> None:
     assert ledger.take_snapshot().warm == 0
     reset = ledger.begin(user, 6.0, 6.0)
     ledger.finish(reset, 6.5, 0, "connection closed", 0)
-    assert ledger.take_snapshot().warm == 0  # nobody served it
+    assert ledger.take_snapshot().warm == 0  # no server answered it
     late = ledger.begin(user, 6.5, 6.5)
     ledger.finish(late, 7.0, 500, "HTTP 500", 0)
     assert ledger.take_snapshot().warm == 1

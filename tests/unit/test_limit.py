@@ -1,5 +1,5 @@
-"""Which resource was full: each planted alone is named, none is named without evidence, and what
-theory says changes nothing."""
+"""Which resource was full: each planted one is named, none is named without evidence, and a
+prediction changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,7 +40,7 @@ QUIET = replace(
     generator_cpu_percent=(20.0,),
     verdicts=(),
 )
-"""A third of the throughput is missing, and nothing that was measured is full."""
+"""A third of the throughput is missing, and no measured resource is full."""
 SITE = BlockingSite(
     route="/", file="app/clients.py", line=57, function="f", cause="wait", seconds=9.0,
     longest_ms=1000.0, share=1.0,
@@ -50,7 +50,7 @@ STEADY = OpenLoopSummary(300.0, "constant", 300.0, 299.0, 0.0, False, 1.0, 2.0)
 
 
 def get_scenario(name: str, pool: int | None = None) -> Scenario:
-    """Of 500 users, resolved."""
+    """A scenario with 500 users, resolved."""
     offered = MachineResources(uvloop=True, httptools=True, go=True)
     found = resolve_scenario(select_scenarios((name,))[0], offered)
     return replace(found, server=replace(found.server, pool=pool or found.server.pool))
@@ -209,7 +209,7 @@ def test_connections_are_not_missing_where_each_user_can_have_one() -> None:
 def test_the_loop_is_full_where_waits_and_work_leave_it_no_time(
     blocked: float, cores: float, cause: str
 ) -> None:
-    """What computes while it blocks counts once."""
+    """Computing that blocks the loop counts once."""
     cell = replace(
         QUIET, loop_blocked_share=blocked, blocking_sites=(replace(SITE, cause=cause),),
         cpu_ms_per_request=1000 * cores / 334.0,
@@ -240,8 +240,8 @@ RECORDED: Mapping[str, Resource] = {
     "tasks-pool": "interpreter",
     "rare-awaits": "users",
 }
-"""What a look at each recorded run's threads, CPU and loop gives. (A delay of 100 ms was recorded
-twice; the other time with as many connections as users.)"""
+"""The full resource of each recorded run, from its threads, CPU and loop. (A delay of 100 ms was
+recorded twice, the second time with as many connections as users.)"""
 
 
 def test_recorded_runs_are_judged_by_what_was_full_in_them() -> None:

@@ -1,4 +1,4 @@
-"""A running cell as its files tell it, and as a terminal shows it."""
+"""A running cell, as its files describe it and as a terminal shows it."""
 
 import json
 from asyncio import Event
@@ -56,7 +56,7 @@ def visit(number: int, started_s: float, ended_s: float) -> Row:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Of a cell in which 10 were answered just now, 4 of them badly, and 5 long ago."""
+    """A cell with 10 responses just now, 4 of them failures, and 5 long ago."""
     now_s = monotonic()
     folder = tmp_path / "cells" / "x.1" / "raw"
     late = [sent(number, now_s - 60) for number in range(100, 105)]
@@ -97,7 +97,7 @@ def test_a_worker_that_is_gone_counts_no_more(raw: Path) -> None:
 def test_a_look_at_files_of_another_kind_is_none(raw: Path) -> None:
     (raw / "load-1.journal").write_bytes(FRAME.pack(b"r", 4) + b"rows")
     follower = CellFollower(raw)
-    assert follower.try_sample() is not None  # that file alone is left out
+    assert follower.try_sample() is not None  # only that file is left out
     (raw / "load-progress.json").write_text("{")
     assert follower.try_sample() is None
 
@@ -125,9 +125,7 @@ def test_the_page_is_told_state_counters_and_lanes(raw: Path) -> None:
     folder = raw.parents[2]
     write_state(folder, LiveState(number=1, of=2, cell="x.1", scenario="x", phase="window"))
     broadcast = LiveBroadcast(folder)
-    assert (
-        broadcast.build_message()["lanes"] is None
-    )  # nobody looks: they would cost CPU for nothing
+    assert broadcast.build_message()["lanes"] is None  # nothing watches: they would only cost CPU
     broadcast = LiveBroadcast(folder, _listeners={Event()})
     message = broadcast.build_message()
     assert json.loads(json.dumps(message, allow_nan=False))["state"]["scenario"] == "x"

@@ -1,4 +1,4 @@
-"""One setting at several values: what is refused, where it stops paying, what is shown."""
+"""One setting at several values: invalid sweeps, the value where it stops paying, the output."""
 
 import json
 from dataclasses import asdict, replace
@@ -45,7 +45,7 @@ rates = st.floats(0.1, 10_000.0)
 
 
 def found(setting: str, *points: tuple[float, float]) -> sweep.Sweep:
-    """A sweep of one trial, from values and rates; the CPU of a request is a core's time."""
+    """A sweep of one trial, from values and rates; the requests' CPU fills one core."""
     steps = tuple(SweepStep(f"x.{setting}-{value:g}", "x", value) for value, _ in points)
     cells = [
         replace(CELL, scenario=step.scenario, ok_rps=rate, cpu_ms_per_request=1000 / (rate or 1))
@@ -143,7 +143,7 @@ def test_trials_that_overlap_are_no_collapse() -> None:
 
 
 def open_loop(*points: tuple[float, float, float]) -> sweep.Sweep:
-    """Of 100 requests a second, from delays in seconds, rates, and CPU per request."""
+    """100 requests per second, from delays in seconds, rates, and CPU per request."""
     steps = tuple(SweepStep(f"x.delay-{delay_s}", "x", delay_s) for delay_s, _, _ in points)
     cells = [
         replace(CELL, scenario=step.scenario, ok_rps=rate, cpu_ms_per_request=cpu_ms)

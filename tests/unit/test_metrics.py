@@ -82,7 +82,7 @@ VIEWS: tuple[View, ...] = (
 
 
 def test_a_line_is_all_that_a_view_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number that no view had: each shows it, and the records have it."""
+    """A metric that no view had before: every view shows it, and the records have it."""
     metric = Metric("pool_total", "zebra", "", "lower", formats.whole, VIEWS)
     monkeypatch.setattr(metrics, "METRICS", (*METRICS, metric))
     cells = [

@@ -1,4 +1,4 @@
-"""The finding MIDDLEWARE_COST, from records of layers made by hand."""
+"""The finding MIDDLEWARE_COST, from handmade records of layers."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What oha is asked, and what is made of its answers."""
+"""The command line for oha, and the reading of its output."""
 
 import json
 import sqlite3
@@ -54,7 +54,7 @@ def test_the_warm_up_leaves_no_rows(tmp_path: Path) -> None:
 
 
 def oha_file(path: Path, *rows: tuple[float, float, int, int]) -> Path:
-    """With the table that oha 1.16 makes."""
+    """With oha 1.16's table."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "CREATE TABLE oha (url TEXT, start REAL, start_latency_correction REAL, "
@@ -95,7 +95,7 @@ def test_what_got_no_answer_at_oha_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_cell_of_oha_asks_nobody_who_cannot_know() -> None:
-    """No ids, no users: no Little's law, no fates, and no verdict from their absence."""
+    """No ids, no users: no Little's law, no request accounting, and no verdict from that."""
     rows = tables(healthy())
     told = rows.requests.drop("user", "request_id", "intended_s")
     blind = replace(rows, requests=conform_to_schema(told, REQUESTS))

@@ -69,7 +69,7 @@ def test_the_names_that_other_tools_rely_on() -> None:
 
 
 def test_fair_scenarios_ask_with_one_engine_that_has_both_forms() -> None:
-    """Or they would compare libraries, and not styles."""
+    """Otherwise they would compare libraries instead of styles."""
     clients = {each.client for each in select_scenarios(("fair",)) if each.client is not None}
     assert len(clients) == 1
     assert len(FORMS_OF[clients.pop().library]) == 2

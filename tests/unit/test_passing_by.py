@@ -1,4 +1,4 @@
-"""Theory of who waits without being the load: bystanders, rare requests, work after the answer."""
+"""Predictions for requests that are not the load: bystanders, rare requests, background work."""
 
 from dataclasses import replace
 

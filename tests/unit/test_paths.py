@@ -1,4 +1,4 @@
-"""A path is printed as it is reached from the folder where the user stands."""
+"""Paths are printed relative to the user's current folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pictures of a run: what is in them can be read, on a desk and on a phone."""
+"""The pictures of a run are readable on a desktop and on a phone."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -22,8 +22,8 @@ RUNS = {
 }
 LEAST_TEXT_PX = 12
 PHONE_PX, DESK_PX = 358, 864
-"""The least width that a page has for a picture: of a phone of 390 px, and of what is wide enough
-for the wide form (report.css)."""
+"""The smallest width of a picture: on a phone of 390 px, and on a screen that is wide enough for
+the wide form (report.css)."""
 GREYS = {"black", "white", "#000", "#ddd", "#888"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed]
@@ -38,7 +38,7 @@ def draw_run(name: str) -> tuple[RenderedChart, ...]:
 
 
 def list_forms(pictures: Sequence[RenderedChart]) -> Iterator[tuple[str, Picture, float]]:
-    """Each with the least width at which a page shows it."""
+    """Each form with the smallest width at which a page shows it."""
     for each in pictures:
         yield each.name, Picture(each.svg), DESK_PX if each.narrow else PHONE_PX
         if each.narrow:
@@ -61,7 +61,7 @@ def test_every_picture_can_be_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_colours_are_told_apart_by_colour_blind_people_too(name: str) -> None:
-    """All are of one palette that was made for it."""
+    """All colours come from one palette made for this."""
     known = {*COLOURS, PALE_SKY} | GREYS
     for form, picture, _ in list_forms(draw_run(name)):
         assert picture.colours <= known, form

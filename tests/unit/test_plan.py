@@ -60,7 +60,7 @@ def test_a_cell_that_is_killed_in_cycles_takes_three() -> None:
     ("name", "overrides", "expected"),
     [
         ("async-http-sync", Overrides(), True),
-        ("async-http-sync", Overrides(users=25), False),  # 25 s of silence at the most
+        ("async-http-sync", Overrides(users=25), False),  # blocked for at most 25 s
         ("async-http-sync", Overrides(users=50, workers=2), False),
         ("async-http-sync", Overrides(worker_timeout_s=0.0), False),
         ("async-http-sync", Overrides(server="uvicorn"), False),

@@ -1,4 +1,4 @@
-"""The finding POOL_DEADLOCK, from records made by hand: who stands where, and what is none."""
+"""The finding POOL_DEADLOCK, from handmade records: deadlocks, and what only looks like one."""
 
 import json
 import math
@@ -27,7 +27,7 @@ WORK = f"{FOLDER}/service.py:30 query"
 
 @dataclass
 class Threads:
-    """Rows of hand-overs and of their threads' stacks, at 2 looks each second."""
+    """Rows of offloaded calls and of their threads' stacks, with 2 samples per second."""
 
     handovers: list[dict[str, object]] = field(default_factory=list)
     stacks: list[dict[str, object]] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Threads:
         return self.handovers[-1]
 
     def stand(self, visit: int, began_s: float, ended_s: float | None, **columns: object) -> None:
-        """A call whose thread stands at service.py:36."""
+        """A call whose thread stays at service.py:36."""
         waits_for = columns.pop("waits_for", QUEUE_POOL)
         line = columns.pop("line", 36)
         row = self.run(visit, began_s, ended_s, **columns)
@@ -64,7 +64,7 @@ class Threads:
             at_s += 0.5
 
     def wait(self, visit: int, asked_s: float, granted_s: float | None, **columns: object) -> None:
-        """A call that waits for a thread, by default to make an answer."""
+        """A call that waits for a thread, by default to serialize a response."""
         began: dict[str, object] = {
             "asked_s": asked_s, "queued_s": asked_s, "granted_s": granted_s, "thread_id": None,
             "work": "fastapi._compat.v2.ModelField.serialize", "asker": ask_from("response"),
@@ -101,7 +101,7 @@ def lock_up(
     keepers: int = 10,
     waits_for: str | None = QUEUE_POOL,
 ) -> Threads:
-    """Visits 1 to 10 have a connection, and want a thread at second 1; 40 others want theirs."""
+    """Visits 1 to 10 have a connection and request a thread at second 1; so do 40 others."""
     for visit in range(1, keepers + 1):
         threads.run(visit, 0.5, 0.9)
     for visit in range(101, 141):
@@ -172,7 +172,7 @@ def test_fewer_keepers_than_connections_are_less_evidence() -> None:
 
 
 def test_nested_hand_overs() -> None:
-    """Each thread asks the loop for a call that needs another thread."""
+    """Each thread calls the loop, for a call that needs another thread."""
     threads = Threads(capacity=4.0)
     for visit in range(1, 5):
         line = 36 if visit < 4 else 37
@@ -209,7 +209,7 @@ def test_a_wait_for_the_loop_that_nobody_nests_is_none() -> None:
 def test_a_lock_that_a_working_thread_keeps_is_none() -> None:
     threads = Threads(capacity=4.0)
     threads.run(1, 0.5, 0.6)
-    threads.run(5, 0.7, None)  # works, and has the lock
+    threads.run(5, 0.7, None)  # works, and holds the lock
     for visit in (2, 3, 4):
         threads.stand(visit, 1.0, None, waits_for="lock")
     threads.wait(1, 1.1, None)
@@ -250,8 +250,8 @@ def test_a_few_threads_may_stand_elsewhere() -> None:
 
 
 def test_threads_that_work_with_what_others_wait_for_are_none() -> None:
-    """Two of forty have the semaphore and wait for a slow upstream: they will give it back. Two
-    requests that had it before wait to be serialized, and have nothing any more."""
+    """Two of forty hold the semaphore and wait for a slow upstream: they will release it. Two
+    requests that held it before wait to be serialized, and hold nothing now."""
     threads = Threads()
     for visit in (1, 2):
         threads.run(visit, 0.5, 0.9)
@@ -262,7 +262,7 @@ def test_threads_that_work_with_what_others_wait_for_are_none() -> None:
     for visit in (3, 4):
         threads.stand(visit, 0.95, None, waits_for=None, line=38)
     assert threads.find() == []
-    for row in threads.handovers[-2:]:  # another function; but their requests have been through
+    for row in threads.handovers[-2:]:  # another function; but their requests have passed it
         row["work"] = f"{FOLDER}/service.py:50 send"
     assert len(threads.find()) == 1
     for visit in (3, 4):
@@ -271,7 +271,7 @@ def test_threads_that_work_with_what_others_wait_for_are_none() -> None:
 
 
 def test_a_pool_that_goes_on_is_none() -> None:
-    """Connections come back all the time: threads wait 3 s for one, and get it."""
+    """Connections are returned all the time: threads wait 3 s for one, and get it."""
     threads = Threads()
     for visit in range(1, 11):
         threads.run(visit, 0.5, 0.9)
@@ -283,7 +283,7 @@ def test_a_pool_that_goes_on_is_none() -> None:
 
 
 def test_waiting_calls_of_new_requests_alone_are_none() -> None:
-    """Async code may have the connections: nothing says that a waiting call keeps one."""
+    """Async code may hold the connections: nothing shows that a waiting call holds one."""
     threads = Threads()
     for visit in range(101, 141):
         threads.stand(visit, 0.95, 6.0, failed=True)

@@ -1,4 +1,4 @@
-"""`study predict`: what it prints and what it refuses, with no server."""
+"""`study predict`: its output and its errors, without a server."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_size_is_an_answer_for_programs_too(
     asked = ["--target", "200/s", "--p99", p99, "--cores", "2", "--cpu", "1ms", "--json"]
     assert main(["predict", "sync-http", *asked]) == 0
     found = json.loads(capsys.readouterr().out)["sync-http"]
-    assert (found and found["workers"]) == workers  # null where none is enough
+    assert (found and found["workers"]) == workers  # null if none is enough
 
 
 def test_a_size_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:

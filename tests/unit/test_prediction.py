@@ -1,4 +1,4 @@
-"""Predictions against what was measured on a quiet machine of two cores (README, docs)."""
+"""Predictions compared with measurements on a quiet machine of two cores (README, docs)."""
 
 from dataclasses import replace
 
@@ -50,10 +50,10 @@ def test_what_was_measured_is_what_is_predicted(
 
 
 def test_a_loop_that_accepts_one_connection_a_round_serves_few_users_often() -> None:
-    """uvloop: a run measured, in the 30 s after its ramp, 30 answers with a mean of 9.5 s, a median
-    of 7.0 s and a longest of 38.1 s. A round takes as many seconds as it has users, so the median
-    moves in steps of one of them, and the mean by a second where the last newcomer's answer, of
-    more than 30 s, falls into the window or not."""
+    """uvloop: a measured run had, in the 30 s after its ramp, 30 responses with a mean of 9.5 s, a
+    median of 7.0 s and a maximum of 38.1 s. A round takes as many seconds as it has users, so the
+    median moves in steps of one, and the mean by a second if the last newcomer's response of more
+    than 30 s is in the window."""
     found = theory("async-http-sync-shared", 0.0003)
     assert found.ok_rps == pytest.approx(1.0, rel=0.03)
     assert found.mean_ms == pytest.approx(9522, abs=1300)
@@ -62,7 +62,7 @@ def test_a_loop_that_accepts_one_connection_a_round_serves_few_users_often() -> 
 
 
 def test_killed_workers_fail_everybody_each_cycle() -> None:
-    """Measured: 29 good answers and 500 failures in each of three cycles of 31 s."""
+    """Measured: 29 successful responses and 500 failures in each of three cycles of 31 s."""
     found = theory("async-http-sync", 0.0186)
     assert found.limited_by == "worker kills"
     assert found.ok_rps == pytest.approx(3 * 29 / 93, rel=0.05)
@@ -75,7 +75,7 @@ def test_killed_workers_fail_everybody_each_cycle() -> None:
         ("sync-http", 0.0, "pool"),
         ("async-http", 0.02, "interpreter"),
         ("async-http-shared", 0.0005, "users"),
-        ("sync-http-shared", 0.0005, "users"),  # a thread for each of them
+        ("sync-http-shared", 0.0005, "users"),  # one thread per user
         ("async-http-sync-shared", 0.0, "blocked loop"),
     ],
 )
@@ -110,8 +110,8 @@ def test_an_open_loop_below_capacity_is_served_and_beyond_it_has_no_latency() ->
 
 @pytest.mark.parametrize("users", [20_000, 100_000, 1_000_000])
 def test_a_row_obeys_littles_law_or_says_that_it_is_a_transient(users: int) -> None:
-    """Of 40 threads, 1 s each, the formula has 40 a second. A million users are in a queue of seven
-    hours; they once were given the mean of a run that did not last so long."""
+    """With 40 threads of 1 s each, the formula gives 40 per second. A million users wait in a queue
+    of seven hours; an earlier version gave them the mean of a shorter run."""
     model = ServerModel("def", pool=40, delay_s=1.0, loop_cpu_s=0.001, cpu_jitter="exponential")
     found = compute_prediction(model, Load(users=users))
     assert found.ok_rps == pytest.approx(40, rel=0.01)
@@ -127,7 +127,7 @@ def test_a_row_obeys_littles_law_or_says_that_it_is_a_transient(users: int) -> N
 
 
 def test_added_users_lengthen_the_queue_and_nothing_else() -> None:
-    """The same server with four times the users at its knee is simulated, and with more of them."""
+    """The same server is simulated with four times the users at its knee, and with more."""
     model = ServerModel("def", pool=4, delay_s=0.1, loop_cpu_s=0.0001, cpu_jitter="exponential")
     formula, turn_s = solve_steady_state(model, Load(users=200))
     added = simulate_long_queue(model, Load(users=200), formula)

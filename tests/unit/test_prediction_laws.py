@@ -1,4 +1,4 @@
-"""Predictions against what must hold, and against each other: failures, haste, arrivals, cores."""
+"""Predictions checked against laws and against each other: failures, timeouts, arrivals, cores."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ crowds = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(systems, crowds)
 def test_no_mean_is_above_the_slowest_answers(system: ServerModel, load: Load) -> None:
-    """In principle one answer in a hundred could take a hundred times as long; here none does."""
+    """In theory, one response in a hundred could take a hundred times as long; here none does."""
     found = compute_prediction(system, load)
     # a sum of equal times, divided, is not always their value to the last digit
     for told_ms in (found.mean_ms, found.median_ms):
@@ -102,8 +102,8 @@ def test_no_mean_is_above_the_slowest_answers(system: ServerModel, load: Load) -
 def test_fast_answers_to_many_users_have_figures_too(
     name: str, users: int, cpu_s: float, ok_rps: float
 ) -> None:
-    """A real ramp and warm-up would be more requests than are simulated. With one full queue all
-    wait one turn, within the randomness of so many CPU times: 10 % at 50, less with more."""
+    """A real ramp and warm-up would have too many requests to simulate. With one full queue all
+    wait one turn, within the randomness of that many CPU times: 10 % at 50, less with more."""
     (chosen,) = apply_overrides(select_scenarios((name,)), Overrides(users=users))
     found = compute_prediction(
         build_server_model(resolve_scenario(chosen, ALL), cpu_s), chosen.load
@@ -153,9 +153,9 @@ def test_even_arrivals_wait_less_than_random_ones() -> None:
     ],
 )
 def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: ServerModel) -> None:
-    """16 a second on ten servers of half a second: four fifths busy. 32,000 requests, whose waits
-    are alike in long stretches: of eight seeds the farthest was 3.6 % above. The formula takes one
-    queue at a time, and the second one's arrivals are not quite random any more."""
+    """16 per second on ten servers of half a second: 80 % busy. 32,000 requests with
+    long-correlated waits: the worst of eight seeds was 3.6 % above. The formula takes one queue at
+    a time, and the second queue's arrivals are not quite random."""
     told_s = estimate_poisson_mean_s(system, 16.0)
     played = simulate(
         replace(system, cpu_jitter="exponential"),
@@ -174,8 +174,8 @@ def test_the_cpu_told_is_that_of_the_endpoint_alone() -> None:
         compute_prediction(crowded, Load(users=1)),
     )
     assert many.cpu_ms == one.cpu_ms == 10
-    assert many.ok_rps == pytest.approx(200)  # two cores, whoever runs on them
-    assert one.ok_rps == pytest.approx(100)  # one worker is busy, and has a core
+    assert many.ok_rps == pytest.approx(200)  # two cores, shared by all processes
+    assert one.ok_rps == pytest.approx(100)  # one worker is busy, and has one core
 
 
 def test_the_first_users_of_a_sweep_have_a_core_each() -> None:

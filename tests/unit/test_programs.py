@@ -1,5 +1,4 @@
-"""How a build is followed: a stand-in for its script waits for a pipe, as a compiler does for
-itself."""
+"""Following a build: a stand-in for its script waits for a pipe, as for a compiler."""
 
 import os
 import stat
@@ -23,7 +22,7 @@ from stress.programs import (
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """It says a word, and goes on when somebody writes into its pipe."""
+    """Print a word, and continue when the test writes into its pipe."""
     monkeypatch.setattr(programs, "LONG_BUILD_S", 0.0)
     monkeypatch.setattr(programs, "LOOK_S", 0.01)
     os.mkfifo(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""What is shown while a command works: never long nothing, and nothing where it is not wanted."""
+"""The output while a command works: never long silence, and no output where it is unwanted."""
 
 import io
 import os
@@ -31,7 +31,7 @@ PATIENCE_S = 30.0
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """The condition decides, and a machine that is busy gets time."""
+    """Only the condition decides, and a busy machine gets time."""
     ends_s, tick = monotonic() + PATIENCE_S, threading.Event()
     while not condition():
         assert monotonic() < ends_s
@@ -107,7 +107,7 @@ def test_what_is_soon_over_needs_no_line_and_leaves_no_process(
 
 
 def test_seconds_are_counted_until_the_input_ends() -> None:
-    """As on a terminal, which is a pseudo one here."""
+    """On a pseudo-terminal, like on a terminal."""
     ours, terminal = os.openpty()
     command = (sys.executable, str(messages.TICKER), "drawing report.html")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=terminal) as ticker:

@@ -1,4 +1,4 @@
-"""What Python says of an app, as its server's log has it."""
+"""Python's error about an app, from its server's log."""
 
 from pathlib import Path
 

@@ -153,8 +153,8 @@ def test_a_station_without_demand_takes_no_time() -> None:
 
 
 def test_thousands_of_threads_are_no_limit_of_the_formula() -> None:
-    """5,000 users of a second each, 0.1 ms of CPU: by exact mean-value analysis 4,999.0 a second. A
-    pool of 5,000 threads around them keeps nobody waiting."""
+    """5,000 users of a second each, 0.1 ms of CPU: 4,999.0 per second by exact mean-value analysis.
+    A pool of 5,000 threads lets no request wait."""
     model = ServerModel("def", pool=5000, delay_s=1.0, loop_cpu_s=0.0001)
     (point,) = compute_curve(model, [5000]).points
     assert point.ok_rps == pytest.approx(4999.0, abs=0.05)

@@ -1,4 +1,4 @@
-"""`--quick`: what it runs, how long that takes, and that a blocked loop looks bad in it."""
+"""`--quick`: which cells it runs, how long that takes, and that a blocked loop looks bad in it."""
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ from study.run_flags import RunFlags, build_run_options
 MACHINE = MachineResources(uvloop=True, httptools=True, go=True)
 BLOCKED = "async-http-sync-shared"
 LONGEST_S = 100.0
-"""What a first look may take, by the estimate that a run announces."""
+"""Maximum time of a first run, by the estimate that a run announces."""
 
 
 def choose_quick() -> dict[str, Scenario]:
@@ -35,7 +35,7 @@ def predict(scenario: Scenario, cpu_s: float) -> Prediction:
 def test_a_blocked_loop_serves_a_fortieth_of_the_others_on_fast_and_slow_machines(
     cpu_ms: float,
 ) -> None:
-    """From a fast core to one that other programs use four times over."""
+    """From a fast core to one that other programs keep busy too."""
     rates = {name: predict(each, cpu_ms / 1000).ok_rps for name, each in choose_quick().items()}
     blocked_rps = rates.pop(BLOCKED)
     assert blocked_rps is not None

@@ -1,5 +1,5 @@
-"""Wrong use, and what cannot be done here, is one line that says what: nothing is started for it.
-tests/golden pins more of these to the letter; one of them runs as a process (test_faults)."""
+"""Wrong use, and impossible requests, give one line that says what is wrong, and start nothing.
+tests/golden has exact texts; test_faults runs one of them as a process."""
 
 import shlex
 from pathlib import Path
@@ -116,7 +116,7 @@ def assert_refused(
     said: str,
     place: tuple[Path, pytest.MonkeyPatch, pytest.CaptureFixture[str]],
 ) -> None:
-    """In an empty folder, which stays empty."""
+    """Run in an empty folder, which stays empty."""
     folder, monkeypatch, capsys = place
     monkeypatch.chdir(folder)
     monkeypatch.delenv("STUDY_DATABASE_URL", raising=False)

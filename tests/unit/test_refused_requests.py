@@ -1,4 +1,4 @@
-"""Requests that the server refused, and those that the app did, from records made by hand."""
+"""Requests refused by the server, and by the app, from handmade records."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ LIMITED = ServerRecord(ServerSettings(limit_concurrency=5), refusals=3)
 
 
 def build_audit(server: ServerRecord, by_app: int = 0, by_server: int = 0) -> AuditEvidence:
-    """Ten good answers, and so many of status 503 from the app or from the server."""
+    """Ten successful responses, and this many with status 503 from the app or from the server."""
     audit = AuditBuilder()
     for turn in range(10):
         audit.ask("/report", turn / 2, turn / 2 + 0.01)

@@ -1,4 +1,4 @@
-"""What a cure and a prediction say to people."""
+"""The texts of a cure and of a prediction."""
 
 from dataclasses import replace
 from html import unescape

@@ -1,4 +1,4 @@
-"""The benchmark of the page draws one of a made-up cell, or its figures are of nothing."""
+"""The benchmark of the page renders a real report of a synthetic cell."""
 
 from pathlib import Path
 

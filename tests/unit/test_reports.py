@@ -97,7 +97,7 @@ def test_the_ramp_has_ended_when_it_has_for_all_that_live() -> None:
     assert reports.sum_progress().ramp_end_s == 9.75
     reports.record_report(
         1, report(ramp_ended_ago_s=0.75), 10.6
-    )  # told again, a little later on the way
+    )  # written again a little later in the run
     assert reports.sum_progress().ramp_end_s == 9.75
 
 

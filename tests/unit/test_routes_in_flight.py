@@ -1,4 +1,4 @@
-"""The route of a block without a request: where all requests in flight have the same."""
+"""The route of a block without a request: known if all requests in flight have the same one."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def find_route(
         ([("/a", 0.9, 2.1)], "/a"),
         ([("/a", 0.9, None)], "/a"),  # it never left
         ([("/a", 0.9, 2.1), ("/a", 0.5, 2.3)], "/a"),
-        ([("/a", 0.9, 2.1), ("/b", 2.0, 3.0)], "/a"),  # it came when the loop was free again
+        ([("/a", 0.9, 2.1), ("/b", 2.0, 3.0)], "/a"),  # it arrived after the block
         ([("/a", 0.9, 2.1), ("/b", 0.1, 0.8)], "/a"),
         ([("/a", 0.9, 2.1), ("/b", 0.5, 2.3)], None),
         ([("/b", 0.1, 0.8)], None),

@@ -1,4 +1,4 @@
-"""The order of a run, with a cell that "measures" what it is told: no server, no waiting."""
+"""The order of a run, with a fake cell that "measures" given values: no server, no waiting."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ NAMES = [each.name for each in select_scenarios(("control",))]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Which cells were run, in order; each then has the same small figures."""
+    """The cells that ran, in order; each has the same small figures."""
     seen: Ran = []
 
     def remember(cell: CellRun, _: Runtime) -> None:
@@ -76,7 +76,7 @@ def run(
 
 
 def failing(after: int, error: Exception) -> Callable[..., None]:
-    """`error` after so many cells; an interruption as somebody's wish, noted where it is read."""
+    """Raise `error` after that many cells; record an interruption as the user's request."""
     left = iter(range(after))
 
     def run_cell(_: CellRun, runtime: Runtime) -> None:
@@ -174,7 +174,7 @@ def test_what_can_never_be_judged_is_refused_before_anything_is_written(
 def test_a_load_that_breaks_down_wins_over_a_threshold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody pressed Ctrl-C: an automatic run must be able to tell."""
+    """Without Ctrl-C: an automatic run must see the difference."""
 
     def interrupted(*_: object) -> CellSummary:
         return replace(CELL, scenario=NAMES[0], interrupted="the load ended by itself")
@@ -204,7 +204,7 @@ def test_an_interruption_wins_over_a_threshold(
     )  # fmt: skip
     assert subject.run_study(select_scenarios(("control",)), order) == 130
     assert f"interrupted (Ctrl-C); {kept}" in capsys.readouterr().err
-    assert bool(list(tmp_path.iterdir())) is (after > 0)  # an empty folder is of no use
+    assert bool(list(tmp_path.iterdir())) is (after > 0)  # an empty folder is useless
 
 
 @pytest.mark.usefixtures("ran")
@@ -261,7 +261,7 @@ def test_an_interruption_before_the_load_ends_the_run_with_what_there_is(
 
 
 def build_failing(refused: list[str]) -> Callable[[str], object]:
-    """For `find_adapter`: axum can't be built, all others need no building."""
+    """For `find_adapter`: building axum fails, and the others need no build."""
 
     def find(kind: str) -> ServerAdapter:
         def build(_: BuildWatch) -> None:

@@ -1,4 +1,4 @@
-"""findings.sarif: by the published schema, with lines that are in the repository, and stable."""
+"""findings.sarif follows the published schema, has lines of the repository, and is stable."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def build_evidence(folder: Path | None = None, in_repository: str | None = None)
 
 
 def export(evidence: AuditEvidence, *found: AuditFinding) -> object:
-    """The run, as whoever reads the file has it."""
+    """The run, as a reader of the file sees it."""
     content = export_sarif(gather(found), evidence, "1.2.3", None)
     VALIDATOR.validate(content)
     return get(json.loads(json.dumps(content)), "runs", 0)
@@ -119,7 +119,7 @@ def test_paths_begin_at_the_root_of_the_repository(
 
 
 def test_code_that_is_not_in_the_repository_is_no_annotation(tmp_path: Path) -> None:
-    """A library's, one far away, one outside of the repository; and what has no line at all."""
+    """A library's place, one far away, one outside the repository; and one without a line."""
     (tmp_path / "main.py").write_text("x = 1\n")
     kill = SampleKill(severity="error", confidence="high", count=2)
     foreign = [replace(BLOCK, file=each) for each in ("starlette/routing.py", "../main.py")]

@@ -1,4 +1,4 @@
-"""Scenarios of users: a file of theirs beside the catalogue."""
+"""Users' scenarios: a file next to the catalogue."""
 
 from pathlib import Path
 

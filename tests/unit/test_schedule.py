@@ -1,4 +1,4 @@
-"""The order of cells: a law for any number of scenarios and trials, and what the shuffle is for."""
+"""The order of cells: a law for any number of scenarios and trials, and the shuffle's purpose."""
 
 from itertools import pairwise
 
@@ -52,7 +52,7 @@ def test_what_must_be_built_ends_the_first_round_and_changes_no_other(
     assert turns[size:] == plain[size:]
     late = [turn.scenario.name in unbuilt for turn in turns[:size]]
     assert late == sorted(late)
-    for kept in (True, False):  # among themselves they keep their order
+    for kept in (True, False):  # their own order stays the same
         assert [turn for turn in turns[:size] if (turn.scenario.name in unbuilt) is kept] == [
             turn for turn in plain[:size] if (turn.scenario.name in unbuilt) is kept
         ]
@@ -82,7 +82,7 @@ def test_where_nothing_is_left_the_reason_is_the_error() -> None:
 
 
 def test_other_seeds_give_other_orders() -> None:
-    """Two rounds of 13 have (13!)² orders: ten seeds that share one would be no chance."""
+    """Two rounds of 13 have (13!)² orders: ten seeds with a common one would not be chance."""
     assert len({schedule_trials(CATALOGUE, 2, seed) for seed in range(10)}) == 10
 
 

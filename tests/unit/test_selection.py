@@ -1,4 +1,4 @@
-"""Which scenarios of a run are left out, and how a run says beforehand how long it takes."""
+"""Which scenarios a run skips, and the duration that it announces."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ PYTHON = {"sync-http-shared", "async-http-shared", "async-http-sync-shared", "as
 
 
 def set_ready(monkeypatch: pytest.MonkeyPatch, **found: bool | UserError) -> None:
-    """Whether each compiled server is built, or why it can't be."""
+    """For each compiled server: it is built, or the reason why it cannot be."""
 
     def is_ready(server: ServerKind) -> bool:
         state = found.get(server, True)

@@ -1,4 +1,4 @@
-"""What is read of a server's output and of its command; nothing else of either is kept."""
+"""What is read from a server's output and command; nothing else of them is kept."""
 
 import json
 from pathlib import Path

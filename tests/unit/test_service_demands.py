@@ -1,4 +1,4 @@
-"""What a request needs, from what the probe saw of it."""
+"""The demands of a request, from the probe's records."""
 
 from dataclasses import replace
 
@@ -76,8 +76,8 @@ def test_a_block_in_whose_middle_the_answer_was_sent_goes_on_after_it() -> None:
 def test_the_cpu_of_a_route_is_all_its_own_whatever_is_long_enough_for_a_block(
     lone_blocks: int, blocks: int
 ) -> None:
-    """Work that takes about 20 ms is a block in some visits only. A lone visit computes as long as
-    any other, on average."""
+    """Work that takes about 20 ms counts as a block in some visits only. A visit alone computes as
+    long as any other, on average."""
     alone, together = Phase("alone", 0.0, 1.0, 1, ()), Phase("together", 1.0, 2.0, 4, ())
     audit = AuditBuilder(phases=(alone, together))
     compute(audit, alone, 10, lone_blocks)
@@ -90,12 +90,12 @@ def test_the_cpu_of_a_route_is_all_its_own_whatever_is_long_enough_for_a_block(
     found = measure_demands(evidence)["/report"]
     in_blocks_s = (x.cpu_s for each in found for x in each.parts if isinstance(x, LoopBlock))
     mean_s = (sum(each.cpu_s for each in found) + sum(in_blocks_s)) / len(found)
-    # the rest that grows with time alone is fitted, too, of two phases
+    # the other part, which grows only with time, is fitted as well, from two phases
     assert mean_s == pytest.approx(COMPUTING_S, rel=0.05)
 
 
 def compute(audit: AuditBuilder, phase: Phase, requests: int, blocks: int) -> None:
-    """The first ones are blocks. Alone, one after the other; otherwise all at once."""
+    """The first ones are blocks. Alone means one after another; otherwise all at once."""
     for number in range(requests):
         began_s = phase.began_s + number / requests if phase.users == 1 else phase.began_s
         ended_s = began_s + COMPUTING_S

@@ -1,4 +1,4 @@
-"""What a change takes away from requests, and what stays."""
+"""What a change removes from requests, and what stays."""
 
 import pytest
 
@@ -104,5 +104,5 @@ def test_without_cpu_threads_still_wait() -> None:
     [("abcabca", "abc"), ("aabaaba", "aab"), ("ab", "ab"), ("aaaa", "a"), ("abac", "abac")],
 )
 def test_a_round_is_asked_whole(asked: str, cycle: str) -> None:
-    """A last round that is cut short would count some routes more often."""
+    """A partial last round would count some routes more often."""
     assert find_cycle(tuple(asked)) == tuple(cycle)

@@ -1,4 +1,4 @@
-"""The simulated service gives what can be known without it."""
+"""The simulated service gives results that are known without it."""
 
 import math
 import random
@@ -46,7 +46,7 @@ def test_a_blocked_loop_serves_one_after_the_other() -> None:
 
 
 def test_forty_threads_serve_forty_at_a_time() -> None:
-    """100 users: 40 in threads, and 60 wait. 10 s of rounds of 0.1 s, and the queue behind."""
+    """100 users: 40 in threads, and 60 wait. 10 s of rounds of 0.1 s, and the remaining queue."""
     (level,) = simulate_levels(MeasuredService({"/a": (THREADED,)}, POOL), load(100, "/a"))
     assert level.rps == pytest.approx(400, rel=0.01)
     assert level.p50_ms == pytest.approx(250, abs=51)
@@ -59,8 +59,8 @@ def test_awaited_time_is_served_to_all_at_once() -> None:
 
 
 def test_a_free_route_waits_for_what_stands_before_it() -> None:
-    """One user blocks the loop all the time; another asks a route that takes no time, and waits for
-    the rest of a block, and for its own turn behind the next."""
+    """One user blocks the loop all the time; another calls a route that takes no time, and waits
+    for the rest of a block, and for its own turn behind the next one."""
     plans = (UserPlan(("/blocks",)), UserPlan(("/free",), (0.05,)))
     free = demand(cpu_s=0.0003)
     service = MeasuredService({"/blocks": (BLOCKED,), "/free": (free,)}, POOL)
@@ -104,15 +104,15 @@ steady = st.builds(
                     min_size=1),
     capacities,
 )  # fmt: skip
-"""Services in which all requests of a route are the same: what is left is no chance of draws."""
+"""Services in which all requests of a route are equal: no randomness is left."""
 few = settings(deadline=None, max_examples=40)
 
 
 @few
 @given(measured, st.integers(1, 30))
 def test_littles_law(service: MeasuredService, users: int) -> None:
-    """Users who never pause are in the service all the time until they stop: what their requests
-    took is what they were there."""
+    """Users who never pause are in the service until they stop: their requests take all of that
+    time."""
     plan = load(users, *sorted(service.demands), length_s=3.0)
     found = simulate_phase(service.build_model(), plan.plans, plan.length_s)
     spent_s = sum(sum(each) for each in found.responses_s.values())
@@ -121,7 +121,7 @@ def test_littles_law(service: MeasuredService, users: int) -> None:
 
 
 def measure_steady(service: MeasuredService, users: int) -> tuple[float, float]:
-    """Requests a second, and their mean in seconds."""
+    """Requests per second, and their mean in seconds."""
     plans = load(users, *sorted(service.demands)).plans
     found = simulate_steady_state(service.build_model(), plans, 60 * users, 1.0)
     took_s = [each for mine in found.responses_s.values() for each in mine]
@@ -129,14 +129,14 @@ def measure_steady(service: MeasuredService, users: int) -> tuple[float, float]:
 
 
 OF_CHANCE = 0.15
-"""Of a rate over 60 requests of each user: up to two of them are cut at each end of the window, and
-queues need not be fair to the routes."""
+"""As a share of a rate over 60 requests per user: each end of the window cuts up to two of them,
+and queues need not be fair to the routes."""
 
 
 @few
 @given(measured, st.integers(1, 20))
 def test_littles_law_of_a_steady_state(service: MeasuredService, users: int) -> None:
-    """At both ends of the window a request of each user is cut: of 60."""
+    """Each end of the window cuts one request of each user's 60."""
     rps, mean_s = measure_steady(service, users)
     assert rps * mean_s == pytest.approx(users, rel=0.05)
 

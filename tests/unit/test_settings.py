@@ -1,4 +1,4 @@
-"""An option is declared once. The one second place is app/settings.py, which may not import it."""
+"""An option is declared once. The only second place is app/settings.py, which cannot import it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,11 +22,11 @@ NO_OPTIONS = {
     "APP_UPSTREAM_URL", "APP_FILE", "APP_THREAD_LINES", "APP_DATABASE_URL", "APP_DATABASE_LIFE",
     "APP_SQLITE",
 }  # fmt: skip
-"""What only a stack, or a process by hand, decides."""
+"""Settings that only a stack, or a manually started process, uses."""
 
 
 class Recorder(dict[str, str]):
-    """An environment that notes what was asked for, and with which default."""
+    """An environment that records each requested name and its default."""
 
     def __init__(self) -> None:
         self.defaults: dict[str, object] = {}
@@ -37,7 +37,7 @@ class Recorder(dict[str, str]):
 
 
 def read_all(environment: Mapping[str, str]) -> None:
-    """Raises SettingsError."""
+    """Read all settings. Raises SettingsError."""
     read_settings(environment)
     read_database_settings(environment)
 
@@ -91,7 +91,7 @@ def test_each_option_is_complete(option: Option) -> None:
 
 
 def choose_other_value(option: Option) -> object:
-    """Within its bounds or choices, and not what it usually is."""
+    """A value within the option's bounds or choices that is not its default."""
     usual = option.get_usual_value()
     if option.choices:
         return next(each for each in option.choices if each != usual)
@@ -109,9 +109,9 @@ def test_an_option_goes_where_it_says(option: Option) -> None:
     value = choose_other_value(option)
     given = {option.field: value}
     if option.field == "arrivals":
-        given["arrival_rate"] = 5.0  # it says how these come
+        given["arrival_rate"] = 5.0  # a distribution needs a rate
     if option.field == "think_spread_s":
-        given["think_s"] = 2.0  # no pause is shorter than nothing
+        given["think_s"] = 2.0  # no pause is shorter than zero
     make: Callable[..., Overrides] = Overrides
     (scenario,) = apply_overrides([replace(SILENT, name="x", delay_s=1.0)], make(**given))
     assert option.read(scenario) == value

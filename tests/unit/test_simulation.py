@@ -15,7 +15,7 @@ from scenarios.heartbeat import delays_heartbeat
 from scenarios.model import Load, Style
 
 CROWD = Load(users=500)
-"""As the catalogue has it: 50 of them start each second."""
+"""As in the catalogue: 50 of them start per second."""
 ROUNDING = 1e-9
 """Relative: times are sums of some hundred delays."""
 
@@ -35,7 +35,7 @@ def test_forty_tokens_are_forty_answers_a_delay_and_the_queue_is_the_latency() -
 
 def test_an_async_def_answers_all_users_in_every_delay() -> None:
     found = simulate(ServerModel("async def"), CROWD, warm_up_s=5, window_s=40)
-    # an answer at either edge of the window may fall out of it by rounding
+    # rounding may move a response at either edge out of the window
     assert found.ok_rps == approx(500.0, rel=1 / 20_000)
     assert found.median_s == found.p99_s == approx(1.0)
     assert found.failures == found.starved == 0
@@ -61,7 +61,7 @@ def test_every_worker_has_a_pool_of_its_own() -> None:
 
 
 def test_last_in_first_out_serves_a_few_again_and_again() -> None:
-    """The finding of the original study: a median of one delay at 36 answers a second for 500."""
+    """The original study's finding: a median of one delay, at 36 rps for 500 users."""
     stack = ServerModel("def", pool=40, loop_cpu_s=0.02, queue="lifo")
     found = simulate(stack, CROWD, warm_up_s=30, window_s=60)
     assert found.starved is not None
@@ -82,7 +82,7 @@ def test_who_is_answered_less_than_twice_on_average_is_not_called_starved() -> N
 
 def test_a_silent_worker_is_killed_with_all_its_connections() -> None:
     system = ServerModel("async def that blocks", loop_cpu_s=0.01, worker_timeout_s=30)
-    cycle_s = 31  # thirty of silence and one to start
+    cycle_s = 31  # blocked for thirty, and one to start
     found = simulate(system, CROWD, warm_up_s=cycle_s, window_s=3 * cycle_s)
     assert found.kills == 3
     assert found.failures == 3 * 500
@@ -108,7 +108,7 @@ def test_a_blocked_loop_with_pauses_keeps_its_worker_alive() -> None:
     [(0.1, False), (0.2, False), (0.3, False), (0.5, True), (0.8, True), (1.2, True), (1.9, True)],
 )
 def test_calls_without_a_pause_kill_a_worker_where_they_did(held_s: float, kills: bool) -> None:
-    """gunicorn 27 with uvicorn's worker and a timeout of 4 s, one user, 45 s of each."""
+    """gunicorn 27 with uvicorn's worker and a timeout of 4 s, one user, 45 s each."""
     system = ServerModel("async def that blocks", delay_s=held_s, worker_timeout_s=4)
     assert bool(simulate(system, Load(1), 0, 45).kills) is kills
     assert delays_heartbeat(1, 1, held_s, 4) is kills
@@ -118,8 +118,8 @@ def test_calls_without_a_pause_kill_a_worker_where_they_did(held_s: float, kills
     ("held_s", "kills"), [(1.6, False), (1.9, False), (3.0, True), (3.9, True)]
 )
 def test_a_single_call_kills_a_worker_where_it_did(held_s: float, kills: bool) -> None:
-    """The same server, one call in 3.5 to 5.5 s: of calls of 2.1 s none of nine was followed by a
-    kill, of 2.4 s three. Half of the timeout is where it begins."""
+    """The same server, one call in 3.5 to 5.5 s: none of nine calls of 2.1 s was followed by a
+    kill, three of 2.4 s were. Kills begin at half of the timeout."""
     system = ServerModel("async def that blocks", delay_s=held_s, worker_timeout_s=4)
     paused = Load(1, think_s=4.5, think_spread_s=1.0)
     assert bool(simulate(system, paused, 0, 200).kills) is kills
@@ -190,13 +190,13 @@ def test_littles_law(
     ],
 )
 def test_it_agrees_with_mean_value_analysis(system: ServerModel, load: Load) -> None:
-    """With random CPU, the formula's assumption. 200 s hold 8,000 to 10,000 requests, so twice as
-    many draws of CPU: their mean is good to 0.8 %, tested at three times that. Both `def` systems
-    are not quite product-form: the pool as a flow equivalent adds half a percent."""
+    """With random CPU, as the formula assumes. 200 s have 8,000 to 10,000 requests, so twice as
+    many draws of CPU: their mean is accurate to 0.8 %; the test allows three times that. Neither
+    `def` system is quite product-form: the pool as a flow equivalent adds half a percent."""
     found = simulate(replace(system, cpu_jitter="exponential"), load, 20, 200)
     rate = compute_throughput(load.users, load.think_s, build_stations(system))
     assert found.ok_rps == approx(rate, rel=0.024)
-    # a response is a difference, users / rps - think: it feels an error more
+    # a response is a difference, users / rps - think: it amplifies an error
     assert found.mean_s == approx(load.users / rate - load.think_s, rel=0.036)
 
 
@@ -253,7 +253,7 @@ def test_it_ends_however_many_users_there_are_and_says_what_it_left_out() -> Non
 def test_a_window_that_is_cut_short_is_as_long_as_it_got() -> None:
     found = simulate(ServerModel("async def"), Load(10), 0.5, 60, most_requests=110)
     assert found.cut_short
-    # each user is let ask eleven times; the first to ask once more, after 11 s, ends it
+    # each user may send eleven requests; the first to send one more, after 11 s, ends it
     assert found.window_s == approx(11.0 - (10 / 50 + 0.5))
     assert found.ok_rps is not None
     assert math.isclose(found.ok_rps * found.window_s, found.answers)
@@ -284,8 +284,8 @@ def order_of_answers(accepts: Literal["all", "one"], monkeypatch: pytest.MonkeyP
 
 
 def test_a_blocked_uvloop_takes_one_more_user_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorded of a real one (500 users, 1 s): rounds of 1, 1, 2, 3, 4 ... users; after 43 s the
-    first nine users had been served, and nobody else."""
+    """Recorded from a real server (500 users, 1 s): rounds of 1, 1, 2, 3, 4 ... users; after 43 s
+    only the first nine users had been served."""
     seen = order_of_answers("one", monkeypatch)
     assert seen[:4] == [0, 1, 0, 2]
     assert set(seen[:43]) <= set(range(10))
@@ -293,8 +293,8 @@ def test_a_blocked_uvloop_takes_one_more_user_each_round(monkeypatch: pytest.Mon
 
 
 def test_a_blocked_asyncio_takes_all_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorded of a real one (500 users, 1 s): users 0 to 49 in turn, who had come in the first
-    second, then they again; the other 450 wait for the round after."""
+    """Recorded from a real server (500 users, 1 s): users 0 to 49 in turn, who came in the first
+    second, then again; the other 450 wait for the next round."""
     seen = order_of_answers("all", monkeypatch)
     assert seen[:50] == list(range(50))
     assert set(seen[:70]) <= set(range(51))

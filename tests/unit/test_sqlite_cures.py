@@ -1,4 +1,4 @@
-"""A query of sqlite3 that keeps the GIL in a thread: its connection is shared."""
+"""A sqlite3 query that holds the GIL in a thread because threads share its connection."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_threads_do_not_share_a_connection(
 
 
 def test_a_computation_below_a_query_is_not_the_connections(tmp_path: Path) -> None:
-    """Its stack goes on below the line, in Python."""
+    """Its stack continues below the line, in Python."""
     file = write_app(tmp_path, STORE.format(library="sqlite3"))
     line = find_line(file, "DB.execute")
     place = BlockPlace("/report", "endpoint", "main.py", line, "load")

@@ -37,7 +37,7 @@ def test_a_cut_that_changes_nothing_is_not_made() -> None:
     assert choose_warm_up_cut(flat, already=0).length == 0
     flat[:150] *= 3
     cut = choose_warm_up_cut(flat, already=0)
-    assert 150 <= cut.length <= 200  # a fifth at the most
+    assert 150 <= cut.length <= 200  # at most a fifth
     assert not cut.too_late
     assert choose_warm_up_cut(flat, already=150).length == 150
 
@@ -50,7 +50,7 @@ def test_what_settles_after_a_fifth_of_the_window_is_said_and_not_cut() -> None:
 
 
 def test_a_stall_at_the_beginning_is_not_cut_away() -> None:
-    """It is what the service did; only a level that has changed is a warm-up."""
+    """It is the service's behaviour; only a changed level is a warm-up."""
     steady = np.random.default_rng(2).normal(100, 1, 1000)
     steady[100:120] = 600.0
     assert estimate_warm_up_length(steady) not in (0, None)  # MSER-5 alone would cut it
@@ -59,8 +59,8 @@ def test_a_stall_at_the_beginning_is_not_cut_away() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 150), st.integers(50, 120))
 def test_a_stall_in_the_window_is_never_cut(seed: int, begins: int, held: int) -> None:
-    """Requests that queued up behind a stall, 200 a second: the first waited 500 ms, the last
-    hardly. Before the window all was well: that is no warm-up."""
+    """Requests that queued behind a stall, 200 per second: the first waited 500 ms, the last almost
+    nothing. Before the window all was well: that is not a warm-up."""
     values = np.random.default_rng(seed).normal(12.0, 0.3, 1000)
     values[200 + begins : 200 + begins + held] += np.linspace(500, 5, held)
     assert choose_warm_up_cut(values, already=200).length == 200
@@ -78,8 +78,8 @@ def waits_of_a_random_queue(seed: int, busy: float, count: int) -> npt.NDArray[n
 
 
 def test_a_random_queue_in_its_steady_state_is_seldom_called_unsteady() -> None:
-    """Neighbours in a queue wait alike, which fools a test that takes them for independent: 20 %
-    of such windows were called drifting before the test knew, at 1 % asked."""
+    """Neighbours in a queue wait alike, which misleads a test that assumes independence: at a level
+    of 1 %, it called 20 % of such windows drifting."""
     found = [estimate_drift(waits_of_a_random_queue(seed, 0.9, 750), 20) for seed in range(200)]
     drifting = sum(each is not None and each.matters for each in found)
     assert drifting <= 0.06 * 200  # 1 % asked; r is itself estimated from twenty means
@@ -145,9 +145,9 @@ def test_a_censored_quantile_is_the_exact_one_also_where_a_step_is_met(
 
 
 def test_survival_of_exactly_one_half_is_reached_there_and_not_at_the_next_answer() -> None:
-    """Of n answers the median is the (n / 2)th, for every even n: a product of (1 - 1 / k) often
-    misses one half by its last digit. (R's survfit takes the middle between the two, and so has
-    another median than the uncensored quantile of type 1 that is used here throughout.)"""
+    """The median of n answers is the (n / 2)th, for every even n: a product of (1 - 1 / k) often
+    misses one half by its last digit. (R's survfit takes the middle of the two, and so differs from
+    the uncensored quantile of type 1 that is used here throughout.)"""
     for size in range(2, 400, 2):
         values = np.arange(1.0, size + 1)
         assert estimate_censored_quantiles(values, values > 0, (0.5,)) == (size / 2,)

@@ -1,4 +1,4 @@
-"""`study predict`: one number of users is answered as a range of them is."""
+"""`study predict`: a single number of users gives the same result as in a range."""
 
 import json
 from dataclasses import replace
@@ -62,14 +62,14 @@ def test_one_number_and_a_range_give_the_same_row_and_it_obeys_littles_law(
     assert found.median_ms is not None
     assert found.p99_ms is not None
     assert found.median_ms <= found.p99_ms
-    # of the same responses as the mean, seen by simulation
+    # of the same responses as the mean, by simulation
     assert found.median_ms == pytest.approx(found.mean_ms, rel=0.08)
     assert found.transient is False
 
 
 def test_the_question_of_the_issue_has_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exact for a full pool of 40 with 1 s of delay and 1 ms of CPU: the chain of 40 requests
-    inside, mean-value analysis by hand: 39.958 a second."""
+    """Exact for a full pool of 40 with 1 s of delay and 1 ms of CPU: 39.958 per second, by manual
+    mean-value analysis of the chain of 40 requests inside."""
     assert main(["predict", "sync-http", "--users", "100000", "--cpu", "1ms", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["sync-http"]
     queue, rate = 0.0, 0.0
@@ -180,14 +180,14 @@ def test_the_newest_first_starves_all_but_a_few_of_any_crowd() -> None:
     assert found.starved is not None
     assert 99_000 < found.starved < 100_000
     assert found.mean_ms is not None
-    assert found.mean_ms < 2000  # of those who are served
+    assert found.mean_ms < 2000  # of the served users
 
 
 def test_an_overloaded_open_loop_follows_the_formula_as_the_length_of_the_test(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Published: 50,000 requests at 10,000 a second against 317.27, p50 75 s. Request k waits
-    k (1/C - 1/rate): worked out by hand in issue 14."""
+    """Published: 50,000 requests at 10,000 per second against 317.27, p50 75 s. Request k waits k
+    (1/C - 1/rate): derived by hand in issue 14."""
     words = ["predict", "async-json", "--cpu", f"{1000 / 317.27:.6f}ms", "--requests", "50000"]
     assert main([*words, "--arrival-rate", "10000/s", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["async-json"]
@@ -198,7 +198,7 @@ def test_an_overloaded_open_loop_follows_the_formula_as_the_length_of_the_test(
 
 
 def test_an_overload_is_what_the_simulation_plays() -> None:
-    """50 a second are offered, 40 served: each of 2,000 requests, all answered."""
+    """50 per second are offered, 40 served: all of 2,000 requests get a response."""
     server = model("def", loop_cpu_s=0.0, pool=40)
     predicted = predict_steady_state(server, Load(arrival_rate=50.0, requests=2000))
     assert isinstance(predicted, OverloadPrediction)

@@ -1,5 +1,5 @@
-"""Laws of the probe's account of a blocked loop: sums between two moments, the parts of a silence,
-and a coroutine whose steps are timed."""
+"""Laws of the probe's records of a blocked loop: sums between two times, the parts of a late
+heartbeat's delay, and a coroutine whose steps are timed."""
 
 import asyncio
 import threading

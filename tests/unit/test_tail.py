@@ -1,4 +1,4 @@
-"""A journal that is still being written: every row once, however the bytes come."""
+"""A journal that is still being written: every row once, in whatever pieces the bytes arrive."""
 
 from pathlib import Path
 

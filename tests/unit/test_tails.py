@@ -1,4 +1,4 @@
-"""The p99 of a size, with its interval."""
+"""The p99 for a number of workers, with its interval."""
 
 import math
 
@@ -22,8 +22,8 @@ def test_fewer_than_one_in_a_hundred_wait_where_the_server_is_idle_enough() -> N
 
 
 def test_the_intervals_hold_the_p99_as_often_as_they_say() -> None:
-    """M/D/1, half busy, 25 seeds against the closed form: 95 % of the intervals should
-    contain it; 19 or fewer of 25 come once in a thousand times."""
+    """M/D/1, half busy, 25 seeds against the closed form: 95 % of the intervals should contain it;
+    19 or fewer of 25 happen once in a thousand times."""
     server = ServerModel("async def that blocks", delay_s=0.1)
     found = [simulate_p99(server, 5.0, 0.5, 1.0, seed) for seed in range(25)]
     known = [each for each in found if each is not None]
@@ -41,7 +41,7 @@ def test_the_intervals_hold_the_p99_as_often_as_they_say() -> None:
 
 
 def compute_md1_wait(busy: float, share: float) -> float:
-    """In services: where the distribution of the wait reaches the share (Erlang, 1909)."""
+    """In service times: where the distribution of the wait reaches the share (Erlang, 1909)."""
 
     def reached(wait: float) -> float:
         terms = (
@@ -62,7 +62,7 @@ def test_stretches_that_are_alike_have_no_interval() -> None:
     found = estimate_p99(drifting)
     assert (found.low_s, found.high_s) == (None, None)
     assert not found.is_below(10.0)
-    assert found.is_above(1.0)  # even the lowest stretch is
+    assert found.is_above(1.0)  # even the lowest stretch is above it
 
 
 @pytest.mark.parametrize(("workers", "low_s", "high_s"), [(524, 1.9, 2.3), (532, 1.7, 2.0)])
@@ -80,7 +80,7 @@ def test_the_tail_of_the_issue(workers: int, low_s: float, high_s: float) -> Non
 
 
 def test_a_size_in_doubt_is_not_taken_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With few requests nearly every size is in doubt."""
+    """With few requests almost every size is in doubt."""
     monkeypatch.setattr(tails, "MOST_REQUESTS", 4200)
     server = ServerModel("def", pool=4, loop_cpu_s=0.001, cpu_jitter="exponential")
     sizing = compute_sizing(LoadTarget(100.0, 2.0), server, 8)

@@ -1,4 +1,4 @@
-"""The guide's texts: every file loads, and a broken one is named with the key that is wrong."""
+"""The guide's texts: every file loads, and an error names the file and the wrong key."""
 
 from pathlib import Path
 

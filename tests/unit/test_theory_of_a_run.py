@@ -1,4 +1,4 @@
-"""What a run is told before it, and what where nothing can be told."""
+"""What a run announces before it starts, and what it says where no prediction is possible."""
 
 from dataclasses import replace
 

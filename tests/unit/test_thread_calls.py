@@ -1,4 +1,4 @@
-"""How many threads of the pools were busy, from calls that requests handed over."""
+"""The number of busy pool threads, from the calls that requests offloaded."""
 
 from dataclasses import replace
 
@@ -11,11 +11,11 @@ from records.rows import THREAD_CALLS, conform_to_schema
 from tests.unit.samples import healthy, record, tables
 
 Call = tuple[int, str, float, float, float]
-"""Its thread, the kind of that, when it was asked for, began and ended."""
+"""Thread, thread kind, request time, start and end."""
 
 
 def measure(calls: list[Call], of_visit: int | None = None, executors: int = 0) -> PoolUse:
-    """In a window from 2 to 12 s."""
+    """Measure in a window from 2 to 12 s."""
     found = tables(healthy())
     rows = [
         {

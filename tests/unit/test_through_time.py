@@ -1,4 +1,4 @@
-"""Courses through time: nothing appears and nothing gets lost."""
+"""Metrics over time: nothing is added and nothing is lost."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def test_in_flight_is_what_was_sent_and_not_answered() -> None:
     at = dict(values.select("at_s", "value").iter_rows())
     assert at[min(at)] == 0
     assert max(at.values()) == 2
-    assert at[max(at)] == 1  # the one that nobody answered
+    assert at[max(at)] == 1  # the unanswered one
 
 
 def test_samples_give_the_most_in_each_step_over_all_workers_together() -> None:
@@ -54,7 +54,7 @@ def test_samples_give_the_most_in_each_step_over_all_workers_together() -> None:
     loops = found.filter(pl.col("panel") == THREAD_COUNT, pl.col("series") == "loop")
     assert set(loops["value"]) == {2.0}
     ages = found.filter(pl.col("panel") == HEARTBEAT)
-    assert set(ages["value"]) == {500.0}  # ms, of the loop that is silent the longest
+    assert set(ages["value"]) == {500.0}  # ms, of the loop that is blocked the longest
 
 
 def test_a_worker_that_replaces_another_is_not_counted_beside_it() -> None:

@@ -1,4 +1,4 @@
-"""What a service's processes say of a trial, taken together."""
+"""The reports of a service's processes about a trial, combined."""
 
 import json
 from dataclasses import asdict

@@ -1,5 +1,5 @@
-"""build.sh decides when to build, and where it keeps what it has built; a stand-in for `go` shows
-what it was asked."""
+"""build.sh decides when to build, and where it keeps its builds; a stand-in for `go` records its
+calls."""
 
 import os
 import shutil
@@ -72,7 +72,7 @@ def test_it_says_whether_it_is_built_and_builds_nothing(copy: Path) -> None:
     done = build(copy, copy, "--kept")
     assert (done.returncode, done.stdout, done.stderr) == (4, "", "")
     assert not (copy / "calls").exists()
-    path = build(copy, copy, ONLY="--kept").stdout  # only what is typed counts
+    path = build(copy, copy, ONLY="--kept").stdout  # a variable is not an option
     assert build(copy, copy, "--kept").stdout == path != ""
     assert len(calls(copy)) == 1
 

@@ -1,4 +1,4 @@
-"""What waitms may be, and that a refused value is harmless when it is shown."""
+"""Valid values of waitms, and safe output of an invalid one."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The laws of the waits: means, supports, seeds."""
+"""The laws of the delays: means, supports, seeds."""
 
 from math import sqrt
 from random import Random
@@ -26,7 +26,7 @@ def factors(name: str, seed: int, count: int = DRAWS) -> list[float]:
 @given(seed=SEEDS)
 def test_the_mean_factor_is_one(name: str, seed: int) -> None:
     mean = sum(factors(name, seed)) / DRAWS
-    # Six standard errors: one seed in some hundred million would fail a right implementation.
+    # Six standard errors: one seed in hundreds of millions would fail a correct implementation.
     assert abs(mean - 1) <= 6 * DEVIATIONS[name] / sqrt(DRAWS)
 
 
@@ -34,7 +34,7 @@ def test_the_mean_factor_is_one(name: str, seed: int) -> None:
 def test_the_factors_spread_as_stated(name: str) -> None:
     drawn = factors(name, seed=1, count=20_000)
     deviation = sqrt(sum((factor - 1) ** 2 for factor in drawn) / len(drawn))
-    # The seed is fixed; 5 % is five times what 20 000 draws of the heaviest of them scatter.
+    # The seed is fixed; 5 % is five times the scatter of 20 000 draws of the heaviest one.
     assert deviation == pytest.approx(DEVIATIONS[name], rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""The books: whatever happens, in whatever order, they add up."""
+"""The ledger: its sums are right for any order of events."""
 
 from io import RawIOBase
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ ENDS: tuple[End, ...] = get_args(End)
 
 
 class Clock:
-    """Seconds that pass only when told to."""
+    """A clock that only moves when the test moves it."""
 
     def __init__(self) -> None:
         self.now_s = 100.0

@@ -1,4 +1,4 @@
-"""The command line: defaults, and one line for whatever is wrong."""
+"""The command line: defaults, and one line for any error."""
 
 import pytest
 

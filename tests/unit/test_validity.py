@@ -206,7 +206,7 @@ def growing(per_s: float) -> list[Sent]:
 def test_a_response_that_drifts_is_not_steady_and_says_how_long_to_run() -> None:
     cell = compute_summary(record(), tables(growing(0.05), users=1))
     verdict = next(each for each in cell.verdicts if each.code == "NOT_STEADY")
-    # who waits longer asks less often: whichever of the two is the more certain is told
+    # users who wait longer send fewer requests: the more certain of the two is reported
     assert verdict.data["cause"] in {"response", "throughput"}
     # 1.55/1.05 over the window, the Theil–Sen line through twentieths of equal counts
     assert cell.response_drift == pytest.approx(0.39, abs=0.08)

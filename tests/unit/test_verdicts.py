@@ -1,4 +1,4 @@
-"""Verdicts are found by themselves, in a fixed order, and recorded in a form that stays."""
+"""Verdict classes are found automatically, in a fixed order, and recorded in a stable form."""
 
 import json
 from dataclasses import asdict
@@ -51,7 +51,7 @@ EXAMPLES: tuple[Verdict, ...] = (
     NotSteady(cause="response", percent=12.0, longer_s=30.0, less="fewer --users"),
     Unfinished(unfinished=3, completed=100, oldest_s=12.0, slowest_s=1.0),
 )
-"""In the order in which a cell has them."""
+"""In the order of a cell's verdicts."""
 
 
 def test_every_verdict_is_found_once_the_gravest_first() -> None:

@@ -1,4 +1,4 @@
-"""Which phase asked for a thread, in whose code, and how long it waited: records made by hand."""
+"""Which phase requests a thread, in whose code, and how long it waits: handmade records."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def test_the_stack_that_asks_says_the_phase(phase: str, asker: Sequence[Entry]) 
 
 
 def read_places(**columns: object) -> tuple[list[object], list[object]]:
-    """Of what waits, and of what works."""
+    """The places of the waiting code and of the working code."""
     found, names = locate_one(**columns), ("file", "line", "function")
     return [found[each] for each in names], [found[f"work_{each}"] for each in names]
 
@@ -90,7 +90,7 @@ def test_the_line_that_asks_waits_and_the_work_keeps_the_thread() -> None:
     work = f"{FOLDER}/my shop/db.py:7 make.<locals>.load"
     asks, works = ["main.py", 31, "put"], ["my shop/db.py", 7, "load"]
     assert read_places(asker=asker, work=work) == (asks, works)
-    assert read_places(work=work) == (works, works)  # the framework asks, for the user's code
+    assert read_places(work=work) == (works, works)  # the framework, for the user's code
     for foreign in (f"{SITE}/redis/client.py:7 Redis.get", "time.sleep", None):
         assert read_places(asker=asker, work=foreign) == (asks, asks)
     nobody = [None] * 3
@@ -106,7 +106,7 @@ def test_seconds_are_split_into_token_loop_and_use() -> None:
 
 @pytest.mark.parametrize("queue", ["executor", "executor db", "asgiref"])
 def test_an_executors_wait_lasts_while_its_threads_work(queue: str) -> None:
-    """Its only thread works until second 3, and comes to the next work at 4."""
+    """Its only thread works until second 3, and starts the next call at 4."""
     works = make_handover(queue=queue, capacity=1.0, ended_s=3.0)
     waits = make_handover(
         queue=queue, capacity=1.0, queued_s=1.0, granted_s=None, began_s=4.0, ended_s=6.0

@@ -1,4 +1,4 @@
-"""The findings POOL_WAIT and EXECUTOR_WAIT, from records made by hand."""
+"""The findings POOL_WAIT and EXECUTOR_WAIT, from handmade records."""
 
 import json
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def test_a_wait_for_the_loop_is_none_for_the_pool() -> None:
 
 
 def test_a_full_pool_that_hurts_nobody_is_innocent() -> None:
-    """Waits of less than 5 ms, and of less than a hundredth of the route's time."""
+    """Waits of less than 5 ms, and of less than 1 % of the route's time."""
     assert find(PoolWait, build(fill())) == []
     short = [*fill(), *(wait(0.0049, visit) for visit in range(1, 50))]
     assert find(PoolWait, build(short)) == []
@@ -101,7 +101,7 @@ def test_a_full_pool_that_hurts_nobody_is_innocent() -> None:
 
 
 def test_a_queue_with_free_threads_is_innocent() -> None:
-    """One thread of four works meanwhile: the others are late for another reason."""
+    """One thread of four works at that time: the other requests are late for another reason."""
     rows = [*fill("executor")[:1], *(wait(0.3, visit, queue="executor") for visit in range(1, 9))]
     assert find(ExecutorWait, build(rows)) == []
     full = [*fill("executor"), *(wait(0.3, visit, queue="executor") for visit in range(1, 9))]

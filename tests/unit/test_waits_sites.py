@@ -1,4 +1,4 @@
-"""Laws of the waits for tokens: nothing is lost, and nobody kept more than there was."""
+"""Laws of the waits for tokens: no wait is lost, and no code holds more tokens than exist."""
 
 import json
 from collections import defaultdict
@@ -25,7 +25,7 @@ SPANS = st.lists(st.tuples(MS, MS), max_size=15)
 
 @dataclass
 class QueuedTask:
-    """Times in seconds; place: whose code it is."""
+    """Times in seconds; place: the place of its code."""
 
     asked_s: float
     work_s: float
@@ -34,7 +34,7 @@ class QueuedTask:
 
 
 def serve(tasks: Sequence[tuple[int, int, int]], capacity: int) -> list[QueuedTask]:
-    """First come, first served, by so many threads."""
+    """First come, first served, with this many threads."""
     queue = [QueuedTask(asked / 1000, work / 1000, place) for asked, work, place in sorted(tasks)]
     free = [0.0] * capacity
     for task in queue:
@@ -115,7 +115,7 @@ def test_what_a_request_waits_for_at_once_counts_once(waits: Sequence[tuple[int,
         for at, for_ms in waits
     ]
     covered = {ms for at, for_ms in waits for ms in range(at, at + for_ms)}
-    assume(len(covered) != 5)  # of the floor itself, the last digit decides
+    assume(len(covered) != 5)  # at the limit itself, the last digit decides
     sites = list(find_wait_sites(build_evidence(rows), "anyio"))
     found = sum(float(each.waits_s.sum()) for each in sites)
     assert abs(found - (len(covered) / 1000 if len(covered) >= 5 else 0.0)) < 1e-9
@@ -126,7 +126,7 @@ def block(began_s: float, length_s: float) -> Stretch:
 
 
 def test_a_blocked_loop_answers_for_the_wait_while_a_thread_was_idle() -> None:
-    """The pool of one works until second 2; the loop, blocked from 1.5 to 5, grants it at 5."""
+    """The only thread works until second 2; the loop, blocked from 1.5 to 5, grants at 5."""
     works = make_handover(capacity=1.0, asked_s=0.0, granted_s=0.0, began_s=0.0, ended_s=2.0)
     waits = make_handover(
         capacity=1.0, visit=2, asked_s=1.0, queued_s=1.0, granted_s=5.0, began_s=5.0, ended_s=6.0
@@ -156,7 +156,7 @@ def test_a_holders_line_is_where_its_threads_were_seen() -> None:
 
 
 def test_queues_of_a_process_do_not_meet() -> None:
-    """Tokens of another queue, or process, are nobody's fault."""
+    """Tokens of another queue, or process, do not count."""
     keeps = [
         make_handover(queue="limiter 1", asked_s=0.0, granted_s=0.0, ended_s=9.0),
         make_handover(pid=PID + 1, asked_s=0.0, granted_s=0.0, ended_s=9.0),

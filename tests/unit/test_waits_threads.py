@@ -1,4 +1,4 @@
-"""The findings THREADS_PINNED and TRIVIAL_DEF, from records made by hand."""
+"""The findings THREADS_PINNED and TRIVIAL_DEF, from handmade records."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from tests.unit.handover_samples import (
 
 
 def stream(visit: int, chunks: int = 8, capacity: float = 4.0, **columns: object) -> list[Row]:
-    """Chunks of 0.9 s each, one a second."""
+    """Chunks of 0.9 s each, one per second."""
     return [
         make_handover(
             **{
@@ -75,7 +75,7 @@ def test_streams_that_keep_all_threads_are_found_with_who_lost_what() -> None:
 
 
 def test_a_background_task_answers_for_its_own_tokens_alone() -> None:
-    """It keeps one token of four for ten seconds; slow endpoints keep the others."""
+    """It holds one token of four for ten seconds; slow endpoints hold the others."""
     slow = [make_handover(visit=20 + turn, capacity=4.0, ended_s=9.0) for turn in range(3)]
     (found,) = find_pins([keep(9.0), *slow, wait(4.0, visit=9)])
     assert (found.phase, found.function, found.line) == ("background", "mail", 90)
@@ -97,11 +97,11 @@ def test_half_of_a_pool_for_long_is_found_before_anybody_waits() -> None:
     [
         [row for visit in range(1, 41) for row in stream(visit, capacity=400.0)],  # a large pool
         [row for visit in range(1, 5) for row in stream(visit, chunks=2)],  # they end soon
-        [keep(9.0, capacity=40.0)],  # nobody waits, and most tokens are free
-        [keep(9.0, queue="executor worker", capacity=1.0)],  # a thread of its own, as it is meant
+        [keep(9.0, capacity=40.0)],  # no request waits, and most tokens are free
+        [keep(9.0, queue="executor worker", capacity=1.0)],  # a thread of its own, as intended
         [keep(9.0, queue="limiter 1", capacity=1.0)],
-        [keep(9.0, asker=json.dumps(ENDPOINT), capacity=1.0)],  # an endpoint is slow, no more
-        [keep(9.0, queue="limiter 1"), wait(4.0, visit=9)],  # others wait for another queue
+        [keep(9.0, asker=json.dumps(ENDPOINT), capacity=1.0)],  # an endpoint is only slow
+        [keep(9.0, queue="limiter 1"), wait(4.0, visit=9)],  # calls wait in another queue
         [keep(1.0), wait(0.9, visit=9)],
     ],
 )
@@ -119,7 +119,7 @@ def test_a_queue_of_its_own_is_found_where_others_wait() -> None:
 
 
 def test_a_client_that_has_left_loses_nothing_more() -> None:
-    """Its request waits for 8 s; it gave up after 2, and would have had its answer in 0.5 s."""
+    """Its request waits for 8 s; it gave up after 2, and would have had its response in 0.5 s."""
     rows = [keep(9.0, capacity=1.0), wait(8.0, visit=9, capacity=1.0)]
     audit = AuditBuilder()
     audit.ask("/quick", 0.9, 3.0)
@@ -154,7 +154,7 @@ def test_nobody_lost_more_to_all_places_than_it_waited(
 
 
 def call(turn: int, **columns: object) -> Row:
-    """A dependency that takes 20 µs, and comes to its thread after 0.25 ms."""
+    """A dependency that takes 20 µs, and reaches its thread after 0.25 ms."""
     at_s = 1.0 + turn / 100
     began_s = at_s + 0.00025
     return make_handover(
@@ -193,7 +193,7 @@ def test_it_is_a_warning_where_its_calls_wait_for_threads() -> None:
 
 
 def test_a_block_of_the_loop_is_no_cost_of_the_hop() -> None:
-    """The endpoint blocks the loop, before the next request's dependency comes to its thread."""
+    """The endpoint blocks the loop before the next request's dependency reaches its thread."""
     audit = AuditBuilder()
     audit.block(0.5, 100.0, [])
     late = [call(turn, began_s=2.0, ended_s=2.00003) for turn in range(MIN_CALLS)]
@@ -235,7 +235,7 @@ def test_a_constructor_cannot_be_async() -> None:
         {"ended_s": None},
         {"queue": "executor"},
         {"asker": json.dumps(BACKGROUND)},
-        {"asker": json.dumps([*TO_THREAD, own("put", 31), *APP])},  # the user asks for a thread
+        {"asker": json.dumps([*TO_THREAD, own("put", 31), *APP])},  # the user requests a thread
         {"work": "time.sleep"},
     ],
 )

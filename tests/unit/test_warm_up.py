@@ -1,4 +1,4 @@
-"""When no warm-up can be enough: against a server that is played through, request by request."""
+"""When no warm-up can be enough: checked against a server that is simulated request by request."""
 
 from collections import deque
 from collections.abc import Callable
@@ -33,9 +33,9 @@ def one(name: str, overrides: Overrides | None = None) -> Scenario:
 
 
 def play_rounds(users: int, spawn_rate: float, held_s: float) -> float:
-    """Of a blocked loop that takes one connection in each round and serves those whose request
-    had come when the round began: seconds from the ramp's end until each user was answered once
-    more."""
+    """A blocked loop that accepts one connection per round and serves those whose request had
+    arrived when the round began: seconds from the ramp's end until each user got one more
+    response."""
     waiting, now_s, served = deque(range(users)), 0.0, set[int]()
     ready: list[int] = []
     ramp_s = users / spawn_rate

@@ -1,4 +1,4 @@
-"""Which processes of a service came and went, from processes of our own."""
+"""Processes of a service that start and end, with processes of the test."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from stress.processes import Process
 
 @contextmanager
 def start_worker(raw: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """It waits until it is killed, and has reported itself."""
+    """It reports itself and waits until it is killed."""
     argv = (sys.executable, "-c", "input()")
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as worker:
         (raw / f"attach-{worker.pid}.json").touch()

@@ -1,4 +1,4 @@
-"""What macOS lacks, taken away: what is not known is said to be unknown, and nothing breaks."""
+"""What macOS lacks, removed here: unknown values are reported as unknown, and nothing breaks."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ MacTimes = namedtuple("MacTimes", "user nice system idle")
 
 @pytest.fixture
 def mac(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No /proc, no rlimit of other processes, and root alone sees who listens."""
+    """No /proc, no rlimit of other processes, and only root sees which process listens."""
 
     def refuse(*_: object) -> object:
         raise psutil.AccessDenied

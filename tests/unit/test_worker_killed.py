@@ -1,4 +1,4 @@
-"""Workers that the server ended, from records made by hand."""
+"""Workers ended by the server, from handmade records."""
 
 from dataclasses import replace
 

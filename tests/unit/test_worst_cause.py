@@ -1,4 +1,4 @@
-"""What the terminal says of a full pool: its advice once, and in the answer who keeps it full."""
+"""The terminal's text on a full pool: its advice once, and in the answer the code that fills it."""
 
 from dataclasses import replace
 
@@ -54,7 +54,7 @@ def test_the_answer_names_who_keeps_the_threads_and_how_long_all_waited() -> Non
 
 
 def test_the_answer_names_the_code_that_most_waiting_is_behind() -> None:
-    """Not that which keeps the threads while those wait who lose the most to other routes."""
+    """Not the code that holds the threads while the waiting requests lose most to other routes."""
     waits = [each for each in judge_full_pool().findings if isinstance(each, QueueWait)]
     one, other = keep_threads("/one", 6.0, line=1), keep_threads("/other", 4.0, line=2)
     first = replace(waits[0], seconds=5.0, holders=(one, other), in_use=4.0)
@@ -90,7 +90,7 @@ def test_waits_for_one_queue_together_are_worse_than_one_place_with_more() -> No
 def test_code_that_several_routes_share_has_no_unknown_route() -> None:
     shared = SampleTrivialDef(severity="info", confidence="high", phase="dependency", seconds=9.0)
     assert format_route(shared) == "several routes (dependency)"
-    assert "9.0" not in count_findings([shared])  # the loop may be what takes its seconds
+    assert "9.0" not in count_findings([shared])  # its seconds may come from the loop
     assert format_route(SampleFinding(severity="info", confidence="high", phase="stream")) == (
         "unknown route (stream)"
     )
@@ -137,7 +137,7 @@ def test_how_exact_blocks_are_is_not_said_where_there_is_none() -> None:
 
 
 def test_the_answer_ends_with_what_to_change_where_the_worst_is() -> None:
-    """Advice would say less than the cure: it is left out."""
+    """Advice would say less than the cure, so it is omitted."""
     cure = Cure("main.py", 3, ("    time.sleep(1)",), ("    await asyncio.sleep(1)",), "Await it.")
     sample = SampleFinding(
         severity="error", confidence="high", file="main.py", line=3, function="pay", seconds=7.0

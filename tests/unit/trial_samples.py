@@ -1,4 +1,4 @@
-"""Small records of trials, for tests of what is made of them."""
+"""Small records of trials, for tests of their evaluation."""
 
 from collections.abc import Mapping, Sequence
 

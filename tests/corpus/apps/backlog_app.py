@@ -1,4 +1,4 @@
-"""FastAPI: work after the answer that begins faster than it ends, and work that keeps up."""
+"""FastAPI: background work that starts faster than it ends, and work that keeps up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi import BackgroundTasks, FastAPI
 from truth import note_wait
 
 PACE_S, WORK_S = 0.2, 0.1
-"""Of twenty users: a hundred tasks a second are begun, forty can end."""
+"""For twenty users: a hundred tasks start per second, forty can end."""
 MAILERS = anyio.Semaphore(4)
 
 

@@ -1,4 +1,4 @@
-"""FastAPI: clients and TLS contexts made for each request, and such as are shared."""
+"""FastAPI: clients and TLS contexts created per request, and shared ones."""
 
 from __future__ import annotations
 

@@ -105,6 +105,6 @@ async def compare() -> float:
 
 @app.get("/tls")
 async def make_contexts() -> int:
-    """As one client per upstream does."""
+    """A single client per upstream does this too."""
     with measure("tls"):
         return len([ssl.create_default_context() for _ in range(3)])  # blocks: tls

@@ -1,4 +1,4 @@
-"""FastAPI: a dependency that FastAPI lets two requests run at once, where it can."""
+"""FastAPI: a dependency that FastAPI limits to two requests at once, if it can."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from truth import note_wait
 
 WORK_S = 0.1
 LIMIT = {"max_concurrency": 2} if "max_concurrency" in inspect.signature(Depends).parameters else {}
-"""An older FastAPI has no such limit: then nobody waits."""
+"""An older FastAPI has no such limit: then no request waits."""
 
 app = FastAPI()
 

@@ -1,4 +1,4 @@
-"""FastAPI: five threads whose work asks for another of the same five, for a second at most."""
+"""FastAPI: five threads whose work requests another of the same five, for at most a second."""
 
 from __future__ import annotations
 

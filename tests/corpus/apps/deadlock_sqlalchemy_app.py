@@ -1,4 +1,4 @@
-"""FastAPI: seven threads and three connections. A request keeps its connection while its answer
+"""FastAPI: seven threads and three connections. A request keeps its connection while its response
 waits for a thread to be serialized; the wait for a connection ends after a second."""
 
 from __future__ import annotations

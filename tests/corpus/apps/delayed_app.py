@@ -1,4 +1,4 @@
-"""FastAPI: middlewares that have an answer and do not pass it on, or a request."""
+"""FastAPI: middlewares that hold back a response, or a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WAIT_S = 0.2
 
 
 class ReportingLayer(BaseHTTPMiddleware):
-    """Writes down what was answered before it answers."""
+    """Writes a log of the response before it passes it on."""
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         response = await call_next(request)

@@ -1,5 +1,5 @@
-"""FastAPI: asyncio's default executor under more users than it has threads, and one of the app's
-own. anyio's pool is free all the time."""
+"""FastAPI: asyncio's default executor with more users than threads, and one of the app's own.
+anyio's pool is never full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from truth import note_wait
 
 WORK_S, PAGE_S, PACE_S = 0.8, 0.15, 0.1
-"""PACE_S: before what is done in no time, so that users do not wait for the event loop."""
+"""PACE_S: pause before work that takes no time, so that users do not wait for the event loop."""
 NOTE = Path(__file__).with_name("documents") / "note.txt"
 PRINTERS = ThreadPoolExecutor(2, thread_name_prefix="printer")
 DESKS = ThreadPoolExecutor(64, thread_name_prefix="desk")

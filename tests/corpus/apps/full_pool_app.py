@@ -1,4 +1,4 @@
-"""FastAPI: a pool of two threads that is always full; the loop is free all the time."""
+"""FastAPI: a pool of two threads that is always full; the loop is never blocked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from truth import note_run, note_wait
 
 WAIT_S, PACE_S = 0.12, 0.1
-"""PACE_S: before what is done in no time, so that users do not wait for the event loop."""
+"""PACE_S: pause before work that takes no time, so that users do not wait for the event loop."""
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ def write_report(asked_s: Asked) -> PlainTextResponse:
 
 
 def read_row() -> None:
-    """Some work, so that a thread is not taken for nothing."""
+    """Some work, so that the thread is needed."""
     time.sleep(0.003)
 
 

@@ -1,4 +1,4 @@
-"""FastAPI: threads that keep the interpreter's lock while the event loop needs it."""
+"""FastAPI: threads that hold the GIL while the event loop needs it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The app that CORPUS_APP names, with a heartbeat on its loop: what a blocked loop looks like from
-within. Its gaps go to the file that CORPUS_GAPS names, as works named `gap`."""
+"""The app that CORPUS_APP names, with a heartbeat on its loop, which shows a blocked loop from
+inside. Its gaps go to the file that CORPUS_GAPS names, as work named `gap`."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ async def beat() -> None:
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if not TASKS:
         TASKS.append(asyncio.create_task(beat()))
-        await asyncio.sleep(2 * BEAT_S)  # it has begun before the app does
+        await asyncio.sleep(2 * BEAT_S)  # starts before the app
     await inner(scope, receive, send)

@@ -1,4 +1,4 @@
-"""FastAPI: routes that are slow, or busy, and block the loop of nobody."""
+"""FastAPI: routes that are slow or busy, but do not block the loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ONE = threading.Lock()
 
 @asynccontextmanager
 async def load_lazy_modules(_: FastAPI) -> AsyncIterator[None]:
-    """What anyio and httpx import at their first use blocks the loop for tens of milliseconds."""
+    """The first use of anyio and httpx imports modules and blocks the loop for tens of ms."""
     await anyio.to_thread.run_sync(time.sleep, 0)
     await ask_upstream()
     yield
@@ -104,8 +104,8 @@ async def send_megabyte() -> PlainTextResponse:
 
 @app.get("/slices")
 def compute_in_pool() -> int:
-    """In Python, one at a time: the loop waits 5 ms at most for the interpreter's lock. Twenty
-    threads that all want it would keep it from the loop for longer."""
+    """In Python, one at a time: the loop waits at most 5 ms for the GIL. Twenty threads that all
+    want it would keep it from the loop for longer."""
     total = 0
     with ONE:
         for number in range(400_000):
@@ -147,7 +147,7 @@ async def register(tasks: BackgroundTasks) -> str:
 
 @app.get("/background/pool")
 async def register_in_pool(tasks: BackgroundTasks) -> str:
-    await asyncio.sleep(WAIT_S)  # twenty users begin no more than forty threads can end
+    await asyncio.sleep(WAIT_S)  # twenty users start no more than forty threads can end
     tasks.add_task(time.sleep, WAIT_S)
     return "registered"
 

@@ -1,4 +1,4 @@
-"""FastAPI: a pool of 200 threads, of which each request takes several at once."""
+"""FastAPI: a pool of 200 threads; each request uses several at once."""
 
 from __future__ import annotations
 

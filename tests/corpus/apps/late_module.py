@@ -1,4 +1,4 @@
-"""A module that takes its time, imported by the first request that needs it."""
+"""A module that is slow to import; the first request that needs it imports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FastAPI: anyio's pool as it is. Forty threads sleep for twenty users, and nobody waits."""
+"""FastAPI: anyio's pool with its default size. Forty threads sleep for twenty users; none waits."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ ROWS: list[dict[str, object]] = [
 
 @asynccontextmanager
 async def load_lazy_modules(_: FastAPI) -> AsyncIterator[None]:
-    """What anyio imports at the first use of its pool blocks the loop."""
+    """The first use of anyio's pool imports modules, which blocks the loop."""
     await anyio.to_thread.run_sync(look_up)
     yield
 
@@ -107,7 +107,7 @@ async def get_rendered() -> dict[str, int]:
 
 
 async def note_encoding(began_s: float, cpu_began_s: float) -> None:
-    """Runs as soon as the answer is encoded and written: nothing is awaited in between."""
+    """Runs as soon as the response is encoded and written, without an await in between."""
     TIMES.note("encode", began_s, cpu_began_s)
 
 

@@ -1,4 +1,4 @@
-"""FastAPI: `def` streams, and background tasks, that keep eight threads for long."""
+"""FastAPI: `def` streams and background tasks that hold eight threads for long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from truth import measure
 TASK_S, CHUNK_S = 2.0, 0.4
 MOST_TASKS = 12
 PENDING: set[int] = set()
-"""Exports that have not ended: users who are answered first would begin more and more."""
+"""Unfinished exports: users who get their response first would start more and more of them."""
 
 
 @asynccontextmanager

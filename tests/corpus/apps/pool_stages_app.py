@@ -36,8 +36,8 @@ async def shrink_pool(_: FastAPI) -> AsyncIterator[None]:
 
 
 class RequestClock:
-    """The work of these routes is done in no time: from where they note a moment to each message of
-    the answer, and to their end, all is a wait for the pool."""
+    """The work of these routes takes no time: everything between a recorded time and each message
+    of the response is a wait for the pool."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -173,7 +173,7 @@ async def send_file(request: Request) -> FileResponse:
 
 
 def iterate_lines(asked_s: float) -> Iterator[str]:
-    """Each chunk is asked for as soon as the one before is sent; so is the end."""
+    """Each chunk is requested as soon as the previous one is sent; the end too."""
     for number in range(4):
         note_wait("wait-for-chunk", asked_s)
         asked_s = monotonic()

@@ -1,4 +1,4 @@
-"""FastAPI under a pure ASGI middleware, which blocks before, after and while it sends."""
+"""FastAPI under a pure ASGI middleware that blocks before, after and during its send."""
 
 from __future__ import annotations
 

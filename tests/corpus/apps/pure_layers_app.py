@@ -1,4 +1,4 @@
-"""FastAPI: three pure ASGI middlewares, which cost next to nothing and delay nobody."""
+"""FastAPI: three pure ASGI middlewares that cost almost nothing and delay no request."""
 
 from __future__ import annotations
 

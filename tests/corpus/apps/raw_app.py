@@ -1,4 +1,4 @@
-"""No framework: an ASGI callable that looks at the path itself."""
+"""No framework: an ASGI callable that reads the path itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FastAPI: websockets that block at a message, when they open, and never."""
+"""FastAPI: WebSockets that block on a message, on connect, and never."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FastAPI: pools that are full or large, and nobody waits."""
+"""FastAPI: pools that are full or large, but no request waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 
 WORK_S = 0.1
 SPARE = 21
-"""As many as ask at once, the background request among them."""
+"""As many as arrive at once, the background request included."""
 
 
 @asynccontextmanager

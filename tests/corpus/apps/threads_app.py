@@ -1,4 +1,4 @@
-"""FastAPI: threads that requests start and that never end, and threads that are meant to stay."""
+"""FastAPI: threads that requests start and that never end, and threads meant to stay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Job = tuple[int, "Future[int]"]
 
 
 class Worker:
-    """One thread for the life of the process, that squares numbers."""
+    """One thread for the life of the process that squares numbers."""
 
     def __init__(self) -> None:
         self.jobs: queue.Queue[Job] = queue.Queue()

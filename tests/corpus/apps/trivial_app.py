@@ -1,5 +1,5 @@
-"""FastAPI: `def` code that does nothing and takes a thread for it, next to `def` code that needs
-its thread. The pool is free all the time."""
+"""FastAPI: `def` code that does nothing and still takes a thread, next to `def` code that needs
+one. The pool is never full."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def ping() -> str:
 
 
 async def note_alive() -> None:
-    """Not by what is trivial itself: writing it down is work."""
+    """Not in the trivial code itself: recording a time is work."""
     note_run("alive-is-trivial")
 
 

@@ -1,8 +1,6 @@
-"""What a route's work really took, by its own clock, in a file that the audit does not read.
-
-CORPUS_TIMES names that file; each process appends its number to the name. It is mapped, so that
-noting a time calls nothing that a detector of blocking calls could mistake for one.
-"""
+"""The true duration of a route's work, by the app's own clock, in a file that the audit does not
+read. CORPUS_TIMES names that file; each process appends its number to the name. The file is mapped,
+so that recording a time calls nothing that a detector of blocking calls could report."""
 
 from __future__ import annotations
 
@@ -16,11 +14,11 @@ from time import monotonic, thread_time
 
 WAY_S, LEAST_S = 0.05, 0.001
 SIZE = 1 << 22
-"""Some 80,000 entries: an hour of work that takes tens of milliseconds each."""
+"""About 80,000 entries: an hour of work that takes tens of milliseconds each."""
 
 
 class Times:
-    """Lines of `label began_s seconds cpu_s` and then zeros. Without a path, nothing is noted."""
+    """Lines of `label began_s seconds cpu_s`, then zeros. Without a path, nothing is recorded."""
 
     def __init__(self, path: str | None) -> None:
         self._lock = threading.Lock()
@@ -32,7 +30,7 @@ class Times:
                 self._map = mmap.mmap(file.fileno(), SIZE)
 
     def note(self, label: str, began_s: float, cpu_began_s: float) -> None:
-        """The work ends now, in the thread that began it, by time.monotonic and thread_time."""
+        """End the work, in the thread that began it, by time.monotonic and thread_time."""
         if self._map is None:
             return
         seconds, cpu_s = monotonic() - began_s, thread_time() - cpu_began_s
@@ -47,7 +45,7 @@ TIMES = Times(os.environ.get("CORPUS_TIMES"))
 
 @contextmanager
 def measure(label: str) -> Iterator[None]:
-    """Note how long the body takes, also where it raises."""
+    """Record how long the body takes, even if it raises."""
     began_s, cpu_began_s = monotonic(), thread_time()
     try:
         yield
@@ -56,13 +54,13 @@ def measure(label: str) -> Iterator[None]:
 
 
 def note_wait(label: str, asked_s: float) -> None:
-    """What was asked for at that time.monotonic() is there now. A short time may be a wait, or the
-    way to a thread that is free, over a loop that is busy: it has a label of its own."""
+    """Record that what was requested at that time.monotonic() is available now. A short time may be
+    a wait, or only the switch to a free thread over a busy loop, so it has its own label."""
     waited_s = monotonic() - asked_s
     if waited_s >= LEAST_S:
         TIMES.note(label if waited_s >= WAY_S else f"{label}-briefly", asked_s, thread_time())
 
 
 def note_run(label: str) -> None:
-    """What the label speaks of has run; how long is not asked."""
+    """Record that the labelled code has run; its duration does not matter."""
     TIMES.note(label, monotonic(), thread_time())

@@ -1,4 +1,4 @@
-"""FastAPI: `async def` endpoints that call what waits, in many libraries."""
+"""FastAPI: `async def` endpoints that make waiting calls, from many libraries."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ async def join_thread() -> str:
 
 @app.get("/datagram")
 async def ask_resolver() -> int:
-    """As a resolver in pure Python does."""
+    """Like a resolver in pure Python."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         ours.bind(("127.0.0.1", 0))
         address = ours.getsockname()
