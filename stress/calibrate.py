@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from shutil import rmtree
 from time import monotonic
 
 import psutil
 
 from records.prediction import Calibration, CpuSample
-from scenarios.errors import build_cannot_run_error
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
@@ -45,6 +46,7 @@ MOST_LEVEL_S: Second = 5.0
 """Where a request takes so long that a round of all callers does: two samples are the least."""
 ALONE_SAMPLE_S: Second = 0.4
 SAMPLE_S: Second = 0.5
+WORKER_ENDED = "a worker of the server ended by itself"
 LARGEST_SHARE = 5
 """The largest level is a fifth of what the run has in flight."""
 MOST_CALLERS = 100
@@ -122,11 +124,16 @@ def start_calibrated_stack(
     """With one worker."""
     alone = replace(scenario, delay_s=delay_s, server=replace(scenario.server, workers=1))
     raise_descriptor_limit(plan.count_needed_descriptors(alone))
-    with (
-        tempfile.TemporaryDirectory(prefix="calibration-") as folder,
-        closing(start_stack(alone, find_free_port(0), Path(folder), interruption)) as stack,
-    ):
-        yield stack
+    folder, is_named = Path(tempfile.mkdtemp(prefix="calibration-")), False
+    try:
+        with closing(start_stack(alone, find_free_port(0), folder, interruption)) as stack:
+            yield stack
+    except UserError as problem:
+        is_named = str(folder) in str(problem)  # a log there says more
+        raise
+    finally:
+        if not is_named:
+            rmtree(folder)
 
 
 def measure_level(
@@ -143,6 +150,7 @@ def measure_level(
             interruption.poll(callers.has_ended, sample_s)
             await_whole_rounds(callers, marks[-1], interruption)
             marks.append(read_mark(callers))
+            reject_death(marks[0], marks[-1], stack)
     counted = marks[-SAMPLES - 1 :]
     return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(counted)]
 
@@ -162,13 +170,26 @@ def await_whole_rounds(callers: Callers, begin: "Mark", interruption: Interrupti
 
 @dataclass(frozen=True, slots=True)
 class Mark:
+    """processes: of the server."""
+
     at_s: Second
     cpu_s: Second
     answered: int
+    processes: frozenset[psutil.Process] = frozenset()
 
 
 def read_mark(callers: Callers) -> Mark:
-    return Mark(monotonic(), sum_cpu_s(callers.stack), sum(callers.answered))
+    """Raises UserError where the server has ended."""
+    processes = frozenset(callers.stack.list_processes("server"))
+    cpu_s = sum_cpu_s(callers.stack)
+    return Mark(monotonic(), cpu_s, sum(callers.answered), processes)
+
+
+def reject_death(begin: Mark, end: Mark, stack: Stack) -> None:
+    """Raises UserError where a process of the server ended between the two."""
+    if begin.processes <= end.processes and end.processes:
+        return
+    raise build_cannot_run_error(f"calibration: {stack.find_ended_process() or WORKER_ENDED}")
 
 
 def is_enough(marks: Sequence[Mark]) -> bool:
@@ -213,6 +234,4 @@ def sum_cpu_s(stack: Stack) -> Second:
     try:
         return sum(read_cpu_s(each) for each in stack.list_processes("server"))
     except psutil.NoSuchProcess as error:
-        raise build_cannot_run_error(
-            "calibration: a worker of the server ended by itself"
-        ) from error
+        raise build_cannot_run_error(f"calibration: {WORKER_ENDED}") from error

@@ -83,7 +83,7 @@ class StackSampler(Process):
             return {}
 
     def describe_failure(self) -> str:
-        return f"py-spy saw nothing: {self.read_last_log_line()} {ATTACH_HINT}"
+        return f"py-spy saw nothing: {self.read_last_words()} {ATTACH_HINT}"
 
 
 def shorten_stacks(stacks: Stacks, app_folder: Path) -> Stacks:

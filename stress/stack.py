@@ -28,6 +28,9 @@ def is_answering(port: int, host: str = plan.HOST) -> bool:
         return False
 
 
+MOST_STATS_BYTES = 1 << 20
+
+
 @dataclass(slots=True)
 class Stack:
     """upstream_url is None where the scenario asks none. host: the server's; its upstream is on
@@ -82,7 +85,7 @@ class Stack:
             return None
         try:
             with opened(f"{self.upstream_url}/stats", timeout=5) as answer:
-                return TypeAdapter(UpstreamSummary).validate_json(answer.read())
+                return TypeAdapter(UpstreamSummary).validate_json(answer.read(MOST_STATS_BYTES))
         except (OSError, ValidationError):
             return None
 

@@ -23,7 +23,6 @@ from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
-from stress.audit.last_words import read_last_words
 from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
     RequestOptions,
@@ -33,6 +32,7 @@ from stress.audit.requests import (
 from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
 from stress.interruption import Interruption
+from stress.last_words import read_last_words
 from stress.processes import describe_exit_code
 from study.audit_report import NO_GATE
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials

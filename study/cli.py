@@ -26,6 +26,7 @@ from study.commands import (
 )
 from study.messages import print_message, show_activity
 from study.options import declare_command
+from study.output import CLOSED, describe_output_failure
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
 
@@ -111,7 +112,16 @@ def load_command(app: App, given: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; errors that a user can cause are one line on stderr."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    code = run_command(list(sys.argv[1:] if arguments is None else arguments))
+    sys.stdout.flush()
+    failure = describe_output_failure()
+    if failure in (None, CLOSED):
+        return code
+    print_message(failure)
+    return BROKEN if code == ALL_WELL else code
+
+
+def run_command(given: list[str]) -> int:
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")

@@ -227,7 +227,7 @@ def check_machine(
     raise_descriptor_limit(max(count_needed_descriptors(each) for each in scenarios))
     if order.distribution:
         check_ports(order.distribution, order.port)
-    elif served is None:
+    elif served is None and any(each.url is None for each in scenarios):
         find_free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         find_upstream_program(kind, BuildWatch(progress.show_build))

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # its dataframes take a second to import: `study list` must n
 WIDTH = 80
 """Of a terminal, and of every text that may end up in one."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
+HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # terminals obey them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # they turn the order of what is shown
+)
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 Value = float | str | None
 
@@ -108,16 +112,26 @@ def render_terminal(table: Table, width: int | None = None) -> list[str]:
     return lines + [line for note in table.notes for line in wrap_note(note)]
 
 
+def make_harmless(text: str) -> str:
+    """Replace what a terminal or a browser obeys instead of showing it: records hold text of
+    servers that are not ours."""
+    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def wrap_note(note: str, indent: str = "") -> list[str]:
     return wrap(
-        note, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+        make_harmless(note),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
     )
 
 
 def wrap_whole(text: str, indent: str = "") -> list[str]:
     """As wrap_note; a route, a file name, and a number with its unit are not divided."""
     lines = wrap(
-        BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
+        BEFORE_UNIT.sub(NO_BREAK, make_harmless(text)), WIDTH, initial_indent=indent,
         subsequent_indent=f"{indent}  ", break_on_hyphens=False,
     )  # fmt: skip
     return [each.replace(NO_BREAK, " ") for each in lines]
@@ -125,7 +139,7 @@ def wrap_whole(text: str, indent: str = "") -> list[str]:
 
 def hang_text(name: str, width: int, text: str) -> list[str]:
     """The text in a column of its own, `width` characters from the left, to the right of a name."""
-    first, *others = wrap(text, WIDTH - width, break_on_hyphens=False) or [""]
+    first, *others = wrap(make_harmless(text), WIDTH - width, break_on_hyphens=False) or [""]
     return [f"{name:<{width}}{first}".rstrip(), *(f"{'':<{width}}{line}" for line in others)]
 
 
@@ -184,7 +198,7 @@ def align_row(table: Table, widths: Sequence[int], row: Row) -> str:
 
 
 def align_text(column: Column, text: str, width: int) -> str:
-    found = Text(text)
+    found = Text(make_harmless(text))
     found.align("left" if column.is_text else "right", max(width, found.cell_len))
     return found.plain
 
@@ -212,4 +226,4 @@ def escape_markdown(text: str) -> str:
     """Errors and names come from outside: nothing in them may become markup."""
     for character in "\\`*_[]<>|":
         text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
+    return " ".join(make_harmless(text).split())

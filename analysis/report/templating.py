@@ -28,6 +28,7 @@ def create_html_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
         autoescape=True,
+        finalize=lambda value: make_harmless(value) if type(value) is str else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -41,7 +42,7 @@ def create_html_environment() -> jinja2.Environment:
 
 def prose(text: str) -> Markup:
     """A sentence, with what stands between ` as code."""
-    parts = [escape(each) for each in text.split("`")]
+    parts = [escape(each) for each in make_harmless(text).split("`")]
     if len(parts) % 2 == 0:  # a ` of its own
         return escape(text)
     coded = (
