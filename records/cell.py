@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from records.audit import AttachedProcess
 from records.clocks import ClockModel
 from records.cpu_profile import CpuProfile
+from records.pauses import Pause
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -121,6 +122,7 @@ class CellRecord:
     """Of load processes on other machines; their times are in the tables by this host's clock."""
     load_processes_lost: int = 0
     """Load processes that fell silent before the end, as their master saw it."""
+    pauses: tuple[Pause, ...] = ()
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())
     """Lines of the server's or the upstream's log that tell of a lack of file descriptors."""

@@ -1,5 +1,6 @@
 """The one class of errors that a user can cause, or cure."""
 
+import errno
 from collections.abc import Collection
 from difflib import get_close_matches
 
@@ -7,6 +8,8 @@ ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED = 0, 1, 2, 3, 
 """Exit codes. NOT_AS_EXPECTED: a threshold was not met, the user's or that of a sentence which they
 have checked, and nothing else; CANNOT: this machine, or what was asked to be measured, can't;
 BROKEN: something of ours in the middle, and what was measured is kept."""
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -19,6 +22,11 @@ class UserError(Exception):
 
 def build_cannot_run_error(message: str) -> UserError:
     return UserError(message, CANNOT)
+
+
+def build_write_error(error: OSError, message: str) -> UserError:
+    """BROKEN where a disk filled up in the middle, CANNOT where nothing can be written at all."""
+    return UserError(message, BROKEN if error.errno in FULL_DISK else CANNOT)
 
 
 def suggest_name(name: str, known: Collection[str]) -> str | None:

@@ -23,6 +23,7 @@ from records.build_tables import (
 from records.cell import CellRecord, Profile, UpstreamSummary, WorkerDeath
 from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
+from records.pauses import find_pauses
 from records.rows import BYSTANDER, MACHINE
 from stress.attached_server import read_live_journals
 from stress.audit.reports import read_reports
@@ -74,7 +75,9 @@ def save_results(seen: CellObservations) -> None:
                 shutil.copy(path, directory.raw)
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     clocks = estimate_clocks(read_clocks(directory.raw))
-    save_tables(seen, worked, clocks)
+    sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
+    machine = build_observed_table(seen.machine, MACHINE, times.t0_s)
+    save_tables(seen, worked, sent, machine, clocks)
     for level, stacks in (seen.explained.stacks if seen.explained else {}).items():
         directory.save_stacks(level, stacks)
     record = replace(
@@ -85,19 +88,23 @@ def save_results(seen: CellObservations) -> None:
         processes=list_attached_processes(stack.journals),
         clocks=clocks,
         faults=read_oha_errors(directory.raw),
+        pauses=find_pauses([] if clocks else sent, machine, times.t0_s),
         overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),
     )
     directory.save_record(record)
 
 
 def save_tables(
-    seen: CellObservations, worked: Sequence[Journal], clocks: Sequence[ClockModel]
+    seen: CellObservations,
+    worked: Sequence[Journal],
+    sent: Sequence[Journal],
+    machine: pl.DataFrame,
+    clocks: Sequence[ClockModel],
 ) -> None:
+    """worked: journals of the probe; sent: of the load; machine: the runner's samples."""
     cell, stack, times = seen.phases.cell, seen.phases.stack, seen.phases.times
     directory, name, t0_s, end_s = cell.directory, cell.directory.path.name, times.t0_s, seen.end_s
-    sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
     by_process = {clock.process: clock for clock in clocks}
-    machine = build_observed_table(seen.machine, MACHINE, t0_s)
     if clocks:  # load processes on other machines: nobody here sees what they use
         machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
     tables = {

@@ -15,6 +15,7 @@ from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
+from records.files import write_whole
 from records.rundir import RunDir, translate_write_errors
 from records.server import ServerRecord
 from records.trial import TrialRecord
@@ -171,7 +172,7 @@ class Audit:
     def save_record(self) -> None:
         """Again after each round of a trial."""
         record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
-        (self.directory.open_cell(KIND).path / AUDIT_FILE).write_bytes(record + b"\n")
+        write_whole(self.directory.open_cell(KIND).path / AUDIT_FILE, record + b"\n")
 
     def can_try(self) -> bool:
         """A service that deadlocked may be cured; one that ended by itself drove no whole load."""

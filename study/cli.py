@@ -10,7 +10,15 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
 from rich.box import Box
 
-from scenarios.errors import ALL_WELL, BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
+from scenarios.errors import (
+    ALL_WELL,
+    BROKEN,
+    CANNOT,
+    FULL_DISK,
+    INTERRUPTED,
+    WRONG_USE,
+    UserError,
+)
 from scenarios.options import Setting
 from study import __version__
 from study.commands import (
@@ -142,7 +150,7 @@ def run_command(given: list[str]) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print_message(f"cannot go on: {error.strerror or error}{where}")
-        return CANNOT
+        return BROKEN if error.errno in FULL_DISK else CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:

@@ -5,7 +5,7 @@ from pathlib import Path
 from analysis.findings.finding_threshold import FindingGate
 from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
-from scenarios.errors import CANNOT, UserError
+from scenarios.errors import BROKEN, UserError, build_write_error
 from study.audit_report import NO_GATE, is_audit, report_audit
 from study.final_output import (
     judge_expectations,
@@ -34,11 +34,13 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
     try:
         write_reports(run.path, summary)
     except OSError as error:
-        raise UserError(
-            f"{directory}: the reports can't be written: {error.strerror}", CANNOT
+        raise build_write_error(
+            error, f"{directory}: the reports can't be written: {error.strerror}"
         ) from error
     print_final_output(summary)
-    print_report_location(run, write_report_page(summary, run))
+    page = write_report_page(summary, run)
+    print_report_location(run, page)
     for name in run.list_unsaved_cells():
         print_message(f"{name} was begun and never saved; it is left out")
-    return judge_expectations(summary)
+    code = judge_expectations(summary)
+    return code if page or code else BROKEN

@@ -13,7 +13,7 @@ from analysis.summary.run import RunSummary
 from analysis.summary.sweep import SweepSettings
 from analysis.summary.thresholds import Threshold, validate_thresholds
 from records.rundir import RunDir, create_run
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, BROKEN, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
 from stress.check_targets import check_targets
@@ -104,7 +104,8 @@ def finish_run(done: RunResult, order: RunOptions) -> int:
     """Says where everything is. The exit code."""
     if done.summary.cells and not (order.json_output or order.quiet):
         print_report_location(done.directory, done.page)
-    return choose_exit_code(done.summary, done.directory, done.ended)
+    code = choose_exit_code(done.summary, done.directory, done.ended)
+    return BROKEN if code == ALL_WELL and order.report and not done.page else code
 
 
 def run_scenarios(

@@ -11,7 +11,7 @@ import vl_convert
 from markupsafe import Markup, escape
 
 from analysis.report.answer_lines import split_lead
-from analysis.report.table import format_value, list_headings, place_cells
+from analysis.report.table import format_value, list_headings, make_harmless, place_cells
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
