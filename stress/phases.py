@@ -55,6 +55,8 @@ class PhaseRunner:
     load: Process
     at_window: Callable[[Second], None]
     """Called when the window opens, with how long it is planned to be."""
+    save_begun: Callable[["PhaseRunner"], None]
+    """Called when it has opened: from now on there is something to recover."""
     explainer: LoadExplainer | None = None
     """Where the window is to be explained if it is not as predicted."""
     times: PhaseTimes = field(default_factory=PhaseTimes)
@@ -160,6 +162,7 @@ class PhaseRunner:
     def _open_window(self) -> float:
         self.at_window(self.windows.window_s)
         self.times.window_start_s = monotonic()
+        self.save_begun(self)
         return self.times.window_start_s
 
     def _stop_sending(self, at_s: float, requests: int | None = None) -> None:

@@ -28,6 +28,7 @@ def is_answering(port: int, host: str = plan.HOST) -> bool:
         return False
 
 
+UPSTREAM_LOG = "upstream.csv"
 MOST_STATS_BYTES = 1 << 20
 
 
@@ -58,7 +59,7 @@ class Stack:
 
     @property
     def upstream_log(self) -> Path:
-        return self.folder / "upstream.csv"
+        return self.folder / UPSTREAM_LOG
 
     def start(
         self, command: plan.Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
