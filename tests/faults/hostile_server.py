@@ -2,8 +2,9 @@
 
 import gzip
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic
 
@@ -15,74 +16,50 @@ LASTS_S = 120.0
 """No connection lasts longer, whatever the other side does."""
 
 
-class Connection:
-    def __init__(self, peer: socket.socket, stop: Event) -> None:
-        self._peer, self._stop = peer, stop
-        self._ends_s = monotonic() + LASTS_S
-
-    def is_wanted(self) -> bool:
-        return not self._stop.is_set() and monotonic() < self._ends_s
-
-    def read_request(self) -> bool:
-        """False where the other side has closed."""
-        got = b""
-        while b"\r\n\r\n" not in got and (part := self._peer.recv(65_536)):
-            got += part
-        return bool(got)
-
-    def send(self, *parts: bytes) -> None:
-        for part in parts:
-            self._peer.sendall(part)
-
-    def repeat(self, part: bytes, pause_s: float = 0.0) -> None:
-        while self.is_wanted():
-            self.send(part)
-            self._stop.wait(pause_s)
-
-    def wait(self) -> None:
-        while self.is_wanted():
-            self._stop.wait(DRIP_S)
-
-
 def declare(length: int | str) -> bytes:
     return f"Content-Length: {length}\r\n\r\n".encode()
 
 
-BEHAVIOURS: Mapping[str, Callable[[Connection], None]] = {
-    "endless chunks": lambda to: (
-        to.send(OK, CHUNKED), to.repeat(b"100000\r\n" + MEBIBYTE + b"\r\n"),
-    )[-1],
-    "endless drip": lambda to: (to.send(OK, CHUNKED), to.repeat(b"1\r\n.\r\n", DRIP_S))[-1],
-    "event stream": lambda to: (
-        to.send(OK, b"Content-Type: text/event-stream\r\n\r\n"), to.repeat(b"data: 1\n\n", DRIP_S),
-    )[-1],
-    "huge content-length": lambda to: (to.send(OK, declare(10**15)), to.repeat(MEBIBYTE))[-1],
-    "body that ends early": lambda to: to.send(OK, declare(1000), b"short"),
-    "silence": lambda to: to.wait(),
-    "immediate close": lambda _: None,
-    "garbage": lambda to: to.send(bytes(range(256)) * 16),
-    "no status": lambda to: to.send(b"HTTP/1.1 OK\r\n", declare(0)),
-    "absurd status": lambda to: to.send(b"HTTP/1.1 99999 No\r\n", declare(0)),
-    "endless headers": lambda to: (to.send(OK), to.repeat(b"x-more: " + bytes(99).hex().encode()
-                                                          + b"\r\n"))[-1],
-    "slow headers": lambda to: (to.send(OK), to.repeat(b"x: y\r\n", DRIP_S))[-1],
-    "negative content-length": lambda to: to.send(OK, declare(-5), b"body"),
-    "content-length of words": lambda to: to.send(OK, declare("many"), b"body"),
-    "invalid chunk": lambda to: to.send(OK, CHUNKED, b"zz\r\nbody\r\n"),
-    "compressed bomb": lambda to: to.send(
-        OK, b"Content-Encoding: gzip\r\n", declare(len(BOMB)), BOMB
-    ),
-    "false compression": lambda to: to.send(OK, b"Content-Encoding: gzip\r\n", declare(4), b"body"),
-    "redirect to itself": lambda to: to.send(
-        b"HTTP/1.1 302 Found\r\nLocation: /\r\n", declare(0)
-    ),
-    "escape sequences": lambda to: to.send(
-        b"HTTP/1.1 500 \x1b]0;owned\x07\x1b[2J\r\n", declare(len(ESCAPES)), ESCAPES
-    ),
-    "long failure": lambda to: to.send(b"HTTP/1.1 500 No\r\n", declare(len(MEBIBYTE)), MEBIBYTE),
-}  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """first: what it sends at once; then `again`, with so long a pause each time. holds: it says
+    nothing, and keeps the connection."""
+
+    first: bytes = b""
+    again: bytes = b""
+    pause_s: float = 0.0
+    holds: bool = False
+
+
 BOMB = gzip.compress(bytes(200 << 20), 9)
 ESCAPES = "\x1b[31m\x9b2J\u202eevil\x00".encode()
+GZIP = b"Content-Encoding: gzip\r\n"
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    "endless chunks": Behaviour(OK + CHUNKED, b"100000\r\n" + MEBIBYTE + b"\r\n"),
+    "endless drip": Behaviour(OK + CHUNKED, b"1\r\n.\r\n", DRIP_S),
+    "event stream": Behaviour(
+        OK + b"Content-Type: text/event-stream\r\n\r\n", b"data: 1\n\n", DRIP_S
+    ),
+    "huge content-length": Behaviour(OK + declare(10**15), MEBIBYTE),
+    "body that ends early": Behaviour(OK + declare(1000) + b"short"),
+    "silence": Behaviour(holds=True),
+    "immediate close": Behaviour(),
+    "garbage": Behaviour(bytes(range(256)) * 16),
+    "no status": Behaviour(b"HTTP/1.1 OK\r\n" + declare(0)),
+    "absurd status": Behaviour(b"HTTP/1.1 99999 No\r\n" + declare(0)),
+    "endless headers": Behaviour(OK, b"x-more: " + b"y" * 99 + b"\r\n"),
+    "slow headers": Behaviour(OK, b"x: y\r\n", DRIP_S),
+    "negative content-length": Behaviour(OK + declare(-5) + b"body"),
+    "content-length of words": Behaviour(OK + declare("many") + b"body"),
+    "invalid chunk": Behaviour(OK + CHUNKED + b"zz\r\nbody\r\n"),
+    "compressed bomb": Behaviour(OK + GZIP + declare(len(BOMB)) + BOMB),
+    "false compression": Behaviour(OK + GZIP + declare(4) + b"body"),
+    "redirect to itself": Behaviour(b"HTTP/1.1 302 Found\r\nLocation: /\r\n" + declare(0)),
+    "escape sequences": Behaviour(
+        b"HTTP/1.1 500 \x1b]0;owned\x07\x1b[2J\r\n" + declare(len(ESCAPES)) + ESCAPES
+    ),
+    "long failure": Behaviour(b"HTTP/1.1 500 No\r\n" + declare(len(MEBIBYTE)) + MEBIBYTE),
+}
 
 
 @contextmanager
@@ -108,8 +85,20 @@ def take_connections(listener: socket.socket, behaviour: str, stop: Event) -> No
 
 
 def answer(peer: socket.socket, behaviour: str, stop: Event) -> None:
+    what, ends_s = BEHAVIOURS[behaviour], monotonic() + LASTS_S
     with peer, suppress(OSError):
         peer.settimeout(LASTS_S)
-        connection = Connection(peer, stop)
-        if connection.read_request():
-            BEHAVIOURS[behaviour](connection)
+        if not read_request(peer):
+            return
+        peer.sendall(what.first)
+        while (what.again or what.holds) and not stop.is_set() and monotonic() < ends_s:
+            peer.sendall(what.again)
+            stop.wait(DRIP_S if what.holds else what.pause_s)
+
+
+def read_request(peer: socket.socket) -> bool:
+    """False where the other side has closed."""
+    got = b""
+    while b"\r\n\r\n" not in got and (part := peer.recv(65_536)):
+        got += part
+    return bool(got)

@@ -52,8 +52,11 @@ def expand(
     quick: bool = False,
 ) -> list[FaultRow]:
     codes = (exit_codes,) if isinstance(exit_codes, int) else tuple(exit_codes)
-    pairs = product(*([each] if isinstance(each, str) else each for each in (faults, phases)))
-    return [FaultRow(group, *pair, codes, says, never, quick) for pair in pairs]
+    named, when = ([each] if isinstance(each, str) else each for each in (faults, phases))
+    return [
+        FaultRow(group, fault, phase, codes, says, never, quick)
+        for fault, phase in product(named, when)
+    ]
 
 
 def select(group: str) -> list[object]:

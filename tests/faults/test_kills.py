@@ -1,5 +1,5 @@
-"""A process that is killed, stopped or interrupted in each phase of a run: what was measured is kept,
-the verdict names it, and no process is left."""
+"""A process that is killed, stopped or interrupted in each phase of a run: what was measured is
+kept, the verdict names it, and no process is left."""
 
 import json
 import re

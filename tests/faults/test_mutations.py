@@ -81,11 +81,7 @@ def judge(run: Path) -> tuple[int, str]:
     return code, said.getvalue()
 
 
-@settings(
-    max_examples=EXAMPLES,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    deadline=None,
-)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", ["manifest.json", f"{CELL}/cell.json"])
