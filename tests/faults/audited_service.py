@@ -1,17 +1,21 @@
-"""A service that goes wrong in one phase (variables FAULT and PHASE): copied into a folder of its own
-and audited there. It needs no framework."""
+"""A service that goes wrong in one phase (variables FAULT and PHASE). It needs no framework."""
 
 import asyncio
 import os
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 
 FAULT, PHASE = os.environ["FAULT"], os.environ["PHASE"]
 LOAD_BEGINS = 50
 """Requests; the first answers are fewer."""
 HANGS_S = 600
 FLOOD = ("no human reads this " * 50 + "\n") * 1000
+
+Message = dict[str, object]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 def go_wrong() -> None:
@@ -32,7 +36,7 @@ class Service:
     def __init__(self) -> None:
         self.requests = 0
 
-    async def __call__(self, scope, receive, send):  # type: ignore[no-untyped-def]
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.live(receive, send)
             return
@@ -45,7 +49,7 @@ class Service:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    async def live(self, receive, send):  # type: ignore[no-untyped-def]
+    async def live(self, receive: Receive, send: Send) -> None:
         await receive()
         if PHASE == "startup":
             go_wrong()
@@ -55,7 +59,7 @@ class Service:
             go_wrong()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def stream(self, send):  # type: ignore[no-untyped-def]
+    async def stream(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         while True:
             await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
