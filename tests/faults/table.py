@@ -60,9 +60,11 @@ def expand(
 
 
 def select(group: str) -> list[object]:
-    """For pytest.mark.parametrize: every row of the group, marked slow unless it is quick."""
+    """For pytest.mark.parametrize: every row of the group. Only quick rows are part of each check;
+    those of servers run with the slow tests."""
+    slow = [] if group == "outputs" else [pytest.mark.slow, pytest.mark.untimed]
     return [
-        pytest.param(row, id=row.name, marks=[] if row.quick else [pytest.mark.faults])
+        pytest.param(row, id=row.name, marks=slow if row.quick else pytest.mark.faults)
         for row in load_rows()
         if row.group == group
     ]
