@@ -79,7 +79,7 @@ case ${1-} in
     --slow) run_slow ;;
     --faults)
         step 'every row of the fault matrix: pytest'
-        STUDY_FAULTS=1 "$bin/python" -m pytest tests/faults --durations=12
+        STUDY_FAULTS=1 "$bin/python" -m pytest tests/faults tests/process/test_schemathesis.py --durations=12
         ;;
     *)
         check_python

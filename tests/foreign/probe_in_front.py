@@ -36,11 +36,14 @@ def put_in_front(module: str, name: str, journals: Path) -> None:
     caller.__init__ = begin_with_probe
 
 
+async def no_app(*_: object) -> None: ...
+
+
 def pytest_configure() -> None:
     if journals := os.environ.get("PROBE_JOURNALS"):
         from asgi_probe import Probe
 
-        Probe(lambda *_: None, Path(journals))  # instruments the pool, too
+        Probe(no_app, Path(journals))  # instruments the pool, too
         for module, name in CALLERS:
             put_in_front(module, name, Path(journals))
 
