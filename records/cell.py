@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from records.audit import AttachedProcess
 from records.clocks import ClockModel
 from records.cpu_profile import CpuProfile
+from records.pauses import Pause
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -121,6 +122,8 @@ class CellRecord:
     """Clocks of load processes on other machines; the tables use this host's time."""
     load_processes_lost: int = 0
     """Number of load processes that stopped responding to their master before the end."""
+    pauses: tuple[Pause, ...] = ()
+    """When the runner, load processes or the machine did not run."""
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())
     """Lines in the server's or the upstream's log about missing file descriptors."""

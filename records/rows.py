@@ -179,7 +179,8 @@ PROBE_SCHEMAS: Mapping[str, Schema] = {
 
 MACHINE: Schema = {
     "at_s": F8,
-    # server, database, load, upstream, runner, live; all processes: machine, stolen, throttled
+    # server, database, load, upstream, runner, live; all processes: machine, stolen, throttled,
+    # suspended
     "role": TEXT,
     "pid": U4,
     "cpu_s": F8,

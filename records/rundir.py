@@ -21,7 +21,8 @@ from records.cpu_profile import (
     name_stacks_file,
     parse_stacks,
 )
-from scenarios.errors import UserError, build_cannot_run_error
+from records.files import write_whole
+from scenarios.errors import UserError, build_write_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """Tables in every run. Later versions add more, such as blocks and block_stacks."""
@@ -51,9 +52,10 @@ def translate_write_errors(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise build_cannot_run_error(
+        raise build_write_error(
+            error,
             f"{path}: cannot save {what}: {error.strerror or error}. Files already there stay. "
-            "Free disk space or choose another folder (--out), then run it again"
+            "Free disk space or choose another folder (--out), then run it again",
         ) from error
 
 
@@ -75,7 +77,7 @@ class CellDir:
             return RECORD.validate_json(self.record_file.read_bytes())
 
     def save_record(self, record: CellRecord) -> None:
-        self.record_file.write_bytes(RECORD.dump_json(record, indent=2) + b"\n")
+        write_whole(self.record_file, RECORD.dump_json(record, indent=2) + b"\n")
 
     def load_table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""
@@ -93,18 +95,13 @@ class CellDir:
             return parse_stacks(path.read_text())
 
     def save_stacks(self, level: Level, stacks: Stacks) -> None:
-        (self.path / name_stacks_file(level)).write_text(format_stacks(stacks))
+        write_whole(self.path / name_stacks_file(level), format_stacks(stacks))
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
         """Save a table. Raises OSError if the disk is full, and then leaves no partial file."""
         content = BytesIO()
         frame.write_parquet(content, compression="zstd")
-        path = self.path / f"{name}.parquet"
-        try:
-            path.write_bytes(content.getbuffer())
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
+        write_whole(self.path / f"{name}.parquet", content.getbuffer())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +135,7 @@ class RunDir:
 
     def save_manifest(self, content: Mapping[str, object]) -> None:
         text = json.dumps({"schema": MANIFEST_SCHEMA, **content}, indent=2)
-        self.manifest_file.write_text(text + "\n")
+        write_whole(self.manifest_file, text + "\n")
 
     def discard_if_empty(self) -> None:
         """Remove the run directory if no cell was started."""

@@ -1,5 +1,6 @@
 """The error class for everything that a user can cause or fix."""
 
+import errno
 from collections.abc import Collection
 from difflib import get_close_matches
 
@@ -7,6 +8,8 @@ ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED = 0, 1, 2, 3, 
 """Exit codes. NOT_AS_EXPECTED: only for a threshold of the user's, or a checked sentence of the
 guidance, that was not met. CANNOT: this machine or the measured service cannot do it. BROKEN: this
 tool failed; what was measured is kept."""
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -19,6 +22,11 @@ class UserError(Exception):
 
 def build_cannot_run_error(message: str) -> UserError:
     return UserError(message, CANNOT)
+
+
+def build_write_error(error: OSError, message: str) -> UserError:
+    """BROKEN where a disk filled up in the middle, CANNOT where nothing can be written at all."""
+    return UserError(message, BROKEN if error.errno in FULL_DISK else CANNOT)
 
 
 def suggest_name(name: str, known: Collection[str]) -> str | None:

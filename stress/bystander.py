@@ -13,6 +13,9 @@ from time import monotonic
 from records.ids import BYSTANDER_PROCESS, format_id_header, make_first_id, make_next_id
 from stress.runtime import CellRun
 
+CHUNK_BYTES = 1 << 16
+"""The first has the status line: it is shorter than a packet."""
+
 
 @dataclass(slots=True)
 class BackgroundPing:
@@ -72,7 +75,9 @@ class BackgroundRequester:
             reader, writer = await asyncio.open_connection(*self._address)
             try:
                 writer.write(head.encode())
-                answer = await reader.read()
+                answer = await reader.read(CHUNK_BYTES)
+                while await reader.read(CHUNK_BYTES):  # whatever its size, it is not kept
+                    pass
             finally:
                 writer.close()
             ping.ended_s = monotonic()

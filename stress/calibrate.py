@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from shutil import rmtree
 from time import monotonic
 
 import psutil
 
 from records.prediction import Calibration, CpuSample
-from scenarios.errors import build_cannot_run_error
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
-from stress.agreement import reject_disagreement
+from stress.agreement import UNUSABLE, compute_spread, reject_disagreement
 from stress.callers import ANSWERS_WITHIN_S, Callers, start_callers
 from stress.interruption import Interruption
 from stress.machine import (
@@ -44,6 +45,7 @@ MOST_LEVEL_S: Second = 5.0
 """Limit for slow requests, whose rounds of all callers take long. At least two samples count."""
 ALONE_SAMPLE_S: Second = 0.4
 SAMPLE_S: Second = 0.5
+WORKER_ENDED = "a worker of the server ended by itself"
 LARGEST_SHARE = 5
 """The largest level is a fifth of the run's requests in flight."""
 MOST_CALLERS = 100
@@ -121,14 +123,30 @@ def start_calibrated_stack(
     """Start the scenario's stack with one worker."""
     alone = replace(scenario, delay_s=delay_s, server=replace(scenario.server, workers=1))
     raise_descriptor_limit(plan.count_needed_descriptors(alone))
-    with (
-        tempfile.TemporaryDirectory(prefix="calibration-") as folder,
-        closing(start_stack(alone, find_free_port(0), Path(folder), interruption)) as stack,
-    ):
-        yield stack
+    folder, is_named = Path(tempfile.mkdtemp(prefix="calibration-")), False
+    try:
+        with closing(start_stack(alone, find_free_port(0), folder, interruption)) as stack:
+            yield stack
+    except UserError as problem:
+        is_named = str(folder) in str(problem)  # a log there says more
+        raise
+    finally:
+        if not is_named:
+            rmtree(folder)
 
 
 def measure_level(
+    stack: Stack, scenario: Scenario, in_flight: int, sample_s: Second, interruption: Interruption
+) -> list[CpuSample]:
+    """Measure a level, and once more if its samples disagree: other work may have interfered.
+    Raises UserError, CellInterruptedError."""
+    samples = measure_once(stack, scenario, in_flight, sample_s, interruption)
+    if compute_spread([each.cpu_s for each in samples]) <= UNUSABLE:
+        return samples
+    return measure_once(stack, scenario, in_flight, sample_s, interruption)
+
+
+def measure_once(
     stack: Stack, scenario: Scenario, in_flight: int, sample_s: Second, interruption: Interruption
 ) -> list[CpuSample]:
     """Measure with `in_flight` callers, who start evenly within one delay. Raises UserError,
@@ -142,6 +160,7 @@ def measure_level(
             interruption.poll(callers.has_ended, sample_s)
             await_whole_rounds(callers, marks[-1], interruption)
             marks.append(read_mark(callers))
+            reject_death(marks[0], marks[-1], stack)
     counted = marks[-SAMPLES - 1 :]
     return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(counted)]
 
@@ -161,13 +180,26 @@ def await_whole_rounds(callers: Callers, begin: "Mark", interruption: Interrupti
 
 @dataclass(frozen=True, slots=True)
 class Mark:
+    """processes: of the server."""
+
     at_s: Second
     cpu_s: Second
     answered: int
+    processes: frozenset[psutil.Process] = frozenset()
 
 
 def read_mark(callers: Callers) -> Mark:
-    return Mark(monotonic(), sum_cpu_s(callers.stack), sum(callers.answered))
+    """Raises UserError where the server has ended."""
+    processes = frozenset(callers.stack.list_processes("server"))
+    cpu_s = sum_cpu_s(callers.stack)
+    return Mark(monotonic(), cpu_s, sum(callers.answered), processes)
+
+
+def reject_death(begin: Mark, end: Mark, stack: Stack) -> None:
+    """Raises UserError where a process of the server ended between the two."""
+    if begin.processes <= end.processes and end.processes:
+        return
+    raise build_cannot_run_error(f"calibration: {stack.find_ended_process() or WORKER_ENDED}")
 
 
 def is_enough(marks: Sequence[Mark]) -> bool:
@@ -212,4 +244,4 @@ def sum_cpu_s(stack: Stack) -> Second:
     try:
         return sum(read_cpu_s(each) for each in stack.list_processes("server"))
     except psutil.NoSuchProcess as error:
-        raise build_cannot_run_error("calibration: a server worker ended by itself") from error
+        raise build_cannot_run_error(f"calibration: {WORKER_ENDED}") from error

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from socket import SHUT_RDWR
 from threading import Event
+from time import monotonic
 
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Scenario
@@ -13,6 +15,13 @@ from scenarios.units import Second
 from stress.stack import Stack
 
 ANSWERS_WITHIN_S: Second = 10.0
+"""To the last byte."""
+CHUNK_BYTES = 1 << 16
+MOST_BYTES = 256 << 20
+STREAM_TYPES = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
+HOW_TO_STREAM = (
+    "a study measures whole responses; `study audit` measures a stream to its first byte"
+)
 
 
 @dataclass(slots=True)
@@ -23,15 +32,25 @@ class Callers:
     """Responses so far, per caller."""
     stop: Event = field(default_factory=Event)
     calls: list[Future[None]] = field(default_factory=list)
+    connections: list[HTTPConnection] = field(default_factory=list)
 
     def call(self, place: int, starts_in_s: Second) -> None:
         """Send requests until `stop`. Raises UserError if the endpoint fails."""
         self.stop.wait(starts_in_s)
         host, port = self.stack.host, self.stack.port
         with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
+            self.connections.append(connection)
             while not self.stop.is_set():
                 send_request(connection, self.scenario)
                 self.answered[place] += 1
+
+    def hang_up(self) -> None:
+        """End every request that is in flight."""
+        self.stop.set()
+        for each in self.connections:
+            if each.sock is not None:
+                with suppress(OSError):  # its caller closed it in this moment
+                    each.sock.shutdown(SHUT_RDWR)
 
     def has_ended(self) -> bool:
         """Return True if a caller gave up."""
@@ -50,8 +69,10 @@ def start_callers(
             callers.calls.append(threads.submit(callers.call, place, starts_in_s))
         try:
             yield callers
-        finally:
-            callers.stop.set()
+        except BaseException:
+            callers.hang_up()
+            raise
+        callers.stop.set()
     for each in callers.calls:
         each.result()
 
@@ -64,7 +85,7 @@ def send_request(user: HTTPConnection, scenario: Scenario) -> None:
         body = None if asked.body is None else asked.body.encode()
         user.request(asked.method, asked.path, body, headers)
         answer = user.getresponse()
-        answer.read()
+        read_whole(answer, asked.path)
     except (OSError, HTTPException) as error:
         raise build_cannot_run_error(
             f"calibration: {asked.path} did not respond: {error}"
@@ -73,3 +94,26 @@ def send_request(user: HTTPConnection, scenario: Scenario) -> None:
         raise build_cannot_run_error(f"calibration: {asked.path} returned {answer.status}")
     if not scenario.load.keep_alive:
         user.close()
+
+
+def read_whole(answer: HTTPResponse, path: str) -> None:
+    """Raises UserError for a stream and for what has too many bytes or takes too long, OSError and
+    HTTPException."""
+    size, ends_by_s = 0, monotonic() + ANSWERS_WITHIN_S
+    reject_stream(answer, path)
+    while chunk := answer.read1(CHUNK_BYTES):
+        size += len(chunk)
+        if size > MOST_BYTES or monotonic() > ends_by_s:
+            raise build_cannot_run_error(
+                f"{path} sent {size / 1e6:,.1f} MB and had not ended after "
+                f"{monotonic() - ends_by_s + ANSWERS_WITHIN_S:.0f} s: {HOW_TO_STREAM}"
+            )
+    if answer.length:
+        raise IncompleteRead(b"", answer.length)
+    answer.close()  # so that the connection takes another request
+
+
+def reject_stream(answer: HTTPResponse, path: str) -> None:
+    """Raises UserError."""
+    if answer.headers.get_content_type() in STREAM_TYPES:
+        raise build_cannot_run_error(f"{path} answers with a stream: {HOW_TO_STREAM}")

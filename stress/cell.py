@@ -20,7 +20,7 @@ from stress.processes import Process
 from stress.profiler import WRITES_WITHIN_S, Profiler
 from stress.resource_monitor import Families, ResourceMonitor
 from stress.runtime import CellRun, Runtime
-from stress.save_cell import CellObservations, save_results
+from stress.save_cell import CellObservations, save_begun_record, save_results
 from stress.stack import Stack
 from stress.start_stack import start_stack
 
@@ -101,7 +101,7 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> 
     profiler = create_profiler(cell, runtime, stack)
     kind = PhaseRunner if cell.scenario.load.engine == "locust" else OhaPhaseRunner
     explainer = LoadExplainer(cell, stack) if is_explainable(cell) else None
-    phases = kind(cell, runtime, stack, load, profiler.begin, explainer)
+    phases = kind(cell, runtime, stack, load, profiler.begin, save_begun_record, explainer)
     bystander = BackgroundRequester(cell, stack.host, stack.port)
     samplers = [profiler, *([explainer.sampler] if explainer else ())]
     families: Families = {

@@ -7,15 +7,15 @@ from http.client import HTTPConnection, HTTPException
 from scenarios.catalogue import contrast
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Scenario
-from stress.callers import ANSWERS_WITHIN_S
+from stress.callers import ANSWERS_WITHIN_S, reject_stream
 from stress.start_stack import resolve_target
 
 NO_ENDPOINT = (404, 405)
 
 
 def check_targets(scenarios: Sequence[Scenario]) -> None:
-    """Send each scenario's request once. Raises UserError if nothing is listening, or if a path or
-    its method does not exist. Other failures are worth measuring."""
+    """Send each scenario's request once. Raises UserError if nothing is listening, if a path or its
+    method does not exist, and for a stream. Other failures are worth measuring."""
     given = [each for each in scenarios if each.url is not None]
     statuses = [(each, fetch_status(each)) for each in given]
     missing = [(each, status) for each, status in statuses if status in NO_ENDPOINT]
@@ -36,7 +36,8 @@ def check_targets(scenarios: Sequence[Scenario]) -> None:
 
 
 def fetch_status(scenario: Scenario) -> int | None:
-    """Return the status, or None without a response. Raises UserError if nothing is listening."""
+    """Return the status, or None without a response. Raises UserError if nothing is listening, and
+    for a stream."""
     assert scenario.url is not None
     host, port = resolve_target(scenario, scenario.url)
     endpoint = scenario.endpoint
@@ -45,6 +46,8 @@ def fetch_status(scenario: Scenario) -> int | None:
         try:
             body = None if endpoint.body is None else endpoint.body.encode()
             connection.request(endpoint.method, endpoint.path, body, headers)
-            return connection.getresponse().status
+            answer = connection.getresponse()
         except (OSError, HTTPException):
             return None
+        reject_stream(answer, endpoint.path)
+        return answer.status

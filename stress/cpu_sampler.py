@@ -82,7 +82,7 @@ class StackSampler(Process):
             return {}
 
     def describe_failure(self) -> str:
-        return f"py-spy took no samples: {self.read_last_log_line()} {ATTACH_HINT}"
+        return f"py-spy took no samples: {self.read_last_words()} {ATTACH_HINT}"
 
 
 def shorten_stacks(stacks: Stacks, app_folder: Path) -> Stacks:

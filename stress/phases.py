@@ -55,6 +55,8 @@ class PhaseRunner:
     load: Process
     at_window: Callable[[Second], None]
     """Called when the window opens, with its planned length."""
+    save_begun: Callable[["PhaseRunner"], None]
+    """Called after the window has opened: from then on a killed cell can be recovered."""
     explainer: LoadExplainer | None = None
     """Explains the window if it misses its prediction; None if the cell cannot be explained."""
     times: PhaseTimes = field(default_factory=PhaseTimes)
@@ -160,6 +162,7 @@ class PhaseRunner:
     def _open_window(self) -> float:
         self.at_window(self.windows.window_s)
         self.times.window_start_s = monotonic()
+        self.save_begun(self)
         return self.times.window_start_s
 
     def _stop_sending(self, at_s: float, requests: int | None = None) -> None:

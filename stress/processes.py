@@ -15,6 +15,7 @@ import psutil
 
 from scenarios.errors import build_cannot_run_error
 from stress.interruption import Interruption
+from stress.last_words import read_last_words
 from stress.plan import Command
 from stress.servers import load_adapters
 
@@ -88,12 +89,8 @@ class Process:
         self._known.update(found)
         return found
 
-    def read_last_log_line(self) -> str:
-        """Return the log's last line for people; JSON lines are for the runner."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        said = [line for line in lines if not line.startswith("{")]
-        return said[-1] if said else "no output"
+    def read_last_words(self) -> str:
+        return read_last_words(self.log)
 
     def wait_until(self, ready: Callable[[], bool], interruption: Interruption) -> None:
         """Wait until ready. Raises UserError if it ends or takes too long, CellInterruptedError."""
@@ -104,7 +101,7 @@ class Process:
             if code is not None or monotonic() > deadline_s:
                 how = f"ended ({describe_exit_code(code)})" if code is not None else TOO_LATE
                 raise build_cannot_run_error(
-                    f"the {self.role} {how}: {self.read_last_log_line()} (full log: {self.log})"
+                    f"the {self.role} {how}: {self.read_last_words()} (full log: {self.log})"
                 )
             sleep(LOOK_EVERY_S)
 
@@ -147,7 +144,7 @@ class ExternalProcess:
     def list_processes(self) -> list[psutil.Process]:
         return list_process_tree(self.pid)
 
-    def read_last_log_line(self) -> str:
+    def read_last_words(self) -> str:
         return "its log is not available"
 
 
@@ -181,7 +178,7 @@ def describe_end(process: Process | ExternalProcess) -> str | None:
     if (code := process.get_exit_code()) is None:
         return None
     how = describe_exit_code(code)
-    return f"the {process.role} ended by itself ({how}): {process.read_last_log_line()}"
+    return f"the {process.role} ended by itself ({how}): {process.read_last_words()}"
 
 
 def end_all(processes: list[Process]) -> None:

@@ -49,4 +49,4 @@ class Profiler(Process):
             return Profile(None)
         if not self.argv:
             return Profile("the window never opened")
-        return Profile(f"py-spy wrote no flame graph: {self.read_last_log_line()} {ATTACH_HINT}")
+        return Profile(f"py-spy wrote no flame graph: {self.read_last_words()} {ATTACH_HINT}")

@@ -11,9 +11,9 @@ from pathlib import Path
 from scenarios.errors import UserError
 from scenarios.model import Endpoint, Scenario
 from scenarios.units import Second
-from stress.audit.last_words import IN_GROUP, TRACEBACK, find_exception, read_last_lines
 from stress.callers import send_request
 from stress.interruption import Interruption
+from stress.last_words import IN_GROUP, TRACEBACK, find_exception, read_last_lines
 from stress.machine import find_free_port
 from stress.stack import Stack
 from stress.start_stack import start_stack

@@ -1,7 +1,9 @@
 """Samples CPU, memory and descriptors of the processes from outside, and tracks live workers."""
 
 import contextlib
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
@@ -9,6 +11,7 @@ from time import monotonic
 import psutil
 
 from records.cell import WorkerDeath
+from records.pauses import SUSPENDED
 from stress.cpu_quota import find_cpu_stats, read_throttled_s
 
 PERIOD_S = 0.5
@@ -75,6 +78,8 @@ def sample_machine(sweep_s: float, cpu_stats: tuple[Path, ...] = ()) -> list[Mac
     spent = {"machine": in_processes_s}
     if hasattr(cpu, "steal"):
         spent["stolen"] = cpu.steal
+    if sys.platform == "linux":
+        spent[SUSPENDED] = time.clock_gettime(time.CLOCK_BOOTTIME) - monotonic()
     if (throttled_s := read_throttled_s(cpu_stats)) is not None:
         spent["throttled"] = throttled_s
     return [(sweep_s, role, 0, cpu_s, 0, 0, 0) for role, cpu_s in spent.items()]

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
@@ -12,35 +13,32 @@ import polars as pl
 import psutil
 
 from records.audit import AttachedProcess
-from records.build_probe_tables import PATH_COLUMNS, PROBE_TABLES
 from records.build_tables import (
     build_observed_table,
-    build_requests_table,
-    build_upstream_table,
-    build_usage_table,
-    read_journals,
 )
 from records.cell import CellRecord, Profile, UpstreamSummary, WorkerDeath
-from records.clocks import ClockModel, estimate_clocks
+from records.files import write_whole
 from records.journal import Journal
+from records.pauses import find_pauses
 from records.rows import BYSTANDER, MACHINE
+from records.rundir import RECORD
 from stress.attached_server import read_live_journals
 from stress.audit.reports import read_reports
 from stress.bystander import BackgroundPing
 from stress.explain import ExplainedCell
 from stress.interruption import Interruption
-from stress.load.oha import read_oha_errors, take_oha_rows
-from stress.load.protocol import read_clocks
+from stress.load.oha import read_oha_errors
 from stress.phases import PhaseRunner
 from stress.places import ROOT
 from stress.resource_monitor import MachineRow, is_alive
+from stress.save_tables import read_raw_cell, save_tables
 from stress.servers import find_adapter
 from stress.stack import Stack
 
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
-STUDY_TABLES = ("handlers", "probe", "blocks", "block_stacks", "thread_calls")
-"""The probe's tables outside an audit."""
 MOST_FAULTS = 5
+BEGUN_FILE = "begun.json"
+KILLED = "the study itself was killed"
 BY_ITSELF = "ended by itself"
 FLUSH_WITHIN_S = 3.0
 """Generous: the probe flushes four times per second, unless the server starves it."""
@@ -65,52 +63,40 @@ class CellObservations:
 
 
 def save_results(seen: CellObservations) -> None:
-    stack, directory, times = seen.phases.stack, seen.phases.cell.directory, seen.phases.times
+    phases, stack, directory = seen.phases, seen.phases.stack, seen.phases.cell.directory
     if stack.folder != directory.raw:
         wait_for_flush(stack, seen.end_s)
         shutil.copytree(stack.journals, directory.raw / "journals")  # the originals still grow
         for path in (*stack.folder.glob("*.log"), stack.upstream_log):
             if path.exists():
                 shutil.copy(path, directory.raw)
-    worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
-    clocks = estimate_clocks(read_clocks(directory.raw))
-    save_tables(seen, worked, clocks)
-    for level, stacks in (seen.explained.stacks if seen.explained else {}).items():
-        directory.save_stacks(level, stacks)
+    t0_s = phases.times.t0_s
+    raw = read_raw_cell(stack.journals, directory.raw)
+    machine = build_observed_table(seen.machine, MACHINE, t0_s)
+    pings = build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s)
     record = replace(
         build_record(seen),
-        threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
+        threads_left=count_threads_before(raw.worked, t0_s) if stack.attached else 0,
         # An attached server's lost journals may belong to an earlier cell.
-        journals_lost=() if stack.attached else lost,
+        journals_lost=() if stack.attached else raw.lost,
         processes=list_attached_processes(stack.journals),
-        clocks=clocks,
+        clocks=raw.clocks,
         faults=read_oha_errors(directory.raw),
-        overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),
+        pauses=find_pauses([] if raw.clocks else raw.sent, machine, t0_s),
+        overhead_s=monotonic() - seen.begun_s - (phases.times.build_phases().drain_end_s or 0.0),
     )
+    save_tables(directory, record, raw, {"machine": machine, "bystander": pings}, seen.end_s)
+    for level, stacks in (seen.explained.stacks if seen.explained else {}).items():
+        directory.save_stacks(level, stacks)
     directory.save_record(record)
 
 
-def save_tables(
-    seen: CellObservations, worked: Sequence[Journal], clocks: Sequence[ClockModel]
-) -> None:
-    cell, stack, times = seen.phases.cell, seen.phases.stack, seen.phases.times
-    directory, name, t0_s, end_s = cell.directory, cell.directory.path.name, times.t0_s, seen.end_s
-    sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
-    by_process = {clock.process: clock for clock in clocks}
-    machine = build_observed_table(seen.machine, MACHINE, t0_s)
-    if clocks:  # load processes on other machines report their own resources
-        machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
-    tables = {
-        "requests": build_requests_table(name, sent, t0_s, by_process)
-        if cell.scenario.load.engine == "locust"
-        else take_oha_rows(directory.raw, name, times.build_phases().window_start_s or 0.0),
-        **build_stripped_tables(worked, t0_s, end_s, cell.scenario.server.folder or str(ROOT)),
-        "machine": machine,
-        "bystander": build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s),
-        "upstream": build_upstream_table(stack.upstream_log, t0_s, end_s),
-    }
-    for which, table in tables.items():
-        directory.save_table(which, table)
+def save_begun_record(phases: PhaseRunner) -> None:
+    """Save what is known when the window opens, in case the study is killed."""
+    seen = CellObservations(phases, monotonic(), (), (), KILLED, None, None)
+    seen.started_utc = datetime.now(UTC).isoformat()
+    begun = replace(build_record(seen), processes=list_attached_processes(phases.stack.journals))
+    write_whole(phases.cell.directory.raw / BEGUN_FILE, RECORD.dump_json(begun))
 
 
 def build_record(seen: CellObservations) -> CellRecord:
@@ -190,27 +176,6 @@ def list_attached_processes(journals: Path) -> tuple[AttachedProcess, ...]:
     return tuple(
         replace(each, executable=each.executable.replace(f"{sys.prefix}/", "/")) for each in found
     )
-
-
-def build_stripped_tables(
-    worked: Sequence[Journal], t0_s: float, end_s: float, folder: str
-) -> dict[str, pl.DataFrame]:
-    """Build the probe's tables. folder: the app's; its files are relative to it."""
-    found = {}
-    for name in STUDY_TABLES:
-        found[name] = PROBE_TABLES[name](worked, t0_s, end_s)
-        for column, before in PATH_COLUMNS.get(name, ()):
-            found[name] = strip_column(found[name], column, before, folder)
-    return found
-
-
-def strip_column(rows: pl.DataFrame, column: str, before: str, folder: str) -> pl.DataFrame:
-    """Make file names relative to the app's `folder` or to their Python. before: the character
-    before each name."""
-    text = pl.col(column)
-    for path, name in ((sys.prefix, "/"), (sys.base_prefix, "/"), (folder, "")):
-        text = text.str.replace_all(f"{before}{path}/", f"{before}{name}", literal=True)
-    return rows.with_columns(text)
 
 
 def strip_paths(argv: Sequence[str], folder: str) -> list[str]:

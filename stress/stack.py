@@ -28,6 +28,10 @@ def is_answering(port: int, host: str = plan.HOST) -> bool:
         return False
 
 
+UPSTREAM_LOG = "upstream.csv"
+MOST_STATS_BYTES = 1 << 20
+
+
 @dataclass(slots=True)
 class Stack:
     """upstream_url: None if the scenario uses none. host: the server's; the upstream is always on
@@ -55,7 +59,7 @@ class Stack:
 
     @property
     def upstream_log(self) -> Path:
-        return self.folder / "upstream.csv"
+        return self.folder / UPSTREAM_LOG
 
     def start(
         self, command: plan.Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
@@ -82,7 +86,7 @@ class Stack:
             return None
         try:
             with opened(f"{self.upstream_url}/stats", timeout=5) as answer:
-                return TypeAdapter(UpstreamSummary).validate_json(answer.read())
+                return TypeAdapter(UpstreamSummary).validate_json(answer.read(MOST_STATS_BYTES))
         except (OSError, ValidationError):
             return None
 

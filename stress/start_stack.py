@@ -3,12 +3,10 @@
 import json
 import os
 import secrets
-import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +15,7 @@ import psutil
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import APP_TARGETS, AccessLog, Database, Scenario
 from stress import databases, plan
+from stress.database_folder import create_database_folder
 from stress.databases import PreparedDatabase
 from stress.extras import check_extra
 from stress.interruption import Interruption
@@ -153,13 +152,13 @@ def start_database(
         return databases.create_database_on(given)
     databases.clear_libpq_variables()
     port, password = find_free_port(0), secrets.token_hex(16)
+    folder = create_database_folder()
     # Set before the start, so that a failed start deletes the data too.
-    clean = partial(shutil.rmtree, stack.folder / "database", ignore_errors=True)
-    stack.database = PreparedDatabase({}, "", clean)
-    process = stack.start(databases.build_postgres_command(stack.folder, port, password))
+    stack.database = PreparedDatabase({}, "", folder.remove)
+    process = stack.start(databases.build_postgres_command(folder, port, password))
     url = databases.build_postgres_url(port, password)
     process.wait_until(lambda: databases.is_postgres_ready(url), interruption)
-    return databases.fill_embedded_database(url, clean)
+    return databases.fill_embedded_database(url, folder.remove)
 
 
 def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:

@@ -25,6 +25,7 @@ from analysis.guide.rules import load_decision_table, load_rules
 from analysis.report.table import WIDTH, Column, Row, Table, wrap_whole
 from analysis.stats import formats
 from analysis.theory.model import build_server_model
+from records.files import write_whole
 from scenarios.advice import AdviceOptions, Waits
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import ALL_WELL, INTERRUPTED, UserError
@@ -50,7 +51,7 @@ MOST_IN_FLIGHT = 500
 def write_form(path: Path) -> int:
     """Raises UserError."""
     try:
-        path.write_text(render_advice_page(load_records([KEPT])))
+        write_whole(path, render_advice_page(load_records([KEPT])))
     except OSError as error:
         raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
     print(path)

@@ -14,6 +14,7 @@ from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
+from records.files import write_whole
 from records.rundir import RunDir, translate_write_errors
 from records.server import ServerRecord
 from records.trial import TrialRecord
@@ -22,7 +23,6 @@ from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
-from stress.audit.last_words import read_last_words
 from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
     RequestOptions,
@@ -32,6 +32,7 @@ from stress.audit.requests import (
 from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
 from stress.interruption import Interruption
+from stress.last_words import read_last_words
 from stress.processes import describe_exit_code
 from study.audit_report import NO_GATE
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials
@@ -170,7 +171,7 @@ class Audit:
     def save_record(self) -> None:
         """Save the record; also called after each round of a trial."""
         record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
-        (self.directory.open_cell(KIND).path / AUDIT_FILE).write_bytes(record + b"\n")
+        write_whole(self.directory.open_cell(KIND).path / AUDIT_FILE, record + b"\n")
 
     def can_try(self) -> bool:
         """Return True if trials make sense. A change may cure a deadlock; a service that ended by

@@ -30,8 +30,9 @@ from analysis.summary.audit_changes import compare_findings
 from analysis.summary.comparison import ensure_mapping
 from analysis.theory.audit.predictions import predict_findings
 from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
+from records.files import write_whole
 from records.rundir import RunDir
-from scenarios.errors import ALL_WELL, CANNOT, NOT_AS_EXPECTED, UserError
+from scenarios.errors import ALL_WELL, BROKEN, CANNOT, NOT_AS_EXPECTED, UserError
 from study.final_output import print_report_location, print_table
 from study.messages import print_message, show_activity
 from study.paths import format_path
@@ -59,7 +60,7 @@ def report_audit(
         found = predict_findings(find_all(evidence), evidence, count_cores(run))
     outcomes = judge_findings(found, gate)
     text = dump_json(export_findings(found))
-    (run.path / FINDINGS_FILE).write_text(text)
+    write_whole(run.path / FINDINGS_FILE, text)
     write_for_ci(run, evidence, found, gate, outcomes)
     page = write_page(run, evidence, found)
     if json_output:
@@ -69,7 +70,8 @@ def report_audit(
         print_report_location(run, page, (SUMMARY_FILE, FINDINGS_FILE, SARIF_FILE))
     for outcome in outcomes:
         print(describe_finding_outcome(outcome), file=sys.stderr if json_output else sys.stdout)
-    return choose_exit_code(outcomes)
+    code = choose_exit_code(outcomes)
+    return code if page or code else BROKEN
 
 
 def choose_exit_code(outcomes: Sequence[FindingOutcome]) -> int:
@@ -89,9 +91,9 @@ def write_for_ci(
     """Write findings.sarif and summary.md."""
     environment = ensure_mapping(run.load_manifest().get("environment"))
     sarif = export_sarif(found, evidence, str(environment.get("study", "")), gate.baseline)
-    (run.path / SARIF_FILE).write_text(dump_json(sarif))
+    write_whole(run.path / SARIF_FILE, dump_json(sarif))
     summary = render_audit_markdown(found, evidence, gate.baseline, outcomes)
-    (run.path / SUMMARY_FILE).write_text(summary)
+    write_whole(run.path / SUMMARY_FILE, summary)
 
 
 def dump_json(content: Mapping[str, object]) -> str:

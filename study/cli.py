@@ -10,7 +10,15 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
 from rich.box import Box
 
-from scenarios.errors import ALL_WELL, BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
+from scenarios.errors import (
+    ALL_WELL,
+    BROKEN,
+    CANNOT,
+    FULL_DISK,
+    INTERRUPTED,
+    WRONG_USE,
+    UserError,
+)
 from scenarios.options import Setting
 from study import __version__
 from study.commands import (
@@ -26,6 +34,7 @@ from study.commands import (
 )
 from study.messages import print_message, show_activity
 from study.options import declare_command
+from study.output import CLOSED, describe_output_failure
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
 
@@ -111,7 +120,16 @@ def load_command(app: App, given: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code; an error that a user can cause is one line on stderr."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    code = run_command(list(sys.argv[1:] if arguments is None else arguments))
+    sys.stdout.flush()
+    failure = describe_output_failure()
+    if failure in (None, CLOSED):
+        return code
+    print_message(failure)
+    return BROKEN if code == ALL_WELL else code
+
+
+def run_command(given: list[str]) -> int:
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")
@@ -132,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print_message(f"cannot continue: {error.strerror or error}{where}")
-        return CANNOT
+        return BROKEN if error.errno in FULL_DISK else CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:

@@ -20,7 +20,9 @@ def main() -> int:
     here = Path(__file__).resolve().parent
     sys.path.insert(0, str(here if (here / "study").is_dir() else here.parent))
     from study.cli import main as run_command_line
+    from study.output import guard_output
 
+    guard_output()
     answer_signals(sys.exit)
     return run_command_line()
 

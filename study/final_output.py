@@ -80,6 +80,10 @@ def write_report_page(summary: RunSummary, directory: RunDir, *, quiet: bool = F
     except (UserError, OSError, ValueError, pl.exceptions.PolarsError) as error:
         print_message(f"report.html could not be drawn: {error}")
         return False
+    except SystemExit:  # a signal, which no longer ends a measurement
+        place = format_path(directory.path)
+        print_message(f"interrupted; kept: {place} (study report {place} draws report.html)")
+        raise
     return True
 
 

@@ -30,6 +30,7 @@ from analysis.guide.rules import (
     select_broken,
 )
 from analysis.report.table import WIDTH, wrap_note
+from records.files import write_whole
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
@@ -82,7 +83,7 @@ def publish_texts(
         return NOT_AS_EXPECTED
     try:
         for path, text in texts.items():
-            path.write_text(text)
+            write_whole(path, text)
         if kept is not None:
             for run in records.runs:
                 archive_run(run, kept)

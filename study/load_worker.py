@@ -89,7 +89,7 @@ def run_worker_once(
     finally:
         process.end()
     return WorkerRun(
-        read_reported_facts(log), process.read_last_log_line(), code, monotonic() - begun_s
+        read_reported_facts(log), process.read_last_words(), code, monotonic() - begun_s
     )
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analysis.report.table import wrap_whole
+from analysis.report.table import make_harmless, wrap_whole
 
 TICKER = Path(__file__).with_name("ticker.py")
 
 
 def print_message(text: str) -> None:
     """Wrap the message on a terminal; print one line to a pipe or a log."""
-    message = f"study: {text}"
+    message = make_harmless(f"study: {text}")
     lines = wrap_whole(message) if sys.stderr.isatty() else [message]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 

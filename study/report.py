@@ -4,8 +4,9 @@ from pathlib import Path
 
 from analysis.findings.finding_threshold import FindingGate
 from analysis.report.write import load_run_summary, write_reports
-from records.rundir import open_run
-from scenarios.errors import CANNOT, UserError
+from records.rundir import RunDir, open_run
+from scenarios.errors import BROKEN, UserError, build_write_error
+from stress.recover_cell import recover_cell
 from study.audit_report import NO_GATE, is_audit, report_audit
 from study.final_output import (
     judge_expectations,
@@ -26,6 +27,7 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
         raise UserError("-v is for an audit; report.html of this run has everything")
     if gate != NO_GATE:
         raise UserError("--fail-on and --baseline are for an audit; a run has its --expect")
+    recover_cells(run)
     with show_activity("reading the records"):
         summary = load_run_summary(run)
     if not summary.cells:
@@ -34,11 +36,20 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
     try:
         write_reports(run.path, summary)
     except OSError as error:
-        raise UserError(
-            f"{directory}: the reports can't be written: {error.strerror}", CANNOT
+        raise build_write_error(
+            error, f"{directory}: the reports can't be written: {error.strerror}"
         ) from error
     print_final_output(summary)
-    print_report_location(run, write_report_page(summary, run))
+    page = write_report_page(summary, run)
+    print_report_location(run, page)
+    code = judge_expectations(summary)
+    return code if page or code else BROKEN
+
+
+def recover_cells(run: RunDir) -> None:
+    """Raises UserError for damaged files of a cell, OSError where nothing can be written."""
     for name in run.list_unsaved_cells():
-        print_message(f"{name} was started and never saved; it is left out")
-    return judge_expectations(summary)
+        if recover_cell(run.open_cell(name)):
+            print_message(f"{name} was recovered: the study was killed while it ran")
+        else:
+            print_message(f"{name} is left out: the study was killed before its window opened")

@@ -13,7 +13,7 @@ from analysis.summary.run import RunSummary
 from analysis.summary.sweep import SweepSettings
 from analysis.summary.thresholds import Threshold, validate_thresholds
 from records.rundir import RunDir, create_run
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, BROKEN, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
 from stress.check_targets import check_targets
@@ -104,7 +104,8 @@ def finish_run(done: RunResult, order: RunOptions) -> int:
     """Print where the results are; return the exit code."""
     if done.summary.cells and not (order.json_output or order.quiet):
         print_report_location(done.directory, done.page)
-    return choose_exit_code(done.summary, done.directory, done.ended)
+    code = choose_exit_code(done.summary, done.directory, done.ended)
+    return BROKEN if code == ALL_WELL and order.report and not done.page else code
 
 
 def run_scenarios(
@@ -227,7 +228,7 @@ def check_machine(
     raise_descriptor_limit(max(count_needed_descriptors(each) for each in scenarios))
     if order.distribution:
         check_ports(order.distribution, order.port)
-    elif served is None:
+    elif served is None and any(each.url is None for each in scenarios):
         find_free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         find_upstream_program(kind, BuildWatch(progress.show_build))

@@ -17,6 +17,7 @@ from stress.interruption import CellInterruptedError
 from stress.programs import BuildWatch
 from stress.runtime import CellRun, Runtime
 from stress.servers import find_adapter
+from study.output import describe_output_failure
 from study.paths import format_path
 from study.predictions import Predictor, choose_condition
 from study.progress import ProgressDisplay, get_terminal_width
@@ -93,6 +94,8 @@ class Runner:
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
         self.progress.print_line(render_cell(summary, get_terminal_width()))
+        if failure := describe_output_failure():
+            self.runtime.interruption.reason = failure
         return summary
 
     def _build_error(self, message: str, exit_code: int) -> UserError:

@@ -3,6 +3,7 @@
 #   sh tests/run.sh                 everything
 #   sh tests/run.sh --quick         for daily work: Python checks, and tests without servers
 #   sh tests/run.sh --slow          everything else: compiled servers, and tests with real servers
+#   sh tests/run.sh --faults        every row of the fault matrix (tests/faults), about an hour
 #   sh tests/run.sh -m "not slow"   every check, then pytest with these options
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -76,6 +77,10 @@ case ${1-} in
         run_quick "$@"
         ;;
     --slow) run_slow ;;
+    --faults)
+        step 'every row of the fault matrix: pytest'
+        STUDY_FAULTS=1 "$bin/python" -m pytest tests/faults tests/process/test_schemathesis.py --durations=12
+        ;;
     *)
         check_python
         check_others

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.measures.pauses import compute_pauses
 from analysis.measures.resource_usage import (
     compute_cores_by_process,
     compute_cpu_percent_peak,
@@ -53,6 +54,8 @@ class Instruments(InstrumentSummary):
     """Cores that each process of the server used; the busiest first."""
     probe_silent_s: Second | None
     """The longest time from a probe's last sample to the window's end or its worker's death."""
+    machine_paused_s: Second = 0.0
+    generator_paused_s: Second = 0.0
 
 
 def measure_instruments(cell: MeasuredCell) -> Instruments:
@@ -64,6 +67,7 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
     sent = requests.filter(window.contains("started_s"))
     late_ms = 1000 * (sent["started_s"] - sent["intended_s"]).drop_nulls().to_numpy()
     without = requests.filter(pl.col("error").str.contains("Too many open files"))
+    machine_paused_s, generator_paused_s = compute_pauses(record.pauses, window)
     return Instruments(
         generator_cpu_percent_peak=max(percents, default=None),
         generator_cpu_percent=percents,
@@ -80,6 +84,8 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
         descriptor_errors=without.height,
         server_cores=compute_cores_by_process(machine, "server"),
         probe_silent_s=compute_probe_silence_s(cell),
+        machine_paused_s=machine_paused_s,
+        generator_paused_s=generator_paused_s,
     )
 
 

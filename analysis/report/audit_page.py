@@ -19,6 +19,7 @@ from analysis.report.trial_lines import describe_trial
 from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping
 from records.audit import AttachedProcess
+from records.files import write_whole
 from records.rundir import RunDir
 
 PAGE_FILE = "report.html"
@@ -35,7 +36,7 @@ COLUMNS = (
 
 
 def write_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence) -> None:
-    (run.path / PAGE_FILE).write_text(render_audit_page(run, found, evidence))
+    write_whole(run.path / PAGE_FILE, render_audit_page(run, found, evidence))
 
 
 def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence) -> str:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # its dataframes take a second to import: `study list` must n
 WIDTH = 80
 """Width of a terminal and of every text that may be printed in one."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
+HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # terminals obey them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # they turn the order of what is shown
+)
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 Value = float | str | None
 
@@ -107,16 +111,26 @@ def render_terminal(table: Table, width: int | None = None) -> list[str]:
     return lines + [line for note in table.notes for line in wrap_note(note)]
 
 
+def make_harmless(text: str) -> str:
+    """Replace what a terminal or a browser obeys instead of showing it: records hold text of
+    servers that are not ours."""
+    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def wrap_note(note: str, indent: str = "") -> list[str]:
     return wrap(
-        note, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+        make_harmless(note),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
     )
 
 
 def wrap_whole(text: str, indent: str = "") -> list[str]:
     """Wrap as wrap_note does, without breaking routes, file names or a number from its unit."""
     lines = wrap(
-        BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
+        BEFORE_UNIT.sub(NO_BREAK, make_harmless(text)), WIDTH, initial_indent=indent,
         subsequent_indent=f"{indent}  ", break_on_hyphens=False,
     )  # fmt: skip
     return [each.replace(NO_BREAK, " ") for each in lines]
@@ -124,7 +138,7 @@ def wrap_whole(text: str, indent: str = "") -> list[str]:
 
 def hang_text(name: str, width: int, text: str) -> list[str]:
     """Put the text in a column to the right of a name, `width` characters from the left."""
-    first, *others = wrap(text, WIDTH - width, break_on_hyphens=False) or [""]
+    first, *others = wrap(make_harmless(text), WIDTH - width, break_on_hyphens=False) or [""]
     return [f"{name:<{width}}{first}".rstrip(), *(f"{'':<{width}}{line}" for line in others)]
 
 
@@ -183,7 +197,7 @@ def align_row(table: Table, widths: Sequence[int], row: Row) -> str:
 
 
 def align_text(column: Column, text: str, width: int) -> str:
-    found = Text(text)
+    found = Text(make_harmless(text))
     found.align("left" if column.is_text else "right", max(width, found.cell_len))
     return found.plain
 
@@ -211,4 +225,4 @@ def escape_markdown(text: str) -> str:
     """Escape errors and names, which come from outside: none of their text may become markup."""
     for character in "\\`*_[]<>|":
         text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
+    return " ".join(make_harmless(text).split())

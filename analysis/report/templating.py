@@ -11,7 +11,7 @@ import vl_convert
 from markupsafe import Markup, escape
 
 from analysis.report.answer_lines import split_lead
-from analysis.report.table import format_value, list_headings, place_cells
+from analysis.report.table import format_value, list_headings, make_harmless, place_cells
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
@@ -28,6 +28,7 @@ def create_html_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
         autoescape=True,
+        finalize=lambda value: make_harmless(value) if type(value) is str else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -41,7 +42,7 @@ def create_html_environment() -> jinja2.Environment:
 
 def prose(text: str) -> Markup:
     """Return a sentence with the text between backticks as code."""
-    parts = [escape(each) for each in text.split("`")]
+    parts = [escape(each) for each in make_harmless(text).split("`")]
     if len(parts) % 2 == 0:  # a single, unpaired `
         return escape(text)
     coded = (

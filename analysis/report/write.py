@@ -27,6 +27,7 @@ from analysis.summary.comparison import Comparison
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import SCHEMA, CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
+from records.files import write_whole
 from records.prediction import Prediction
 from records.rundir import CellDir, RunDir
 from scenarios.errors import UserError
@@ -53,11 +54,11 @@ def load_run_summary(run: RunDir) -> RunSummary:
 def write_reports(folder: Path, summary: RunSummary) -> None:
     """Write summary.json, summary.csv, summary.md and, for compared scenarios, contrast.json. The
     same records give the same bytes."""
-    (folder / "summary.json").write_text(render_summary_json(summary))
-    (folder / "summary.csv").write_text(render_csv(summary.cells))
-    (folder / "summary.md").write_text(render_summary_markdown(summary))
+    write_whole(folder / "summary.json", render_summary_json(summary))
+    write_whole(folder / "summary.csv", render_csv(summary.cells))
+    write_whole(folder / "summary.md", render_summary_markdown(summary))
     if summary.contrasts:
-        (folder / "contrast.json").write_text(render_json(export_contrasts(summary.contrasts)))
+        write_whole(folder / "contrast.json", render_json(export_contrasts(summary.contrasts)))
 
 
 def render_summary_json(summary: RunSummary) -> str:
@@ -164,7 +165,7 @@ def write_page(run: RunDir, summary: RunSummary) -> Path:
     html, pictures = render_report(run, summary, compose_run_answer(summary))
     save_pictures(run.path / "charts", pictures)
     path = run.path / "report.html"
-    path.write_text(html)
+    write_whole(path, html)
     return path
 
 
@@ -180,7 +181,7 @@ def write_comparison(
     html, pictures = render_comparison(sides, comparison, unlike)
     try:
         save_pictures(path.with_suffix(".charts"), pictures)
-        path.write_text(html)
+        write_whole(path, html)
     except OSError as error:
         raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
 
@@ -189,5 +190,5 @@ def save_pictures(folder: Path, pictures: "Iterable[RenderedChart | None]") -> N
     """Save each picture as SVG and PNG."""
     folder.mkdir(exist_ok=True)
     for each in filter(None, pictures):
-        (folder / f"{each.name}.svg").write_text(each.svg)
-        (folder / f"{each.name}.png").write_bytes(each.render_png())
+        write_whole(folder / f"{each.name}.svg", each.svg)
+        write_whole(folder / f"{each.name}.png", each.render_png())

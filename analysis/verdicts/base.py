@@ -15,6 +15,7 @@ from analysis import verdicts
 from analysis.measures.cpu_profile import CpuGrowth, measure_cpu_growth
 from analysis.measures.instruments import Instruments, measure_instruments
 from analysis.measures.littles_law import LittlesLaw, compute_littles_law
+from analysis.measures.other_clients import OtherClients, measure_other_clients
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.steadiness import Steadiness, assess_steadiness
 from analysis.measures.throughput import Backlog, compute_backlog
@@ -39,6 +40,7 @@ class Evidence:
     counts: RequestAccounting
     instruments: Instruments
     steadiness: Steadiness
+    other_clients: OtherClients
     backlog: Backlog | None
     """None in a closed loop."""
     prediction: Prediction | None
@@ -68,6 +70,7 @@ def gather_evidence(
         counts=counts,
         instruments=measure_instruments(cell),
         steadiness=assess_steadiness(cell),
+        other_clients=measure_other_clients(cell),
         backlog=compute_backlog(cell) if cell.record.scenario.load.is_open else None,
         prediction=prediction,
         cpu_growth=measure_cpu_growth(cell),

@@ -16,7 +16,8 @@ class RequestIdMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            request_id.set(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+            given = dict(scope["headers"]).get(b"x-request-id", b"")
+            request_id.set(given.decode() if given.isascii() else "")
         await self.app(scope, receive, send)
 
 

@@ -27,10 +27,10 @@ from stress.audit.attach_errors import (
 )
 from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
 from stress.audit.command import AuditedCommand, reject_command
-from stress.audit.last_words import find_exception, read_last_lines
 from stress.audit.listening import Listener, build_url, list_listeners, speaks_tls
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
+from stress.last_words import find_exception, read_last_lines
 from stress.places import PROBE_FOLDER, put_probe_first
 from stress.plan import Command
 from stress.processes import Process

@@ -10,9 +10,9 @@ import psutil
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.command import AuditedCommand, find_interpreter
-from stress.audit.last_words import read_last_words
 from stress.audit.listening import Listener, build_url
 from stress.audit.reports import ProcessReport
+from stress.last_words import read_last_words
 from stress.machine import describe_port_owner
 from stress.processes import describe_exit_code
 

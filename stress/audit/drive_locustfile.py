@@ -65,7 +65,7 @@ def drive_locustfile(
         rows = read_rows(rows_file, plan, load.t0_s)
         if not rows and interrupted is None:
             raise build_cannot_run_error(
-                f"{plan.locustfile.name} sent no HTTP request: {process.read_last_log_line()}"
+                f"{plan.locustfile.name} sent no HTTP request: {process.read_last_words()}"
             )
     ended_s = monotonic() - load.t0_s
     began_s = min((started_s for *_, started_s, _, _, _, _ in rows), default=ended_s)

@@ -109,7 +109,7 @@ def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Proc
             raise CellInterruptedError(reason)
         if load.get_exit_code() is not None:
             raise build_cannot_run_error(
-                f"the load's master ended by itself: {load.read_last_log_line()}"
+                f"the load's master ended by itself: {load.read_last_words()}"
             )
         if now_s > deadline_s:
             raise build_too_few_error(progress, distribution)

@@ -14,6 +14,7 @@ from locust.rpc import Message
 
 from records.clocks import ClockSample
 from stress.load import protocol
+from stress.load.guarded_messages import guard_messages
 from stress.load.process import (
     POLL_S,
     LoadLeader,
@@ -56,6 +57,7 @@ class MasterLeader(LoadLeader):
         self.has_started = False
         self.locusts_start = runner.start
         vars(runner)["start"] = self.start_once
+        guard_messages(runner)
         environment.dispatcher_class = self.create_dispatcher  # type: ignore[assignment]
         runner.register_message(protocol.HELLO, self.on_hello)
         runner.register_message(protocol.CLOCK, self.on_clock)

@@ -6,7 +6,9 @@ journal inside Locust's reports, so workers on other machines need no shared dis
 Locust option, which the master passes to the workers.
 """
 
+from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 import gevent
 import geventhttpclient.client
@@ -15,6 +17,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from records.ids import MOST_REQUESTS, format_id_header
+from stress.load.bounded_body import Body, bound_bodies, measure_fast_body, read_requests_body
 from stress.load.distributed import LoadWorker, MasterLeader
 from stress.load.process import FLUSH_EVERY_S, LoadProcess, SingleProcessLeader, parse_plan
 from stress.load.protocol import PLAN_OPTION
@@ -30,32 +33,34 @@ runners.MASTER_HEARTBEAT_TIMEOUT = 10
 if not hasattr(geventhttpclient.client, "_may_retry_after_send_error"):
     raise SystemExit("load: cannot disable resends in this geventhttpclient; see constraints.txt")
 vars(geventhttpclient.client)["_may_retry_after_send_error"] = lambda _method: False
+bound_bodies()
 
 
 me = LoadProcess()
 
 
-def describe_failure(status: int, body: bytes, response: object) -> str | None:
+def describe_failure(status: int, body: Body, response: object) -> str | None:
     """Return why this response is a failure, without any address; None for a complete 2xx.
     Redirects are failures, since no client follows them. FastHttpUser takes a connection that
     closes inside the body for the body's end, so this function checks the length."""
     if status and not 200 <= status < 300:
-        return f"HTTP {status}: {body[:200].decode(errors='replace')}"
-    if not status:
-        error = getattr(response, "error", None)
-        text = " ".join(str(error).split())[:120]
-        return f"{type(error).__name__}: {text}"
+        return f"HTTP {status}: {body.beginning[:200].decode(errors='replace')}"
+    if not status or body.error is not None:
+        text = " ".join(str(body.error).split())[:120]
+        return f"{type(body.error).__name__}: {text}"
     headers = getattr(response, "headers", None) or {}
     length = headers.get("content-length")
-    if length is None or headers.get("content-encoding") or int(length) == len(body):
+    if length is None or headers.get("content-encoding") or length == str(body.size):
         return None
-    return f"IncompleteRead: {len(body)} of {length} bytes"
+    return f"IncompleteRead: {body.size} of {length[:20]} bytes"
 
 
 class RequestMixin:
     """A request with a record of when it was due, when it left and when its last byte arrived."""
 
-    timeout: dict[str, float]
+    options: dict[str, float | bool]
+    """Of each request."""
+    read_body: Callable[[Any], Body]
 
     def send_request(self, user: int, due_s: float) -> float:
         entry = me.ledger.begin(user, due_s, monotonic())
@@ -65,12 +70,12 @@ class RequestMixin:
             data=me.plan.endpoint.body,
             headers={"x-request-id": format_id_header(entry.request_id), **me.headers},
             allow_redirects=False,
-            **self.timeout,
+            **self.options,
         )
-        ended_s = monotonic()
-        status, body = response.status_code or 0, response.content or b""
+        body = type(self).read_body(response)
+        ended_s, status = monotonic(), response.status_code or 0
         me.ledger.finish(
-            entry, ended_s, status, describe_failure(status, body, response), len(body)
+            entry, ended_s, status, describe_failure(status, body, response), body.size
         )
         return ended_s
 
@@ -82,7 +87,8 @@ class FastUser(RequestMixin, FastHttpUser):
     wait_time = constant(0)
     max_retries = 0
     max_redirects = 0
-    timeout: dict[str, float] = {}  # noqa: RUF012 - fixed; FastHttpUser has it as an attribute
+    options: dict[str, float | bool] = {}  # noqa: RUF012 - FastHttpUser has a timeout by itself
+    read_body = staticmethod(measure_fast_body)
 
 
 class ClosedLoopMixin(RequestMixin):
@@ -119,9 +125,11 @@ class ClosedLoopFastUser(ClosedLoopMixin, FastUser):
 class ClosedLoopRequestsUser(ClosedLoopMixin, HttpUser):
     tasks = [ClosedLoopMixin.send_next_request]  # noqa: RUF012 - as Locust has it
 
+    read_body = staticmethod(read_requests_body)
+
     @property
-    def timeout(self) -> dict[str, float]:  # type: ignore[override]
-        return {"timeout": me.plan.timeout_s}
+    def options(self) -> dict[str, float | bool]:  # type: ignore[override]
+        return {"timeout": me.plan.timeout_s, "stream": True}
 
 
 class OpenLoopUser(FastUser):

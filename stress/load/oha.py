@@ -97,7 +97,7 @@ class OhaPhaseRunner(PhaseRunner):
             )
         if code := self.load.get_exit_code():
             how = describe_exit_code(code)
-            raise CellInterruptedError(f"the load ended ({how}): {self.load.read_last_log_line()}")
+            raise CellInterruptedError(f"the load ended ({how}): {self.load.read_last_words()}")
 
     def _describe_load_failure(self) -> str | None:
         """Return None: oha is expected to end."""

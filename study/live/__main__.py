@@ -15,6 +15,8 @@ from pathlib import Path
 import jinja2
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -53,7 +55,12 @@ def create_site(broadcast: LiveBroadcast) -> Starlette:
             stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
 
-    return Starlette(routes=[Route("/", page), Route("/events", events)], lifespan=looking)
+    return Starlette(
+        routes=[Route("/", page), Route("/events", events)],
+        # a page of the internet whose name leads here may read nothing (DNS rebinding)
+        middleware=[Middleware(TrustedHostMiddleware, [HOST, "localhost"], www_redirect=False)],
+        lifespan=looking,
+    )
 
 
 def load_template() -> jinja2.Template:

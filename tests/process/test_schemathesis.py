@@ -1,6 +1,7 @@
 """The OpenAPI documents of the FastAPI apps, and whether the apps follow them: schemathesis calls
 each endpoint with valid and invalid input, in processes with all that the apps need."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,12 +21,14 @@ from schemathesis.specs.openapi.checks import (
 from app import main
 from app.systems import contrast, tasks, users
 from stress import plan
-from tests.process.contract_support import Servers, servers_of
+from tests.process.contract_support import PEERS, Servers, servers_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(1200)]
 APPS = {"main": main.app, "users": users.app, "tasks": tasks.app, "contrast": contrast.app}
 AnyCase = Case[Any]
 MODULES = {app.title: module for module, app in APPS.items()}
+EXAMPLES = 600 if os.environ.get("STUDY_FAULTS") else 15
+"""Of each endpoint: with those of `sh tests/run.sh --faults` they are more than 10,000."""
 AFFORDED = {"n": (10_000_000, 5000), "mb": (256, 4)}
 """The largest valid values, and the budget of all examples together."""
 
@@ -59,7 +62,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     **{module: schemathesis.openapi.from_dict(app.openapi()) for module, app in APPS.items()}
 )
 @settings(
-    max_examples=15,
+    max_examples=EXAMPLES,
     derandomize=True,  # a failure comes from a change, not from a random draw
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -78,3 +81,29 @@ def spare(case: AnyCase) -> None:
         asked = str(case.path_parameters.get(name, ""))
         if asked.isdecimal() and 1 <= int(asked) <= highest:
             case.path_parameters[name] = 1 + int(asked) % afforded
+
+
+def build_peer_document() -> dict[str, Any]:
+    """What axum and gin offer: the endpoints of the contrast, each once and without its style."""
+    document = contrast.app.openapi()
+    paths = {
+        path.removeprefix("/sync"): each
+        for path, each in document["paths"].items()
+        if path.startswith("/sync/")
+    }
+    return {**document, "paths": paths}
+
+
+@schemathesis.pytest.parametrize(peer=schemathesis.openapi.from_dict(build_peer_document()))
+@pytest.mark.parametrize("program", PEERS)
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+def test_a_compiled_server_has_no_internal_error(
+    case: AnyCase, program: str, servers: Servers
+) -> None:
+    spare(case)
+    port = servers.site(program).port
+    case.call_and_validate(base_url=f"http://{plan.HOST}:{port}", checks=[not_a_server_error])

@@ -17,9 +17,9 @@ from stress.audit.command import (
     reject_command,
     reject_reload,
 )
-from stress.audit.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
 from stress.audit.listening import Listener
 from stress.audit.reports import STARTED, ProcessReport
+from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
 
 PYTHON = Path(sys.executable)
 TRACEBACK = """\

@@ -272,7 +272,7 @@ def test_advice_can_be_followed_wherever_it_is_read(verdict: Verdict) -> None:
     """It appears below a terminal's table, in a page, in Markdown and in summary.json."""
     assert not ELSEWHERE.search(verdict.advice), verdict.advice
     typed = set(re.findall(r"--[a-z-]+", f"{verdict.message} {verdict.advice}"))
-    assert typed <= OPTIONS | {"--profile"}, typed - OPTIONS
+    assert typed <= OPTIONS | {"--profile", "--port"}, typed - OPTIONS
 
 
 def test_every_verdict_is_looked_at() -> None:

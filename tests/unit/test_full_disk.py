@@ -11,7 +11,7 @@ from records.audit import KIND
 from records.rows import PROBE
 from records.rundir import CellDir, create_run
 from records.server import ServerRecord, WorkerEnd
-from scenarios.errors import CANNOT, UserError
+from scenarios.errors import BROKEN, UserError
 from stress.audit.driven import AuditLoad
 from stress.audit.requests import RequestOptions
 from stress.interruption import Interruption
@@ -25,10 +25,12 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="this system has no /d
 
 def test_no_part_of_a_table_is_left(tmp_path: Path) -> None:
     path = tmp_path / "probe.parquet"
-    path.symlink_to(FULL)
+    half = tmp_path / "probe.parquet.half"
+    half.symlink_to(FULL)
     with pytest.raises(OSError, match="No space left"):
         CellDir(tmp_path).save_table("probe", pl.DataFrame({"at_s": [1.0]}))
-    assert not path.is_symlink()
+    assert not path.exists()
+    assert not half.is_symlink()
 
 
 def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_path: Path) -> None:
@@ -37,7 +39,7 @@ def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_pa
     cell.raw.mkdir(parents=True)
     journal = cell.raw / "attach-7.json"
     journal.touch()
-    (cell.path / "asked.parquet").symlink_to(FULL)
+    (cell.path / "asked.parquet.half").symlink_to(FULL)
     order = AuditOrder(
         command=None,
         url="http://127.0.0.1:1",
@@ -49,7 +51,7 @@ def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_pa
     )
     with pytest.raises(UserError, match="cannot save the audit: No space left") as caught:
         Audit(order, directory, Interruption(), QuietDisplay()).keep()
-    assert caught.value.exit_code == CANNOT
+    assert caught.value.exit_code == BROKEN
     assert "\n" not in str(caught.value)
     assert journal.exists()
 

@@ -21,6 +21,8 @@ from analysis.verdicts.faults import (
 from analysis.verdicts.instruments import GeneratorSaturated, UpstreamLate
 from analysis.verdicts.limits import CoresFull, Descriptors, InterpreterFull
 from analysis.verdicts.machine import CpuThrottled, MachineBusy
+from analysis.verdicts.other_clients import OtherClients
+from analysis.verdicts.pauses import GeneratorPaused, MachinePaused
 from analysis.verdicts.unanswered import LittleMismatch, Unfinished
 from analysis.verdicts.window import NotSteady, Overloaded, TooShort
 
@@ -30,12 +32,15 @@ EXAMPLES: tuple[Verdict, ...] = (
     Descriptors(limit=1024, peak=1000, faults=0, less="fewer --users"),
     JournalLost(journals=2),
     LoadProcessDied(processes=1),
+    MachinePaused(paused_s=3.0),
+    GeneratorPaused(paused_s=3.0),
     ProbeStopped(silent_s=3.0),
     ThreadsLeft(threads=40),
     WorkerDeaths(deaths=3, causes="killed"),
     GeneratorSaturated(
         cpu_percent=97.0, processes=2, lateness_p99_ms=None, options="--load-processes 3"
     ),
+    OtherClients(requests=7, percent=3.0),
     UpstreamLate(late_percent=7.0, options="--upstream go"),
     MachineBusy(other_cores=0.3, stolen_cores=0.3),
     CpuThrottled(throttled_cores=0.7),
@@ -56,7 +61,7 @@ EXAMPLES: tuple[Verdict, ...] = (
 
 def test_every_verdict_is_found_once_the_gravest_first() -> None:
     assert list_verdicts() == tuple(type(each) for each in EXAMPLES)
-    assert len({each.rank for each in EXAMPLES}) == len({each.code for each in EXAMPLES}) == 21
+    assert len({each.rank for each in EXAMPLES}) == len({each.code for each in EXAMPLES}) == 24
 
 
 @pytest.mark.parametrize("verdict", EXAMPLES, ids=lambda each: each.code)
@@ -76,9 +81,9 @@ def test_a_recorded_verdict_of_a_code_that_nobody_knows_is_readable() -> None:
 
 def test_data_is_what_is_known() -> None:
     assert EXAMPLES[1].data == {"sent": 9, "vanished": 2, "app_received": 7}
-    assert list(EXAMPLES[12].data) == ["used", "cores", "server", "load"]
-    assert list(EXAMPLES[19].data) == ["cause", "percent", "longer_s", "blocks", "less"]
-    assert list(EXAMPLES[20].data) == ["unfinished", "completed", "oldest_s", "slowest_s"]
+    assert list(EXAMPLES[15].data) == ["used", "cores", "server", "load"]
+    assert list(EXAMPLES[22].data) == ["cause", "percent", "longer_s", "blocks", "less"]
+    assert list(EXAMPLES[23].data) == ["unfinished", "completed", "oldest_s", "slowest_s"]
     assert Profiled(fault=None).data == {}
 
 

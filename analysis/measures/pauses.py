@@ -1,0 +1,39 @@
+"""For how long of the window the instruments did not run."""
+
+from collections.abc import Sequence
+
+from analysis.measures.window import Window
+from records.pauses import Pause
+from scenarios.units import Second
+
+Span = tuple[Second, Second]
+
+
+def compute_pauses(pauses: Sequence[Pause], window: Window) -> tuple[Second, Second]:
+    """Return the seconds of the window in which the whole machine stood still, and those in which
+    only load processes did. The machine did where runner and load stood still together."""
+    spans = {
+        role: [clip(each, window) for each in pauses if each.role == role]
+        for role in ("runner", "load", "machine")
+    }
+    together = [intersect(one, other) for one in spans["runner"] for other in spans["load"]]
+    machine_s = measure_union([*together, *spans["machine"]])
+    return machine_s, measure_union([*spans["load"], *together, *spans["machine"]]) - machine_s
+
+
+def clip(pause: Pause, window: Window) -> Span:
+    return intersect((pause.began_s, pause.ended_s), (window.start_s, window.end_s))
+
+
+def intersect(one: Span, other: Span) -> Span:
+    """Empty spans end before they begin."""
+    return max(one[0], other[0]), min(one[1], other[1])
+
+
+def measure_union(spans: Sequence[Span]) -> Second:
+    """Return the length of all spans together, what is in several of them counted once."""
+    covered_s, until_s = 0.0, float("-inf")
+    for begin_s, end_s in sorted(spans):
+        covered_s += max(0.0, end_s - max(begin_s, until_s))
+        until_s = max(until_s, end_s)
+    return covered_s

@@ -1,0 +1,39 @@
+"""Instruments that did not run for a part of the window."""
+
+from analysis.verdicts.base import Evidence, Verdict
+from scenarios.units import Second
+
+
+class MachinePaused(Verdict):
+    """Runner and load processes stood still together, or the machine slept: a paused virtual
+    machine or container, a laptop that was closed."""
+
+    rank = 52
+    doubt = "the machine was paused"
+    text = "the whole machine stood still for {paused_s:.1f} s of the window"
+    advice = "run it again; latencies and blocked time of this cell include the pause"
+    severity = "error"
+
+    paused_s: Second
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        paused_s = evidence.instruments.machine_paused_s
+        return cls(paused_s=paused_s) if paused_s > 0 else None
+
+
+class GeneratorPaused(Verdict):
+    """A load process stood still while the runner went on."""
+
+    rank = 54
+    doubt = "the load generator was paused"
+    text = "a load process stood still for {paused_s:.1f} s of the window"
+    advice = "run it again; latencies of this cell include the pause, and its throughput lacks it"
+    severity = "error"
+
+    paused_s: Second
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        paused_s = evidence.instruments.generator_paused_s
+        return cls(paused_s=paused_s) if paused_s > 0 else None

@@ -1,0 +1,19 @@
+"""Files that are there whole or not at all."""
+
+from pathlib import Path
+
+
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+    """Write another file and rename it: a full disk or a kill leaves the old file, or none. A
+    device such as /dev/stdout is written as it is. Raises OSError."""
+    half = path.with_name(f"{path.name}.half")
+    written = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(written)
+        return
+    try:
+        half.write_bytes(written)
+        half.replace(path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,62 @@
+"""What the load keeps of a response: its size and its beginning, so that one without end does not
+fill the memory."""
+
+from dataclasses import dataclass
+
+import geventhttpclient.client
+from geventhttpclient.response import HTTPSocketPoolResponse
+from locust.contrib.fasthttp import FastResponse
+from requests import RequestException, Response
+
+KEPT_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """size: in bytes, of the whole body. beginning: at most KEPT_BYTES of it, decoded. error: why
+    the rest did not come."""
+
+    size: int
+    beginning: bytes
+    error: Exception | None = None
+
+
+class BoundedResponse(HTTPSocketPoolResponse):
+    """Counts the bytes of its body."""
+
+    size = 0
+
+    def _on_body(self, buf: bytearray) -> None:
+        self.size += len(buf)
+        if self.size <= KEPT_BYTES:
+            super()._on_body(buf)
+        else:  # a part of a compressed body cannot be decoded
+            self._headers_index.discard("content-encoding")
+
+
+def bound_bodies() -> None:
+    """Make every response of geventhttpclient a BoundedResponse."""
+    vars(geventhttpclient.client)["HTTPSocketPoolResponse"] = BoundedResponse
+
+
+def measure_fast_body(response: FastResponse) -> Body:
+    """Return what a FastHttpUser has read."""
+    content = response.content or b""
+    inner = response._response
+    size = inner.size if isinstance(inner, BoundedResponse) else 0
+    return Body(max(size, len(content)), content, getattr(response, "error", None))
+
+
+def read_requests_body(response: Response) -> Body:
+    """Read the body of a response whose headers have come, or of none."""
+    size, kept = 0, b""
+    if not response.status_code:
+        return Body(size, kept, getattr(response, "error", None))
+    try:
+        for chunk in response.iter_content(CHUNK_BYTES):
+            size += len(chunk)
+            kept = kept if len(kept) > KEPT_BYTES else kept + chunk
+    except (RequestException, OSError) as error:
+        return Body(size, kept, error)
+    return Body(size, kept)

@@ -1,0 +1,39 @@
+"""Save the cell of a runner that was killed: its processes wrote their rows themselves."""
+
+from dataclasses import replace
+
+import polars as pl
+
+from records.build_tables import build_usage_table
+from records.rows import BYSTANDER
+from records.rundir import RECORD, CellDir, translate_read_errors
+from stress.load.protocol import LoadControl, read_message
+from stress.save_cell import BEGUN_FILE
+from stress.save_tables import read_raw_cell, save_tables
+
+
+def recover_cell(cell: CellDir) -> bool:
+    """Return False where the runner was killed before the window opened. What only the runner saw
+    is missing: the CPU of server and upstream, and the background requests. Raises UserError for
+    damaged files, OSError where nothing can be written."""
+    begun_file = cell.raw / BEGUN_FILE
+    if not begun_file.exists():
+        return False
+    with translate_read_errors(begun_file):
+        begun = RECORD.validate_json(begun_file.read_bytes())
+    raw = read_raw_cell(cell.raw / "journals", cell.raw)
+    ends_s = [journal.tables["u"]["at_s"].max() for journal in raw.sent]
+    last_s = max((each for each in ends_s if isinstance(each, float)), default=begun.t0_s)
+    control = read_message(cell.raw, LoadControl)
+    stop_s = last_s if control is None else min(last_s, control.stop_at_s)
+    phases = replace(
+        begun.phases, window_end_s=stop_s - begun.t0_s, drain_end_s=last_s - begun.t0_s
+    )
+    record = replace(begun, phases=phases, journals_lost=raw.lost, clocks=raw.clocks)
+    observed = {
+        "machine": build_usage_table([] if raw.clocks else raw.sent, begun.t0_s, {}),
+        "bystander": pl.DataFrame(schema=BYSTANDER),
+    }
+    save_tables(cell, record, raw, observed, last_s)
+    cell.save_record(record)
+    return True

@@ -1,0 +1,56 @@
+"""An audited service that goes wrong: the audit says so in a line or a finding, ends, and leaves
+nothing of the service running or changed."""
+
+import re
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.table import FaultRow, select
+from tests.faults.test_kills import lives
+from tests.process.support import Running, wait_for
+
+SERVICE = Path(__file__).with_name("audited_service.py")
+WORDS = {"startup": "starting", "load": "users"}
+"""What the audit says of a phase."""
+AUDIT_ENDS_S = 150.0
+"""The longest wait for a service to start is 90 s."""
+pytestmark = pytest.mark.timeout(200)
+
+
+@pytest.mark.parametrize("row", select("audits"))
+def test_audit(row: FaultRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    shutil.copy(SERVICE, folder / "service.py")
+    monkeypatch.setenv("FAULT", row.fault)
+    monkeypatch.setenv("PHASE", row.phase)
+    run = Running(
+        tmp_path / "out", "audit", "--app-dir", str(folder), "--out", str(tmp_path / "out"),
+        "--request", "GET /", "--duration", "2s", "--timeout", "3s", "--",
+        sys.executable, "-B", "-m", "uvicorn", "service:app", "--port", "0",
+    )  # fmt: skip
+    seen = []
+    try:
+        if row.fault.endswith(" study"):
+            wait_for(lambda: WORDS[row.phase] in run.text(), f"{row.phase}:\n{run.text()}")
+            seen = run.family()
+            run.send(signal.Signals[row.fault.split()[0]])
+        else:
+            wait_for(lambda: bool(run.family()), "the service")
+            seen = run.family()
+        code = run.process.wait(AUDIT_ENDS_S)
+    finally:
+        seen += run.family()
+        if run.process.poll() is None:
+            run.process.kill()
+    said = run.text()
+    assert code in row.exit_codes, said
+    assert re.search(row.says, said, re.MULTILINE), said
+    assert row.never not in said
+    wait_for(lambda: not any(map(lives, seen)), "the end of the service")
+    assert [each.name for each in folder.iterdir()] == ["service.py"]
+    assert (folder / "service.py").read_text() == SERVICE.read_text()
