@@ -1,8 +1,8 @@
 """The databases of scenarios: PostgreSQL, embedded or on the user's server, and SQLite.
 
-The embedded PostgreSQL comes in a Python wheel. It listens only on loopback, and is deleted with its
-data after the cell. On the user's server, a cell creates its own database and drops it at the end;
-existing databases stay untouched.
+The embedded PostgreSQL comes in a Python wheel. It listens only on loopback, and is deleted with
+its data after the cell. On the user's server, a cell creates its own database and drops it at the
+end; existing databases stay untouched.
 """
 
 import contextlib

@@ -174,7 +174,7 @@ class Servers:
             pytest.skip(f"{kind}: {problem}")
         argv = (path, f"--host={plan.HOST}", "--port=0", "--workers=1")
         process = self.started(f"{kind}-{state}", argv, self.settings[state])
-        return port_told(process)
+        return read_port(process)
 
     def start_fastapi(self, module: str, state: State) -> int:
         port = find_free_port(0)
@@ -200,16 +200,16 @@ class Servers:
         end_all(self.processes)
 
 
-def port_told(process: Process) -> int:
+def read_port(process: Process) -> int:
     """Start a program that picks its own port and reports it in a line of JSON."""
     said: list[str] = []
 
-    def told() -> bool:
+    def has_listened() -> bool:
         lines = process.log.read_text().splitlines(keepends=True)
         said[:] = [line for line in lines if '"listening"' in line and line.endswith("\n")]
         return bool(said)
 
-    process.wait_until(told, Interruption())
+    process.wait_until(has_listened, Interruption())
     return int(json.loads(said[0])["listening"].rpartition(":")[2])
 
 
@@ -220,7 +220,7 @@ def upstream(folder: Path) -> Iterator[str]:
     command = plan.Command("upstream", argv, ROOT, {})
     process = Process("upstream", folder / "upstream.log").start(command)
     try:
-        yield f"http://{plan.HOST}:{port_told(process)}"
+        yield f"http://{plan.HOST}:{read_port(process)}"
     finally:
         process.end()
 

@@ -65,10 +65,10 @@ def test_a_server_of_the_users_gets_a_database_of_ours_and_keeps_its_own(tmp_pat
         assert done.returncode == 0, done.stderr
         (cell,) = cells(out)
         assert cell["requests"] > 100  # type: ignore[operator]
-        told = "".join(
+        text = "".join(
             path.read_text(errors="replace") for path in out.rglob("*") if path.suffix == ".json"
         )
-        assert "sesame" not in told
+        assert "sesame" not in text
         with psycopg.connect(url) as connection:
             names = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
             users = connection.execute("SELECT count(*) FROM users").fetchone()

@@ -243,10 +243,10 @@ def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> 
         done = study("run", "async-sleep", *SHORT, *distributed(port, 2, out), *wait)
         assert worker.process.wait(PATIENCE_S) == 3
     assert done.returncode == 3
-    told = done.stderr.splitlines()[-1]
-    assert "0 of 2 load workers connected within 20 s" in told
-    assert f"study load-worker --master 127.0.0.1:{port}" in told
-    assert re.search(r"one was refused: it has load code \w+ instead of \w+ \(update", told)
+    said = done.stderr.splitlines()[-1]
+    assert "0 of 2 load workers connected within 20 s" in said
+    assert f"study load-worker --master 127.0.0.1:{port}" in said
+    assert re.search(r"one was refused: it has load code \w+ instead of \w+ \(update", said)
     assert "Traceback" not in done.stderr
     assert "refused this machine: it has load code" in worker.text()
     assert not [each for each in psutil.process_iter(["cmdline"])

@@ -86,8 +86,8 @@ def test_the_reports_are_in_the_order_of_the_catalogue(two: Done) -> None:
 
 def test_under_five_trials_there_is_no_interval_and_a_reason(two: Done) -> None:
     assert "sync-sleep, 2 trials" in two.stdout
-    told = " ".join(two.stdout.split())
-    assert "2 trials: even their whole range covers the median in only 50.0 % of cases" in told
+    said = " ".join(two.stdout.split())
+    assert "2 trials: even their whole range covers the median in only 50.0 % of cases" in said
     for scenario in json.loads((two.run / "summary.json").read_text())["scenarios"]:
         assert scenario["figures"]["ok_rps"]["low"] is None
         assert "5 are needed" in scenario["figures"]["ok_rps"]["why_none"]

@@ -37,9 +37,9 @@ class Text:
         return self.base - CAPITAL * self.size
 
     def overlaps(self, other: "Text") -> bool:
-        beside = self.right <= other.left or other.right <= self.left
+        apart = self.right <= other.left or other.right <= self.left
         above = self.base <= other.top or other.base <= self.top
-        return not (beside or above)
+        return not (apart or above)
 
 
 class Picture:

@@ -54,13 +54,13 @@ def test_libpqs_own_variables_speak_to_nobody(monkeypatch: pytest.MonkeyPatch) -
     assert os.environ["PATHLIKE"] == "stays"
 
 
-def test_only_root_becomes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert databases.build_nobody_prefix(tmp_path) == ()
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+def test_root_needs_a_program_that_makes_it_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    databases.check_nobody_available()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(UserError, match="PostgreSQL does not run as root") as caught:
-        databases.build_nobody_prefix(tmp_path)
+        databases.check_nobody_available()
     assert caught.value.exit_code == 3
 
 

@@ -133,7 +133,7 @@ def find_victims(
     sites: Mapping[BlockPlace, Sequence[StretchShare]], evidence: AuditEvidence
 ) -> Mapping[BlockPlace, tuple[Victim, ...] | None]:
     """Find the victims, the most harmed first. None if the blocking route is unknown: then its own
-    requests cannot be told apart.
+    requests cannot be distinguished.
 
     No request loses more than its lateness, to all places together.
     """
