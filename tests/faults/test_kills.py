@@ -49,8 +49,8 @@ def test_kill(row: FaultRow, tmp_path: Path) -> None:
     wait_for(lambda: not any(map(lives, family)), "the end of all that was started")
     if row.fault == "SIGKILL study" and row.phase in {"window", "drain"}:
         (directory,) = out.iterdir()
-        told = study("report", str(directory))
-        said += told.stdout + told.stderr
+        shown = study("report", str(directory))
+        said += shown.stdout + shown.stderr
     assert re.search(row.says, said, re.MULTILINE), said
     for summary in out.rglob("summary.json"):
         json.loads(summary.read_text())

@@ -22,10 +22,10 @@ from study.run_flags import record_command
     ],
 )
 def test_the_recorded_command_holds_no_address_of_a_database(argv: list[str]) -> None:
-    told = record_command(argv)
-    assert "sesame" not in told
-    assert told.startswith("study run users --database-url")
-    assert told.endswith("... --quick")
+    shown = record_command(argv)
+    assert "sesame" not in shown
+    assert shown.startswith("study run users --database-url")
+    assert shown.endswith("... --quick")
 
 
 @pytest.mark.parametrize(

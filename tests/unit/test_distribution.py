@@ -87,13 +87,13 @@ def test_too_few_says_how_many_came_and_what_to_type() -> None:
     assert str(problem).startswith("1 of 3 load workers connected within 60 s")
     assert str(problem).endswith("study load-worker --master 10.0.0.7")
     assert problem.exit_code == 3
-    told = str(
+    shown = str(
         build_too_few_error(
             LoadProgress(refused="locust 2.40 and not 2.47"), Distribution(1, "h", 6000)
         )
     )
-    assert "one was refused: it has locust 2.40 instead of 2.47" in told
-    assert told.endswith("--master h:6000")
+    assert "one was refused: it has locust 2.40 instead of 2.47" in shown
+    assert shown.endswith("--master h:6000")
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,11 @@ def test_a_file_says_the_same_as_the_texts(tmp_path: Path) -> None:
         worker_restarts = "==0"
         """,
     )
-    told = parse_thresholds(
+    shown = parse_thresholds(
         "async-http-shared: failures == 0, p99_ms > 900, p99_ms < 1200, "
         "bystander.p99_ms < 50, whole_run.rps >= 10"
     )
-    assert read_thresholds(path) == (*told, *parse_thresholds("*: worker_restarts == 0"))
+    assert read_thresholds(path) == (*shown, *parse_thresholds("*: worker_restarts == 0"))
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,13 @@ stories = st.lists(
 
 
 @given(stories)
-def test_each_request_has_exactly_one_fate(told: list[Story]) -> None:
-    account = account_for_requests(*tables(told), CELL)
+def test_each_request_has_exactly_one_fate(shown: list[Story]) -> None:
+    account = account_for_requests(*tables(shown), CELL)
     assert account.received_never_answered is not None
     assert account.sent_never_received is not None
     assert (
         account.sent
-        == len(told)
+        == len(shown)
         == (
             account.completed
             + account.received_never_answered
@@ -69,9 +69,9 @@ def test_each_request_has_exactly_one_fate(told: list[Story]) -> None:
 
 @given(stories)
 def test_without_a_probe_what_the_app_saw_is_not_known_and_the_rest_is_as_before(
-    told: list[Story],
+    shown: list[Story],
 ) -> None:
-    requests, handlers, upstream = tables(told)
+    requests, handlers, upstream = tables(shown)
     blind, seeing = (
         account_for_requests(requests, None, upstream, CELL),
         account_for_requests(requests, handlers, upstream, CELL),
@@ -84,15 +84,15 @@ def test_without_a_probe_what_the_app_saw_is_not_known_and_the_rest_is_as_before
 
 
 @given(stories)
-def test_contradictions_are_what_cannot_be(told: list[Story]) -> None:
+def test_contradictions_are_what_cannot_be(shown: list[Story]) -> None:
     """Against the same rules, applied to one request at a time."""
-    account = account_for_requests(*tables(told), CELL)
+    account = account_for_requests(*tables(shown), CELL)
     wrong = {
-        "vanished": sum(not app and not answered and ended for app, answered, ended, _ in told),
-        "completed_unseen": sum(answered and not app for app, answered, _, _ in told),
-        "upstream_missing": sum(answered and not copies for _, answered, _, copies in told),
-        "upstream_strangers": sum(bool(copies) and not app for app, _, _, copies in told),
-        "upstream_repeated": sum(max(0, copies - 1) for _, _, _, copies in told),
+        "vanished": sum(not app and not answered and ended for app, answered, ended, _ in shown),
+        "completed_unseen": sum(answered and not app for app, answered, _, _ in shown),
+        "upstream_missing": sum(answered and not copies for _, answered, _, copies in shown),
+        "upstream_strangers": sum(bool(copies) and not app for app, _, _, copies in shown),
+        "upstream_repeated": sum(max(0, copies - 1) for _, _, _, copies in shown),
     }
     assert account.contradictions == {name: count for name, count in wrong.items() if count}
 
@@ -120,7 +120,7 @@ def test_a_request_that_was_sent_by_nobody_is_a_stranger() -> None:
 def test_without_an_upstream_nothing_is_said_of_it() -> None:
     requests, handlers, _ = tables([(True, True, True, 0)])
     account = account_for_requests(requests, handlers, None, CELL)
-    told = {each.name: getattr(account, each.name) for each in fields(account)}
-    assert [name for name, value in told.items() if value is None] == [
+    shown = {each.name: getattr(account, each.name) for each in fields(account)}
+    assert [name for name, value in shown.items() if value is None] == [
         "upstream_received", "upstream_missing", "upstream_strangers", "upstream_repeated",
     ]  # fmt: skip

@@ -217,8 +217,8 @@ def test_a_step_that_nobody_should_believe_is_named() -> None:
         replace(CELL, scenario="x.users-2", verdicts=(doubted,)),
     ]
     (one,) = summarize_sweeps(cells, SweepSettings("users", steps))
-    told = render_terminal(build_sweep_table(one, "x"))
-    assert told[-1] == "GENERATOR_SATURATED makes these figures doubtful: users 2"
+    shown = render_terminal(build_sweep_table(one, "x"))
+    assert shown[-1] == "GENERATOR_SATURATED makes these figures doubtful: users 2"
 
 
 def test_the_table_fits_80_columns() -> None:

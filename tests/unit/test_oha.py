@@ -65,8 +65,8 @@ def oha_file(path: Path, *rows: tuple[float, float, int, int]) -> Path:
 
 
 def test_rows_of_oha_count_from_t0_and_know_no_user(tmp_path: Path) -> None:
-    told = oha_file(tmp_path / "x", (0.5, 0.75, 200, 10), (0.25, 1.0, 503, 4), (0.0, 0.1, 302, 0))
-    rows = read_oha_rows(told, "c", 2.0)
+    shown = oha_file(tmp_path / "x", (0.5, 0.75, 200, 10), (0.25, 1.0, 503, 4), (0.0, 0.1, 302, 0))
+    rows = read_oha_rows(shown, "c", 2.0)
     assert rows.schema == REQUESTS
     assert rows["started_s"].to_list() == [2.0, 2.25, 2.5]
     assert rows["ended_s"].to_list() == [2.1, 3.0, 2.75]
@@ -97,8 +97,8 @@ def test_what_got_no_answer_at_oha_is_a_failure(tmp_path: Path) -> None:
 def test_a_cell_of_oha_asks_nobody_who_cannot_know() -> None:
     """No ids, no users: no Little's law, no request accounting, and no verdict from that."""
     rows = tables(healthy())
-    told = rows.requests.drop("user", "request_id", "intended_s")
-    blind = replace(rows, requests=conform_to_schema(told, REQUESTS))
+    shown = rows.requests.drop("user", "request_id", "intended_s")
+    blind = replace(rows, requests=conform_to_schema(shown, REQUESTS))
     load = Load(users=2, duration_s=10.0, engine="oha")
     whole = record()
     found = compute_summary(replace(whole, scenario=replace(whole.scenario, load=load)), blind)

@@ -68,12 +68,12 @@ def test_one_in_a_hundred_that_blocks_leaves_at_most_what_the_loop_can_do() -> N
 
 def test_its_throughput_is_simulated_since_no_formula_has_it() -> None:
     load = scenario("rare-blocks").load
-    told = compute_prediction(build_server_model(scenario("rare-blocks"), 0.0002, 2), load)
+    shown = compute_prediction(build_server_model(scenario("rare-blocks"), 0.0002, 2), load)
     awaited = compute_prediction(build_server_model(scenario("rare-awaits"), 0.0002, 2), load)
-    assert told.limited_by == "blocked loop"
-    assert told.ok_rps is not None
+    assert shown.limited_by == "blocked loop"
+    assert shown.ok_rps is not None
     assert awaited.ok_rps is not None
-    assert told.ok_rps < 0.6 * awaited.ok_rps
+    assert shown.ok_rps < 0.6 * awaited.ok_rps
 
 
 def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> None:
@@ -94,16 +94,16 @@ def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> Non
 
 def test_work_on_the_loop_after_the_answer_holds_it_like_any_other() -> None:
     load = scenario("background-blocks").load
-    told = compute_prediction(build_server_model(scenario("background-blocks"), 0.0002, 2), load)
-    assert told.ok_rps == pytest.approx(5.0, rel=0.1)  # 1 / 0.2; a window of 15 s holds 75
+    shown = compute_prediction(build_server_model(scenario("background-blocks"), 0.0002, 2), load)
+    assert shown.ok_rps == pytest.approx(5.0, rel=0.1)  # 1 / 0.2; a window of 15 s holds 75
 
 
 def test_random_arrivals_wait_for_no_work_that_comes_after_the_answer() -> None:
     system = build_server_model(scenario("background-sync"), 0.0002, 2)
     load = Load(arrival_rate=100.0, arrivals="poisson", duration_s=20.0)
-    told = compute_prediction(system, load)
-    assert told.mean_ms is not None
-    assert told.mean_ms < 1.0  # some CPU, and nothing of the 200 ms
+    shown = compute_prediction(system, load)
+    assert shown.mean_ms is not None
+    assert shown.mean_ms < 1.0  # some CPU, and nothing of the 200 ms
 
 
 def test_how_many_workers_it_needs_is_not_told_by_its_answers(

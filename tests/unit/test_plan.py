@@ -185,8 +185,8 @@ def test_the_loads_own_timeout_outlasts_the_cell() -> None:
 
 
 def plan_given(command: Command) -> LoadPlan:
-    (told,) = [word for word in command.argv if word.startswith(PLAN_OPTION)]
-    return TypeAdapter(LoadPlan).validate_json(told.partition("=")[2])
+    (shown,) = [word for word in command.argv if word.startswith(PLAN_OPTION)]
+    return TypeAdapter(LoadPlan).validate_json(shown.partition("=")[2])
 
 
 def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:

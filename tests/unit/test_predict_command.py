@@ -101,6 +101,6 @@ def test_nonsense_is_one_line(
 ) -> None:
     given = words if "--cpu" in words else [*words, "--cpu", "1ms"]
     assert main(["predict", *given]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert len(told.splitlines()) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert len(shown.splitlines()) == 1

@@ -94,14 +94,14 @@ def test_an_extrapolated_prediction_says_so() -> None:
 
 
 def test_a_bystander_that_got_no_answer_is_told_by_its_age() -> None:
-    def told(unanswered: int) -> str:
+    def shown(unanswered: int) -> str:
         pings = BystanderLatency(
             5661.0, 9000.0, failures=unanswered, pings=5, unanswered=unanswered
         )
         return " ".join(write_notes(replace(a_cell(), bystander=pings)))
 
-    assert "/ping took at least 5,661 ms (median); 5 of 5" in told(5)
-    assert "/ping took 5,661 ms (median); 1 of 5" in told(1)
+    assert "/ping took at least 5,661 ms (median); 5 of 5" in shown(5)
+    assert "/ping took 5,661 ms (median); 1 of 5" in shown(1)
 
 
 def test_a_few_failures_never_read_as_none() -> None:

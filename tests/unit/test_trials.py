@@ -99,8 +99,8 @@ def test_too_few_trials_show_medians_and_say_why_no_more() -> None:
     lines = render_lines(summarize_trials([trial(n, ok_rps=30.0 + n) for n in (1, 2, 3)]))
     assert lines[2].split()[0] == "32.0"
     assert not any("[" in line for line in lines[1:])
-    told = " ".join(line.strip() for line in lines[3:])
-    assert told == (
+    shown = " ".join(line.strip() for line in lines[3:])
+    assert shown == (
         "3 trials: even their whole range covers the median in only 75.0 % of cases; 5 are needed"
     )
 
@@ -108,8 +108,8 @@ def test_too_few_trials_show_medians_and_say_why_no_more() -> None:
 def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None:
     cells = [trial(n, name) for name in ("a", "b") for n in range(1, 6)]
     cells += [trial(n, "c") for n in (1, 2)]
-    told = [line for line in render_lines(summarize_trials(cells)) if "cover" in line]
-    assert [line[:26] for line in told] == [
+    shown = [line for line in render_lines(summarize_trials(cells)) if "cover" in line]
+    assert [line[:26] for line in shown] == [
         "[low–high] of 5 trials: ex",
         "2 trials: even their whole",
     ]
