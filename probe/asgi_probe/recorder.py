@@ -98,12 +98,15 @@ class Recorder:
         changed when it has grown by 10 %. Among the rows with one number the most complete counts.
         It need not be the last one, because requests depart during this loop."""
         for record in list(self.in_flight):
+            scope = record.scope
+            if "type" not in scope:  # it departed during this loop, and its row is written
+                continue
             moments = record.queued_s, record.started_s, record.sent_s
             known = 1 + sum(not isnan(each) for each in moments)
             wait_s = record.measure_pool_wait() if record.waits else 0.0
             if known > record.known or wait_s > (1.0 if is_last else 1.1) * record.written_wait_s:
                 record.known, record.written_wait_s = known, wait_s
-                texts = self.find_texts(record.scope, journal)
+                texts = self.find_texts(scope, journal)
                 journal.add("h", self.pack_row(record, texts, journal))
 
     def pack_row(self, record: RequestRecord, texts: RowTexts, journal: ProbeJournal) -> bytes:

@@ -14,8 +14,9 @@ import anyio.to_thread
 import pytest
 from asgi_probe import Probe
 from asgi_probe.attach_report import AttachReport
+from asgi_probe.journal import ProbeJournal
 from asgi_probe.recorder import Recorder
-from asgi_probe.request_record import classify_thread, is_endpoint_call
+from asgi_probe.request_record import HANDLERS, classify_thread, is_endpoint_call
 from asgi_probe.routes import App, Message, Receive, Scope, Send
 from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.applications import Starlette
@@ -290,6 +291,24 @@ def test_the_report_says_where_it_broke_and_not_what_the_error_said(tmp_path: Pa
     ]
     assert json.loads(file.read_text())["stopped"] == f"KeyError in test_probe.py:{line + 4}"
     assert "s3cr3t" not in file.read_text()
+
+
+def test_a_request_that_departs_while_the_others_are_written_does_not_end_the_probe(
+    tmp_path: Path,
+) -> None:
+    """The watchdog's thread still has it in its list when the loop has shortened its scope."""
+    recorder = Recorder()
+    journal = ProbeJournal(tmp_path / "probe.journal", {"h": HANDLERS}, {"pid": 1})
+    recorder.start_journal(journal)
+    record = recorder.record_arrival({"type": "http", "path": "/x", "method": "GET", "headers": []})
+    recorder.record_departure(record)
+    journal.flush()
+    before = (tmp_path / "probe.journal").stat().st_size
+    recorder.in_flight[record] = None
+    recorder.write_snapshot(journal, is_last=True)
+    journal.flush()
+    assert not recorder.off
+    assert (tmp_path / "probe.journal").stat().st_size == before
 
 
 def test_a_fault_in_the_watchdog_is_the_same(
