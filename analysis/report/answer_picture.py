@@ -24,7 +24,7 @@ from analysis.report.drawing import (
     layer_charts,
     render_both,
 )
-from analysis.report.run_table import COUNTING_UNANSWERED, format_cell_name
+from analysis.report.run_table import COUNTING_UNANSWERED
 from analysis.report.ticks import list_log_ticks
 from analysis.stats import formats
 from analysis.summary.load_limit import compute_load_limit_rps
@@ -120,7 +120,7 @@ def build_row(cell: CellSummary, scenario: Scenario) -> AnswerRow:
     predicted, missing = cell.predicted, explain_missing(cell)
     failed = f", {formats.percent(cell.failure_ratio)} failed" if has_many_failures(cell) else ""
     return AnswerRow(
-        name=format_cell_name(cell),
+        name=cell.scenario,
         rate=formats.rate(cell.ok_rps) + failed,
         ok_rps=cell.ok_rps or 0.0,
         limit_rps=compute_load_limit_rps(scenario),

@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from analysis.answers.compose import RunAnswer
+from analysis.answers.measured_scenario import DESCRIBING, list_errors
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report.answer_picture import render_answer
 from analysis.report.cell_timeline import build_timeline
@@ -177,8 +178,9 @@ def select_median_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir,
 
 
 def select_median_trial(trials: Sequence[CellSummary]) -> CellSummary:
-    """Select among the trials that were not interrupted, if there are any."""
-    trials = [each for each in trials if not each.interrupted] or trials
+    """Select among the trials with the fewest errors that make their figures doubtful."""
+    doubts = [len(list_errors(each) - DESCRIBING) + bool(each.interrupted) for each in trials]
+    trials = [each for each, count in zip(trials, doubts, strict=True) if count == min(doubts)]
     middle = median_low([each.ok_rps or 0.0 for each in trials])
     return next(each for each in trials if (each.ok_rps or 0.0) == middle)
 

@@ -57,7 +57,7 @@ def test_the_starved_are_counted_and_a_bound_is_no_latency() -> None:
     ("cell", "why"),
     [
         (replace(CELL, failure_ratio=0.5), "too many failures"),
-        (replace(CELL, requests=0), "no answer"),
+        (replace(CELL, requests=0), "no response"),
         (replace(CELL, open_loop=OVERLOAD), "the queue grows"),
     ],
 )
@@ -113,7 +113,7 @@ def test_it_can_be_read_on_a_desk_and_on_a_phone() -> None:
         words = [each.words for each in picture.texts]
         for name in (
             "quick",
-            "async-http-sync-shared #12",
+            "async-http-sync-shared",
             "> 15.0 s",
             "4,321.0",
             "1.2 ms",
