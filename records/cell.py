@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from records.audit import AttachedProcess
 from records.clocks import ClockModel
 from records.cpu_profile import CpuProfile
-from records.pauses import Pause
+from records.pauses import InstrumentPause
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -122,7 +122,7 @@ class CellRecord:
     """Clocks of load processes on other machines; the tables use this host's time."""
     load_processes_lost: int = 0
     """Number of load processes that stopped responding to their master before the end."""
-    pauses: tuple[Pause, ...] = ()
+    pauses: tuple[InstrumentPause, ...] = ()
     """When the runner, load processes or the machine did not run."""
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())

@@ -20,7 +20,7 @@ started, which time.monotonic() leaves out on Linux."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class InstrumentPause:
     """Times are seconds since the cell's t0. machine: it slept."""
 
     role: Literal["runner", "load", "machine"]
@@ -28,19 +28,21 @@ class Pause:
     ended_s: Second
 
 
-def find_pauses(load: Sequence[Journal], machine: pl.DataFrame, t0_s: float) -> tuple[Pause, ...]:
+def find_pauses(
+    load: Sequence[Journal], machine: pl.DataFrame, t0_s: float
+) -> tuple[InstrumentPause, ...]:
     """load: the journals of the load processes on this machine, times absolute. machine: the
     runner's samples, twice a second."""
     found = [
-        Pause("load", began_s - t0_s, ended_s - t0_s)
+        InstrumentPause("load", began_s - t0_s, ended_s - t0_s)
         for journal in load
         for began_s, ended_s in find_gaps(journal.tables["u"].select("at_s", "cpu_s").iter_rows())
     ]
     runner = machine.filter(pl.col("role") == "runner").sort("at_s").select("at_s", "cpu_s")
-    found += [Pause("runner", *gap) for gap in find_gaps(runner.iter_rows())]
+    found += [InstrumentPause("runner", *gap) for gap in find_gaps(runner.iter_rows())]
     asleep = machine.filter(pl.col("role") == SUSPENDED).sort("at_s").select("at_s", "cpu_s")
     found += [
-        Pause("machine", first_s, last_s + after_s - before_s)
+        InstrumentPause("machine", first_s, last_s + after_s - before_s)
         for (first_s, before_s), (last_s, after_s) in pairwise(asleep.iter_rows())
         if after_s - before_s >= LEAST_S
     ]

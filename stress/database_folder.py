@@ -69,7 +69,7 @@ def remove_abandoned_folders() -> None:
                 os.close(lock)
 
 
-def bring_programs_within_reach(programs: Path, folder: DatabaseFolder) -> Path:
+def provide_programs(programs: Path, folder: DatabaseFolder) -> Path:
     """Return the programs' folder, or that of a copy where nobody cannot enter it."""
     if os.geteuid() != 0 or all(may_enter(each) for each in programs.resolve().parents):
         return programs

@@ -24,7 +24,7 @@ from stress.database_folder import (
     NOBODY,
     NOBODY_PREFIX,
     DatabaseFolder,
-    bring_programs_within_reach,
+    provide_programs,
 )
 from stress.plan import HOST, Command
 
@@ -87,7 +87,7 @@ def build_postgres_command(folder: DatabaseFolder, port: int, password: str) -> 
     """Create a cluster under `folder` and return its start command. Raises UserError. The password
     keeps out other users of this machine: a database superuser may run any program."""
     check_nobody_available()
-    programs, data = bring_programs_within_reach(find_embedded_programs(), folder), folder.data
+    programs, data = provide_programs(find_embedded_programs(), folder), folder.data
     lead = NOBODY_PREFIX if os.geteuid() == 0 else ()
     create_cluster((*lead, str(programs / "initdb"), f"--pgdata={data}"), folder.path, password)
     argv = (

@@ -1,9 +1,12 @@
 """The command line: its commands, and the exit code for every way a command ends."""
 
+import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -129,6 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return BROKEN if code == ALL_WELL else code
 
 
+def save_traceback() -> str:
+    """Return where the traceback of the current exception is, or all of it if no disk takes it."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="study-error-", suffix=".log")
+        os.close(descriptor)
+        Path(path).write_text(traceback.format_exc())
+    except OSError:
+        return f"please report it with this:\n{traceback.format_exc()}"
+    return f"please report it with {path}"
+
+
 def run_command(given: list[str]) -> int:
     try:
         if not given:
@@ -153,8 +167,7 @@ def run_command(given: list[str]) -> int:
         return BROKEN if error.errno in FULL_DISK else CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception:
-        traceback.print_exc()
-        print_message("internal error; please report it with the traceback above")
+    except Exception as error:
+        print_message(f"internal error ({type(error).__name__}); {save_traceback()}")
         return BROKEN
     return code if isinstance(code, int) else 0

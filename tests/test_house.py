@@ -34,7 +34,14 @@ SERVERS = frozenset(path.stem for path in (ROOT / "stress" / "servers").glob("[a
 }  # fmt: skip
 LOAD_PROCESSES = tuple(
     f"stress/{each}.py"
-    for each in ("load/locustfile", "load/distributed", "load/process", "audit/locust_plugin")
+    for each in (
+        "load/locustfile",
+        "load/distributed",
+        "load/process",
+        "load/bounded_body",
+        "load/guarded_messages",
+        "audit/locust_plugin",
+    )
 )
 BAD_WORDS = frozenset({"told", "foretold", "foretell", "dearer", "whoever", "riddle", "somebody"})
 IRREGULAR = frozenset(

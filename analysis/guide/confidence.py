@@ -9,7 +9,7 @@ from analysis.stats import formats
 from analysis.stats.intervals import compute_median_interval, compute_ratio_interval
 
 
-class Interval(NamedTuple):
+class MeasuredInterval(NamedTuple):
     """Confidence interval of a relation's ratio; `coverage` is a share of 1."""
 
     low: float
@@ -17,7 +17,7 @@ class Interval(NamedTuple):
     coverage: float
 
 
-def compute_interval(relation: Relation, records: Records) -> Interval | None:
+def compute_interval(relation: Relation, records: Records) -> MeasuredInterval | None:
     """Compute the interval over trials; None if a side has too few of them."""
     left = records.list_values(relation.left.cell, relation.left.name)
     if isinstance(relation.right, MetricReference):
@@ -33,7 +33,7 @@ def compute_interval(relation: Relation, records: Records) -> Interval | None:
         low, high, coverage, unit = median.low, median.high, median.coverage, relation.right
     if low is None or high is None or coverage is None:
         return None
-    return Interval(low / unit, high / unit, coverage)
+    return MeasuredInterval(low / unit, high / unit, coverage)
 
 
 def list_trials(relations: Sequence[Relation], records: Records) -> list[int]:

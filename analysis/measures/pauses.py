@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from analysis.measures.window import Window
-from records.pauses import Pause
+from records.pauses import InstrumentPause
 from scenarios.units import Second
 
 Span = tuple[Second, Second]
 
 
-def compute_pauses(pauses: Sequence[Pause], window: Window) -> tuple[Second, Second]:
+def compute_pauses(pauses: Sequence[InstrumentPause], window: Window) -> tuple[Second, Second]:
     """Return the seconds of the window in which the whole machine stood still, and those in which
     only load processes did. The machine did where runner and load stood still together."""
     spans = {
@@ -21,7 +21,7 @@ def compute_pauses(pauses: Sequence[Pause], window: Window) -> tuple[Second, Sec
     return machine_s, measure_union([*spans["load"], *together, *spans["machine"]]) - machine_s
 
 
-def clip(pause: Pause, window: Window) -> Span:
+def clip(pause: InstrumentPause, window: Window) -> Span:
     return intersect((pause.began_s, pause.ended_s), (window.start_s, window.end_s))
 
 

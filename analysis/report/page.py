@@ -17,12 +17,7 @@ from analysis.report.cell_timeline import build_timeline
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.cpu_chart import draw_cpu_growth
-from analysis.report.drawing import (
-    Chart,
-    RenderedChart,
-    render_chart,
-    render_groups,
-)
+from analysis.report.drawing import Chart, RenderedChart, render_chart, render_groups
 from analysis.report.interactive_timeline import build_slices, draw_timeline
 from analysis.report.latency_picture import draw_quantiles, draw_spreads
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution

@@ -15,7 +15,7 @@ from analysis import verdicts
 from analysis.measures.cpu_profile import CpuGrowth, measure_cpu_growth
 from analysis.measures.instruments import Instruments, measure_instruments
 from analysis.measures.littles_law import LittlesLaw, compute_littles_law
-from analysis.measures.other_clients import OtherClients, measure_other_clients
+from analysis.measures.other_clients import OtherRequests, measure_other_clients
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.steadiness import Steadiness, assess_steadiness
 from analysis.measures.throughput import Backlog, compute_backlog
@@ -40,7 +40,7 @@ class Evidence:
     counts: RequestAccounting
     instruments: Instruments
     steadiness: Steadiness
-    other_clients: OtherClients
+    other_clients: OtherRequests
     backlog: Backlog | None
     """None in a closed loop."""
     prediction: Prediction | None

@@ -27,6 +27,8 @@ from study.live.broadcast import SHOWN_S, LiveBroadcast
 
 HOST = "127.0.0.1"
 CLOSES_WITHIN_S = 1
+OWN_HOST_ONLY = [Middleware(TrustedHostMiddleware, [HOST, "localhost"], www_redirect=False)]
+"""A website whose name leads to this address may not read the page (DNS rebinding)."""
 
 
 def create_site(broadcast: LiveBroadcast) -> Starlette:
@@ -55,12 +57,8 @@ def create_site(broadcast: LiveBroadcast) -> Starlette:
             stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
 
-    return Starlette(
-        routes=[Route("/", page), Route("/events", events)],
-        # a page of the internet whose name leads here may read nothing (DNS rebinding)
-        middleware=[Middleware(TrustedHostMiddleware, [HOST, "localhost"], www_redirect=False)],
-        lifespan=looking,
-    )
+    routes = [Route("/", page), Route("/events", events)]
+    return Starlette(routes=routes, middleware=OWN_HOST_ONLY, lifespan=looking)
 
 
 def load_template() -> jinja2.Template:

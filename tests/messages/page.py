@@ -62,7 +62,10 @@ def render_page() -> str:
         "## Verdicts on a cell\n",
         *(render_verdict(each) for each in list_verdicts()),
         "## Sentences of a run's answer\n",
-        *(render_statement(each) for each in list_statements()),
+        *(
+            render_statement(each)
+            for each in sorted(list_statements(), key=lambda each: each.__name__)
+        ),
         "## Findings of an audit\n",
         *(render_finding(each) for each in list_findings()),
         "## Errors: one line, then exit code 2 or 3\n",

@@ -116,7 +116,7 @@ def test_a_context_within_a_client_is_the_clients(
 def test_a_wrapped_class_stays_what_it_is(library: ModuleType) -> None:
     client = library.Client
     assert str(inspect.signature(client)) == str(inspect.signature(Client))
-    assert client.__init__.__doc__ == "Makes it."
+    assert client.__init__.__doc__ == "Creates it."
     assert client.__init__.__qualname__ == Client.__init__.__qualname__
     assert isinstance(client("y", transport=1), Client)
     before = client.__init__

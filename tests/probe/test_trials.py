@@ -168,4 +168,4 @@ def test_a_change_that_cannot_be_made_is_reported_and_the_app_goes_on(
 
     asyncio.run(call(Probe(app)))
     assert statuses == [204]
-    assert "cannot make" in (reason := read_report(tmp_path).invalid) or "not know" in reason
+    assert "cannot apply" in (reason := read_report(tmp_path).invalid) or "not know" in reason

@@ -168,7 +168,7 @@ def test_a_layer_that_waits_for_the_whole_body_is_one_too() -> None:
         rows += mine
     (found,) = judge(rows)
     assert found.cause == "buffer"
-    assert "whole body" in found.message
+    assert "whole response body" in found.message
 
 
 def test_the_layer_outside_that_keeps_the_start_is_the_one_that_delays() -> None:

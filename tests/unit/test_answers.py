@@ -71,7 +71,7 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
         "With one client for all requests and one thread per user, def and async def serve the "
         "same: 487 and 491 of a possible 500 requests/s."
     )
-    assert "async-http-sync serves 1.0 requests/s" in blocked
+    assert "async-http-sync-shared serves 1.0 requests/s" in blocked
     assert "async-http-shared serves 491" in blocked
     assert "background requests to /ping wait 9.0 s and 471 of 500 users" in blocked
     assert "With one client per request, async-http serves 49.0 requests/s" in client
@@ -210,7 +210,7 @@ def test_a_client_is_blamed_where_nothing_else_differs() -> None:
     shared = get_scenario("call-async-httpx2")
     each = get_scenario("call-async-httpx2-each")
     (found,) = find(ClientForEachRequest, plant_case(shared, 980.0), plant_case(each, 55.0))
-    assert "leaves 55.0 requests/s" in found.message
+    assert "serves 55.0 requests/s" in found.message
 
 
 # --- full pools

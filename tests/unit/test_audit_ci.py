@@ -212,7 +212,7 @@ def test_the_exit_code_is_1_where_a_threshold_is_not_kept_and_nowhere_else(
     assert run_report(audit, "--fail-on", "blocked>50ms", "--fail-on", "waited>1s") == 1
     last = capsys.readouterr().out.splitlines()[-2:]
     assert last[0].startswith("✗ --fail-on blocked>50ms: main.py:17 build, /report (endpoint)")
-    assert last[1] == "✓ --fail-on waited>1s: no finding"
+    assert last[1] == "✓ --fail-on waited>1s: no findings"
     assert "✗ --fail-on blocked\\>50ms: main.py:17" in (audit / "summary.md").read_text()
     (audit / "cells" / "audit" / "handovers.parquet").unlink()
     assert run_report(audit, "--fail-on", "blocked>1s") == 3
@@ -246,7 +246,7 @@ def test_a_damaged_baseline_is_one_line_before_anything_starts(
     out = tmp_path / "out"
     assert main(["audit", "--baseline", str(file), "--out", str(out), "main:app"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"study: --baseline {file}: ")
+    assert line.startswith(f"study: --baseline {file} is not ")
     assert not out.exists()
 
 

@@ -151,7 +151,7 @@ class TestWrongWords:
             parse_request("POST /x @pipe", "--request", tmp_path)
 
     def test_nothing_listens(self) -> None:
-        with pytest.raises(UserError, match="no server answers"):
+        with pytest.raises(UserError, match="no server responds"):
             plan_requests("http://127.0.0.1:9", RequestOptions(), Interruption())
 
     @given(st.text())

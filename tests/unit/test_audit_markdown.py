@@ -104,7 +104,7 @@ def test_a_cure_is_a_diff_in_place_of_advice() -> None:
 
 def test_an_audit_without_findings_has_no_table_of_them() -> None:
     text = render(gather([]))
-    assert text.startswith("### study audit: no finding\n")
+    assert text.startswith("### study audit: no findings\n")
     assert "| severity" not in text
 
 

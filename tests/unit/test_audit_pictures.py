@@ -189,7 +189,7 @@ def test_what_is_predicted_and_what_is_measured_are_two_pictures() -> None:
     other = draw_tried(Tried("pool=100", 3, (clear, unclear, slower), worse=("/pay",)))
     assert one is not None
     assert other is not None
-    assert (one.title, other.title) == ("20 users", "--try pool=100, 3 rounds of each")
+    assert (one.title, other.title) == ("20 users", "--try pool=100, 3 rounds each")
     assert [row.change for row in one.rows] == ["better", "worse"]
     assert [row.change for row in other.rows] == ["better", "same", "worse"]
     assert one.rows[0].label == "/ping: median from 500 ms to 2.0 ms"

@@ -64,9 +64,9 @@ class TestWhatUsersType:
             ("GET", "method and a path"),
             ("/items", "method and a path"),
             ("get /items", "in capitals"),
-            ("GET items", "begins with one /"),
-            ("GET //host/items", "begins with one /"),
-            ("GET http://host/", "begins with one /"),
+            ("GET items", "exactly one /"),
+            ("GET //host/items", "exactly one /"),
+            ("GET http://host/", "exactly one /"),
             ("GET /é", "%XX"),
             ("POST /x @missing.json", "missing.json"),
             ("", "method and a path"),
@@ -222,7 +222,7 @@ class TestDocument:
         planned = plan(
             paths, post, components={"schemas": {"Node": {**node, "required": ["next"]}}}
         )
-        assert "inside itself" in planned.unasked[0].reason
+        assert "infinite nesting" in planned.unasked[0].reason
         assert planned.unasked[0].how == "--request 'POST /x @BODY.json'"
 
     def test_a_header_of_the_user_fills_the_parameter(self) -> None:
@@ -267,7 +267,7 @@ class TestDocument:
     def test_an_app_without_a_document_is_asked_its_root_and_that_is_said(self) -> None:
         planned = add_operations(RequestPlan(), None, GET, ())
         assert [each.name for each in planned.asks] == ["GET /"]
-        assert "only GET / is asked" in planned.warnings[0]
+        assert "only GET / is sent" in planned.warnings[0]
 
     def test_what_the_user_named_is_not_asked_twice(self) -> None:
         document = {"paths": {"/items/{id}": {"get": {"parameters": []}}, "/b": {"get": {"x": 1}}}}

@@ -77,7 +77,7 @@ def test_an_endpoint_that_exists_is_measured_even_where_it_fails(url: str, endpo
 
 
 def test_a_method_that_an_endpoint_lacks_is_refused(url: str) -> None:
-    with pytest.raises(UserError, match="POST /echo answers 405") as refused:
+    with pytest.raises(UserError, match="POST /echo returns 405") as refused:
         check_targets(choose_contrast_scenarios([f"a={url}"], ["POST /echo {}"]))
     assert refused.value.exit_code == CANNOT
 
@@ -86,7 +86,7 @@ def test_a_scenario_of_the_users_is_not_sent_to_an_option_of_the_contrast(url: s
     mine = Scenario(
         "mine", "mine", "", "", "", Endpoint("/orders", "async def"), Server("given"), url=url
     )
-    with pytest.raises(UserError, match="mine: GET /orders answers 404") as refused:
+    with pytest.raises(UserError, match="mine: GET /orders returns 404") as refused:
         check_targets([mine])
     assert "--endpoint" not in str(refused.value)
 
@@ -178,4 +178,4 @@ def test_a_path_that_a_server_lacks_is_no_background_request(
     assert cell.bystander.lacks_path == lacks
     assert (cell.bystander.median_ms is None) == lacks
     assert cell.bystander.failures == 0
-    assert any("answers 404 to /ping" in each for each in write_notes(cell)) == lacks
+    assert any("/ping returns status 404" in each for each in write_notes(cell)) == lacks

@@ -102,7 +102,7 @@ def test_five_trials_make_an_interval_and_three_do_not() -> None:
 def test_no_difference_is_said_to_be_none() -> None:
     (found,) = of_rates(a=(100.0, 110.0, 90.0, 105.0, 95.0), b=(101.0, 109.0, 91.0, 104.0, 96.0))
     lines = " ".join(render_lines([found]))
-    assert "no difference in rps to a is shown for b" in lines
+    assert "no difference in rps from a is shown for b" in lines
 
 
 def test_an_error_of_a_trial_stands_below_its_ratios() -> None:

@@ -89,7 +89,7 @@ def test_too_few_says_how_many_came_and_what_to_type() -> None:
     assert problem.exit_code == 3
     shown = str(
         build_too_few_error(
-            LoadProgress(refused="locust 2.40 and not 2.47"), Distribution(1, "h", 6000)
+            LoadProgress(refused="locust 2.40 instead of 2.47"), Distribution(1, "h", 6000)
         )
     )
     assert "one was refused: it has locust 2.40 instead of 2.47" in shown

@@ -1,6 +1,7 @@
 """What each exit code of `study` means; the run's own are in test_run_order and test_report."""
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,23 +36,31 @@ def test_the_codes_are_those_of_the_readme() -> None:
     [
         (UserError("no such thing"), WRONG_USE, 1),
         (build_cannot_run_error("port 1 is taken"), CANNOT, 1),
-        (OSError(28, "No space left on device", "/x"), CANNOT, 1),
+        (OSError(28, "No space left on device", "/x"), BROKEN, 1),
+        (OSError(13, "Permission denied", "/x"), CANNOT, 1),
         (KeyboardInterrupt(), INTERRUPTED, 0),
-        (KeyError("a fault of ours"), BROKEN, None),
+        (KeyError("a fault of ours"), BROKEN, 1),
     ],
 )
-def test_how_each_end_of_a_command_is_told(
+def test_how_each_end_of_a_command_is_reported(
     error: BaseException,
     code: int,
-    lines: int | None,
+    lines: int,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("study.doctor.print_findings", raising(error))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert main(["doctor"]) == code
     said = capsys.readouterr().err
-    assert lines is None or said.count("\n") == lines
-    assert ("Traceback" in said) is (code == BROKEN)
+    assert said.count("\n") == lines
+    assert "Traceback" not in said
+    reports = list(tmp_path.glob("study-error-*.log"))
+    assert len(reports) == isinstance(error, KeyError)
+    for each in reports:
+        assert str(each) in said
+        assert "KeyError: 'a fault of ours'" in each.read_text()
 
 
 def raising(error: BaseException) -> Callable[..., int]:
@@ -69,7 +78,7 @@ def test_a_comparison_that_finds_a_difference_is_no_threshold() -> None:
 def test_a_report_whose_threshold_is_not_met_is_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.report.write_report_page", lambda *_: False)
+    monkeypatch.setattr("study.report.write_report_page", lambda *_: True)
     copy = tmp_path / "run"
     shutil.copytree(SAMPLE, copy)
     run = RunDir(copy)

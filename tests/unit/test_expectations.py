@@ -156,7 +156,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
         ("*: bystander.p98_ms < 3", "did you mean bystander.p99_ms?"),
         ("*: qqqq < 3", "use a name from summary.json"),
         ("async-htp: failures == 0", "this run has no 'async-htp'; did you mean async-http?"),
-        ("disk: failures == 0", "this run has no 'disk'; there is async-http, classic"),
+        ("disk: failures == 0", "this run has no 'disk'; use one of async-http, classic"),
     ],
 )
 def test_what_is_unknown_is_refused_before_the_run(text: str, says: str) -> None:

@@ -78,4 +78,4 @@ def test_a_probe_that_stopped_within_the_load_is_said(
     record = replace(evidence.record, processes=(broken,))
     for notice in list_limits(replace(evidence, record=record)):
         if notice.code == "RECORDING_STOPPED":
-            assert notice.message.endswith("It broke: KeyError in waits.py:7.")
+            assert notice.message.endswith("The probe failed: KeyError in waits.py:7.")

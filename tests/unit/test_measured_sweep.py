@@ -276,7 +276,7 @@ def test_one_thing_is_varied() -> None:
     for wrong in ({"pool": (1.0, 2.0), "users": (1.0, 2.0)}, {"pool": (1.0,)}):
         with pytest.raises(UserError) as caught:
             select_sweep_axis(wrong, Overrides())
-        assert "varies one thing" in str(caught.value)
+        assert "varies one setting" in str(caught.value)
 
 
 def test_each_step_is_a_scenario_with_a_name_and_the_value() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from analysis.measures.pauses import compute_pauses, measure_union
 from analysis.measures.window import Window
 from analysis.summary.cell import compute_summary
-from records.pauses import Pause, find_gaps, find_pauses
+from records.pauses import InstrumentPause as Pause
+from records.pauses import find_gaps, find_pauses
 from tests.unit.samples import healthy, record, tables
 from tests.unit.test_validity import codes
 
@@ -23,7 +24,10 @@ SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)))
     [
         ((), (0.0, 0.0)),
         ((Pause("load", 11.0, 14.0),), (0.0, 3.0)),
-        ((Pause("load", 11.0, 14.0), Pause("load", 12.0, 15.0)), (0.0, 4.0)),  # two processes
+        (
+            (Pause("load", 11.0, 14.0), Pause("load", 12.0, 15.0)),
+            (0.0, 4.0),
+        ),  # two processes
         ((Pause("load", 2.0, 9.0),), (0.0, 0.0)),  # before the window
         ((Pause("load", 8.0, 12.0),), (0.0, 2.0)),
         ((Pause("runner", 11.0, 14.0),), (0.0, 0.0)),  # it only looks
@@ -58,7 +62,10 @@ def test_a_machine_that_slept() -> None:
     ("pauses", "expected"),
     [
         ((Pause("load", 5.0, 8.0),), ["GENERATOR_PAUSED"]),
-        ((Pause("load", 5.0, 8.0), Pause("runner", 5.0, 8.0)), ["MACHINE_PAUSED"]),
+        (
+            (Pause("load", 5.0, 8.0), Pause("runner", 5.0, 8.0)),
+            ["MACHINE_PAUSED"],
+        ),
     ],
 )
 def test_a_pause_makes_the_figures_doubtful(pauses: tuple[Pause, ...], expected: list[str]) -> None:

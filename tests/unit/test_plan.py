@@ -95,7 +95,7 @@ def test_uvicorn_is_told_everything() -> None:
 
 def test_each_server_that_a_scenario_may_name_has_an_adapter() -> None:
     assert set(load_adapters()) == set(get_args(ServerKind))
-    with pytest.raises(UserError, match="--server nosuch: unknown server; there is axum, "):
+    with pytest.raises(UserError, match="--server nosuch: unknown server; choose one of axum, "):
         find_adapter("nosuch")
 
 

@@ -60,7 +60,7 @@ def test_a_size_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--target", "200/s", "--p99", "2s", "--cores", "2", "--cpu", "1ms"]
     assert main(["predict", "sync-http", *asked]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "6 workers with 36 threads each, 3 machine(s)" in printed  # Little: 33 at work
+    assert "6 workers with 36 threads each, 3 machines" in printed  # Little: 33 at work
     assert "fewer than 6 cannot keep up (pool)" in printed  # 200 rps of 40 each, and not all of it
 
 
@@ -92,7 +92,7 @@ TARGET = ("--target", "20/s", "--p99", "2s")
         ([*TARGET, "--workers", "2"], "--workers"),
         ([*TARGET, "--lifo"], "--lifo"),
         ([*TARGET, "--think-spread", "1s", "--think-time", "1s"], "--think"),
-        (["async-http", *TARGET, "--client-timeout", "500ms"], "gives up after 500ms"),
+        (["async-http", *TARGET, "--client-timeout", "500ms"], "times out after 500ms"),
         (["rare-sync", *TARGET], "two styles"),
     ],
 )

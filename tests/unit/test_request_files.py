@@ -170,8 +170,11 @@ class TestHar:
             (b"", "not valid JSON"),
             (b"[" * 100_000, "not valid JSON"),
             (b"{}", "log is invalid"),
-            (write_har({"request": {"method": "GET"}}), "log.entries.0.request.url is not"),
-            (write_har(make_entry("GET", "http://a", headers=SECRET)), "request.headers is not"),
+            (write_har({"request": {"method": "GET"}}), "log.entries.0.request.url is invalid"),
+            (
+                write_har(make_entry("GET", "http://a", headers=SECRET)),
+                "request.headers is invalid",
+            ),
         ],
     )
     def test_what_is_no_archive_is_one_line_without_a_value(
@@ -352,7 +355,7 @@ class TestOptions:
 
     @pytest.mark.parametrize(
         ("content", "said"),
-        [(None, "cannot read a.http: No such file"), (b"\xff", "UTF-8"), (b"", "take another")],
+        [(None, "cannot read a.http: No such file"), (b"\xff", "UTF-8"), (b"", "give another")],
     )
     def test_a_file_that_cannot_be_used_is_one_line(
         self, content: bytes | None, said: str, tmp_path: Path

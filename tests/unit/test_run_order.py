@@ -44,6 +44,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     monkeypatch.setattr(runner, "run_cell", remember)
     monkeypatch.setattr(runner, "load_cell_summary", summary_of)
     monkeypatch.setattr(subject, "check_machine", lambda *_: None)
+    monkeypatch.setattr(subject, "write_report_page", lambda *_, **__: True)
     monkeypatch.setattr(subject, "collect_environment", dict)
     return seen
 

@@ -90,7 +90,7 @@ def test_an_expectation_is_a_text_or_a_file(tmp_path: Path) -> None:
         "*: failures == 0"
     ) + parse_thresholds("fair: p99_ms < 1200")
     assert parse_expectations([]) == ()
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="cannot read"):
         parse_expectations([str(tmp_path / "none.toml")])
 
 

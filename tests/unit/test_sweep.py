@@ -35,7 +35,7 @@ def test_a_grid_rises_by_at_most_a_ratio_from_end_to_end(
 
 
 def test_a_grid_that_falls_is_refused() -> None:
-    with pytest.raises(ValueError, match="go up"):
+    with pytest.raises(ValueError, match="low <= high"):
         build_users_grid(10, 5)
 
 

@@ -86,7 +86,7 @@ def test_a_missed_prediction_says_what_theory_could_not_know() -> None:
 def test_an_extrapolated_prediction_says_so() -> None:
     theory = Prediction(87.6, 1.0, 1.0, 1.0, 87.6, "interpreter", low=64.4, high=1135.2)
     (_, predicted) = render_cell(replace(a_cell(), predicted=theory)).splitlines()
-    assert " 87.6     [64-1.1k] " in predicted
+    assert " 87.6      [64-1.1k] " in predicted
     assert predicted.endswith(" interpreter")
     assert len(predicted) <= 80
     far = replace(a_cell(), predicted=replace(theory, extrapolated=True))
