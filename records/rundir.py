@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 
 import polars as pl
@@ -22,13 +23,18 @@ from records.cpu_profile import (
     parse_stacks,
 )
 from records.files import write_whole
+from records.rows import MOMENTS
 from scenarios.errors import UserError, build_write_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """Tables in every run. Later versions add more, such as blocks and block_stacks."""
 MANIFEST_SCHEMA = 1
+MOST_DIGITS = 19
+LONGEST_S = 1e7
+"""Seconds from a cell's t0; a third of a year."""
 MOST_NAME = 32
 """Characters, so that `Report: results/<UTC time>-<name>/report.html` fits a terminal line."""
+JUDGING_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 RECORD = TypeAdapter(CellRecord)
 
 
@@ -44,6 +50,46 @@ def translate_read_errors(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} is damaged ({reason}); run it again, or remove the cell"
         ) from error
+
+
+def parse_json(text: str) -> object:
+    """Parse records. Raises ValueError for numbers that are not finite or have more than 64 bits,
+    and for more nesting than Python can follow."""
+
+    def reject(number: str) -> float:
+        raise ValueError(f"{number[:20]} is not a number that a record can have")
+
+    def parse_int(number: str) -> int:
+        return int(number) if len(number) < MOST_DIGITS else int(reject(number))
+
+    def parse_float(number: str) -> float:
+        return value if isfinite(value := float(number)) else reject(number)
+
+    try:
+        return json.loads(text, parse_constant=reject, parse_int=parse_int, parse_float=parse_float)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def check_moments(frame: pl.DataFrame) -> None:
+    """Raises ValueError for times that no cell can have."""
+    named = [name for name in frame.columns if name in MOMENTS and frame.schema[name].is_float()]
+    odd = frame.select(
+        (~pl.col(name).is_between(-LONGEST_S, LONGEST_S)).any().alias(name) for name in named
+    )
+    for name in named:
+        if odd[name].item():
+            raise ValueError(f"column {name} has a value that is not a time")
+
+
+@contextmanager
+def translate_judging_errors(path: Path) -> Iterator[None]:
+    """Records whose values have the right type but contradict each other become one line."""
+    try:
+        yield
+    except (*JUDGING_ERRORS, pl.exceptions.PolarsError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise UserError(f"{path}: its values contradict each other ({reason})") from error
 
 
 @contextmanager
@@ -74,7 +120,9 @@ class CellDir:
     def load_record(self) -> CellRecord:
         """Load the record. Raises UserError if it is missing or damaged."""
         with translate_read_errors(self.record_file):
-            return RECORD.validate_json(self.record_file.read_bytes())
+            content = self.record_file.read_text()
+            parse_json(content)
+            return RECORD.validate_json(content)
 
     def save_record(self, record: CellRecord) -> None:
         write_whole(self.record_file, RECORD.dump_json(record, indent=2) + b"\n")
@@ -83,7 +131,9 @@ class CellDir:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
-            return pl.read_parquet(path, columns=None if columns is None else list(columns))
+            frame = pl.read_parquet(path, columns=None if columns is None else list(columns))
+            check_moments(frame)
+            return frame
 
     def has_table(self, name: str) -> bool:
         return (self.path / f"{name}.parquet").exists()
@@ -128,7 +178,7 @@ class RunDir:
     def load_manifest(self) -> dict[str, object]:
         """Load the manifest. Raises UserError if it is damaged or has another schema."""
         with translate_read_errors(self.manifest_file):
-            content = json.loads(self.manifest_file.read_text())
+            content = parse_json(self.manifest_file.read_text())
             if not isinstance(content, dict) or content.get("schema") != MANIFEST_SCHEMA:
                 raise ValueError(f"not a manifest of schema {MANIFEST_SCHEMA}")
             return content

@@ -41,7 +41,8 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     runtime.announce(scenario.name, "start")
     if served is not None:
         wait_until_idle(served, runtime.interruption)
-    port = served.port if served else find_free_port(runtime.port, choose_host(runtime))
+    wanted = runtime.port if scenario.url is None else 0  # a given server has its own
+    port = served.port if served else find_free_port(wanted, choose_host(runtime))
     # The port is known before the server starts, so load and server can import at the same time.
     load = start_load(cell, runtime, port)
     try:

@@ -1,13 +1,13 @@
 """Checks that servers that already run have the endpoints of the scenarios."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 
 from scenarios.catalogue import contrast
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Scenario
-from stress.callers import ANSWERS_WITHIN_S, reject_stream
+from stress.callers import ANSWERS_WITHIN_S, read_whole
 from stress.start_stack import resolve_target
 
 NO_ENDPOINT = (404, 405)
@@ -37,17 +37,17 @@ def check_targets(scenarios: Sequence[Scenario]) -> None:
 
 def fetch_status(scenario: Scenario) -> int | None:
     """Return the status, or None without a response. Raises UserError if nothing is listening, and
-    for a stream."""
+    for a response without an end."""
     assert scenario.url is not None
     host, port = resolve_target(scenario, scenario.url)
     endpoint = scenario.endpoint
     headers = {} if endpoint.body is None else {"content-type": "application/json"}
     with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
-        try:
+        status = None
+        with suppress(OSError, HTTPException):
             body = None if endpoint.body is None else endpoint.body.encode()
             connection.request(endpoint.method, endpoint.path, body, headers)
             answer = connection.getresponse()
-        except (OSError, HTTPException):
-            return None
-        reject_stream(answer, endpoint.path)
-        return answer.status
+            status = answer.status
+            read_whole(answer, endpoint.path)
+        return status

@@ -29,7 +29,7 @@ from analysis.summary.model import SCHEMA, CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
 from records.files import write_whole
 from records.prediction import Prediction
-from records.rundir import CellDir, RunDir
+from records.rundir import CellDir, RunDir, translate_judging_errors
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,17 +38,23 @@ if TYPE_CHECKING:
 
 def load_cell_summary(cell: CellDir, prediction: Prediction | None = None) -> CellSummary:
     """Raises UserError for a table that is missing or damaged."""
-    return compute_summary(cell.load_record(), cell, prediction)
+    record = cell.load_record()
+    with translate_judging_errors(cell.path):
+        return compute_summary(record, cell, prediction)
 
 
 def load_run_summary(run: RunDir) -> RunSummary:
     """Raises UserError for a record that is missing or damaged."""
-    asked = read_run_settings(run.load_manifest())
+    with translate_judging_errors(run.manifest_file):
+        asked = read_run_settings(run.load_manifest())
     cells = [
         load_cell_summary(cell, asked.predictions.get(cell.load_record().scenario.name))
         for cell in run.list_saved_cells()
     ]
-    return summarize_run(cells, asked)
+    with translate_judging_errors(run.path):
+        summary = summarize_run(cells, asked)
+        render_summary_json(summary)  # a value that is not a number is found here
+        return summary
 
 
 def write_reports(folder: Path, summary: RunSummary) -> None:

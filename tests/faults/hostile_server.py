@@ -29,6 +29,8 @@ class Behaviour:
     again: bytes = b""
     pause_s: float = 0.0
     holds: bool = False
+    after: int = 0
+    """So many requests are answered well before."""
 
 
 BOMB = gzip.compress(bytes(200 << 20), 9)
@@ -43,6 +45,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "huge content-length": Behaviour(OK + declare(10**15), MEBIBYTE),
     "body that ends early": Behaviour(OK + declare(1000) + b"short"),
     "silence": Behaviour(holds=True),
+    "later without end": Behaviour(OK + CHUNKED, b"100000\r\n" + MEBIBYTE + b"\r\n", after=20),
     "immediate close": Behaviour(),
     "garbage": Behaviour(bytes(range(256)) * 16),
     "no status": Behaviour(b"HTTP/1.1 OK\r\n" + declare(0)),
@@ -88,6 +91,10 @@ def answer(peer: socket.socket, behaviour: str, stop: Event) -> None:
     what, ends_s = BEHAVIOURS[behaviour], monotonic() + LASTS_S
     with peer, suppress(OSError):
         peer.settimeout(LASTS_S)
+        for _ in range(what.after):
+            if not read_request(peer):
+                return
+            peer.sendall(OK + declare(2) + b"ok")
         if not read_request(peer):
             return
         peer.sendall(what.first)

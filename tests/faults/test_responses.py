@@ -48,11 +48,8 @@ def build_words(phase: str, port: int, folder: Path) -> list[str]:
     mine.write_text(SCENARIO.replace("PORT", str(port)))
     url = f"http://127.0.0.1:{port}"
     return {
-        "calibration": ["run", str(mine), "--no-report"],
-        "load": ["run", str(mine), "--no-report", "--no-predict"],
-        "load by requests": [
-            "run", str(mine), "--no-report", "--no-predict", "--user-class", "requests",
-        ],
+        "run": ["run", str(mine), "--no-report"],
+        "run by requests": ["run", str(mine), "--no-report", "--user-class", "requests"],
         "contrast": [
             "run", "contrast", "--target", f"bad={url}", "--endpoint", "GET /", "--users", "5",
             "--duration", "2s", "--no-report",
