@@ -14,8 +14,8 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """size: in bytes, of the whole body. beginning: at most KEPT_BYTES of it, decoded. error: why
-    the rest did not come."""
+    """size: of the whole body, in bytes as they were sent. beginning: at most KEPT_BYTES of it.
+    error: why the rest did not arrive."""
 
     size: int
     beginning: bytes
@@ -27,12 +27,17 @@ class BoundedResponse(HTTPSocketPoolResponse):
 
     size = 0
 
+    def _on_headers_complete(self) -> int | bool | None:
+        """Nothing is decompressed: a part of a body cannot be, and a false one raises errors that
+        Locust does not expect."""
+        found = super()._on_headers_complete()
+        self._headers_index.discard("content-encoding")
+        return found
+
     def _on_body(self, buf: bytearray) -> None:
         self.size += len(buf)
         if self.size <= KEPT_BYTES:
             super()._on_body(buf)
-        else:  # a part of a compressed body cannot be decoded
-            self._headers_index.discard("content-encoding")
 
 
 def bound_bodies() -> None:

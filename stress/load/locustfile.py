@@ -64,19 +64,22 @@ class RequestMixin:
 
     def send_request(self, user: int, due_s: float) -> float:
         entry = me.ledger.begin(user, due_s, monotonic())
-        response = self.client.request(  # type: ignore[attr-defined]
-            me.plan.endpoint.method,
-            me.choose_next_path(),
-            data=me.plan.endpoint.body,
-            headers={"x-request-id": format_id_header(entry.request_id), **me.headers},
-            allow_redirects=False,
-            **self.options,
-        )
-        body = type(self).read_body(response)
-        ended_s, status = monotonic(), response.status_code or 0
-        me.ledger.finish(
-            entry, ended_s, status, describe_failure(status, body, response), body.size
-        )
+        response, status = None, 0
+        try:
+            response = self.client.request(  # type: ignore[attr-defined]
+                me.plan.endpoint.method,
+                me.choose_next_path(),
+                data=me.plan.endpoint.body,
+                headers={"x-request-id": format_id_header(entry.request_id), **me.headers},
+                allow_redirects=False,
+                **self.options,
+            )
+            status, body = response.status_code or 0, type(self).read_body(response)
+        except Exception as error:  # an odd response may raise anything in a client's library
+            body = Body(0, b"", error)
+        ended_s = monotonic()
+        failure = describe_failure(status, body, response)
+        me.ledger.finish(entry, ended_s, status, failure, body.size)
         return ended_s
 
 
