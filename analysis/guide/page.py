@@ -87,7 +87,6 @@ class TemplateFiller:
             "anchor": build_anchor,
             "rate": formats.rate,
             "milliseconds": formats.milliseconds,
-            "ratio": lambda found: formats.UNKNOWN if found is None else formats.short_ratio(found),
         }
 
     def quote_figure(self, cell: str, figure: str, text: Callable[[float | None], str]) -> str:
