@@ -2,6 +2,7 @@
 teacher's page with the answers of recorded runs."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -22,6 +23,7 @@ COLUMNS = (
     *(Column(each, format=formats.short_number, width=11) for each in ORDER),
 )
 BAR = 50
+LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def render_bars(found: ExerciseMetric) -> list[str]:
 
 def wrap_paragraph(text: str, indent: str = "") -> str:
     """Wrap a paragraph of Markdown for a terminal, without its markup."""
-    plain = text.replace("*", "").replace("`", "")
+    plain = LINK.sub(r"\1", text).replace("*", "").replace("`", "")
     return fill(plain, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
