@@ -51,6 +51,7 @@ def create_markdown_environment() -> jinja2.Environment:
 
 OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>', re.DOTALL)
 """A link to another page of the documentation."""
+MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
 def render_print_page(markdown: str, title: str, form: str) -> str:
