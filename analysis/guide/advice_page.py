@@ -13,9 +13,9 @@ from analysis.guide.advice import (
     list_names,
     load_advice_table,
 )
-from analysis.guide.page import TemplateFiller, create_markdown_environment
+from analysis.guide.page import MARKDOWN_LINK, TemplateFiller, create_markdown_environment
 from analysis.guide.recorded import Records
-from analysis.guide.rules import load_decision_table, load_rules
+from analysis.guide.rules import Rule, load_decision_table, load_rules
 from scenarios.advice import AdviceOptions
 from scenarios.options import list_options
 from scenarios.units import DURATION
@@ -56,12 +56,18 @@ def render_advice_form(records: Records, guidance: str) -> str:
             for each in table.kinds
         },
         rules={
-            each.name: [each.number, each.claim, render_inline(each.do)] for each in load_rules()
+            each.name: [each.number, each.claim, render_do(each, bool(guidance))]
+            for each in load_rules()
         },
         row_texts=[render_row(fill_row(each, filler), bool(guidance)) for each in rows],
         guidance=guidance,
         note=table.note,
     )
+
+
+def render_do(rule: Rule, linked: bool) -> str:
+    """Render what to do, with links only if the page lies in the documentation."""
+    return render_inline(rule.do if linked else MARKDOWN_LINK.sub(r"\1", rule.do))
 
 
 def collect_fields() -> dict[str, dict[str, object]]:

@@ -58,10 +58,8 @@ def describe_trials(relations: Sequence[Relation], records: Records) -> str:
 
 def describe_confidence(relations: Sequence[Relation], records: Records) -> str:
     """Write a line of Markdown: trials, ratios with their intervals, remarks on the runs."""
-    line = f"{describe_trials(relations, records)} per scenario"
-    if not any(compute_interval(each, records) for each in relations):
-        line += ", so no confidence interval"
-    line = " ".join([f"{line}.", *(describe_ratio(each, records) for each in relations)])
+    line = f"{describe_trials(relations, records)} per scenario."
+    line = " ".join([line, *(describe_ratio(each, records) for each in relations)])
     keys = dict.fromkeys(key for each in relations for key in each.cells)
     known = [records.cells[key] for key in keys if key in records.cells]
     remarks = dict.fromkeys(f"`{code}`" for each in known for code in each.remarks)
@@ -69,9 +67,8 @@ def describe_confidence(relations: Sequence[Relation], records: Records) -> str:
 
 
 def describe_ratio(relation: Relation, records: Records) -> str:
-    found = judge_relation(relation, records).ratio
-    ratio = formats.UNKNOWN if found is None else formats.short_ratio(found)
+    found = judge_relation(relation, records).described
     interval = ""
     if compute_interval(relation, records) is not None:
         interval = f"interval {describe_interval(relation, records)}, "
-    return f"{relation.sentence}: ratio {ratio} ({interval}{relation.allowed} required)."
+    return f"{relation.sentence}: {found} ({interval}{relation.allowed} required)."

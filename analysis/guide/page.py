@@ -51,6 +51,7 @@ def create_markdown_environment() -> jinja2.Environment:
 
 OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>', re.DOTALL)
 """A link to another page of the documentation."""
+MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
 def render_print_page(markdown: str, title: str, form: str) -> str:
@@ -87,7 +88,6 @@ class TemplateFiller:
             "anchor": build_anchor,
             "rate": formats.rate,
             "milliseconds": formats.milliseconds,
-            "ratio": lambda found: formats.UNKNOWN if found is None else formats.short_ratio(found),
         }
 
     def quote_figure(self, cell: str, figure: str, text: Callable[[float | None], str]) -> str:

@@ -5,7 +5,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -28,11 +28,27 @@ FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """`quick`: the shorter command that `study guide --check` runs; the same relations hold."""
+    """`quick`: the shorter command that `study guide --check` runs; the same relations hold.
+    `client`: the --client of both commands, if the kept runs are older than this option: they name
+    neither the option nor, in a scenario's name, the library."""
 
     name: str
     command: Prose
     quick: Prose
+    client: str = ""
+
+    @property
+    def recorded_command(self) -> str:
+        option = f" --client {self.client}" if self.client else ""
+        return self.command.replace(option, "") if option else self.command
+
+    def name_scenario(self, scenario: Scenario) -> Scenario:
+        """Name a recorded scenario as `command` names it."""
+        name, dot, setting = scenario.name.partition(".")
+        library = scenario.client.library if scenario.client else ""
+        if not self.client or library != self.client or name.endswith(f"-{library}"):
+            return scenario
+        return replace(scenario, name=f"{name}-{library}{dot}{setting}")
 
 
 @cache
@@ -55,7 +71,11 @@ def normalize_command(command: str) -> tuple[str, ...]:
 def find_experiment(command: str) -> Experiment | None:
     """Return the experiment of that command; None for a quick one, whose settings differ from the
     text's."""
-    known = {normalize_command(each.command): each for each in load_experiments()}
+    known = {
+        normalize_command(line): each
+        for each in load_experiments()
+        for line in (each.command, each.recorded_command)
+    }
     return known.get(normalize_command(command))
 
 
@@ -123,8 +143,10 @@ class Records:
             if unknown := trials.keys() - scenarios.keys():
                 raise ValueError(f"it does not describe {min(unknown)}")
         command, folder = str(manifest.get("command", "")), run.path.name
+        today = {each.name: each for each in load_experiments()}.get(experiment)
         for name, those in trials.items():
-            found = RecordedScenario(experiment, scenarios[name], tuple(those), command, folder)
+            scenario = today.name_scenario(scenarios[name]) if today else scenarios[name]
+            found = RecordedScenario(experiment, scenario, tuple(those), command, folder)
             self.cells[found.key] = found
         self.runs.append(run)
 

@@ -29,7 +29,7 @@ RULE_SECTIONS = {TITLE: "claim", LEAD: "measured", "Do": "do"}
 
 @dataclass(frozen=True, slots=True)
 class MetricReference:
-    """`cell`: experiment and scenario, `fair/sync-http-shared`; `name`: as in summary.json."""
+    """`cell`: experiment and scenario, `cpu/cpu-sync`; `name`: as in summary.json."""
 
     cell: str
     name: str = "ok_rps"
@@ -44,7 +44,7 @@ def check_experiment(cell: str) -> str:
 
 
 def parse_reference(text: object) -> object:
-    """Parse `ok_rps of fair/sync-http-shared`; return other objects as is. Raises ValueError."""
+    """Parse `ok_rps of cpu/cpu-sync`; return other objects as is. Raises ValueError."""
     if not isinstance(text, str):
         return text
     name, _, cell = text.partition(" of ")
@@ -65,7 +65,7 @@ def check_template(text: str) -> str:
 
 
 Template = Annotated[Prose, AfterValidator(check_template)]
-"""A text that quotes figures of the records, such as `{{ rps('fair/sync-http-shared') }}`."""
+"""A text that quotes figures of the records, such as `{{ rps('cpu/cpu-sync') }}`."""
 
 
 def check_code(code: str) -> str:
@@ -81,7 +81,7 @@ FindingCode = Annotated[str, AfterValidator(check_code)]
 @dataclass(frozen=True, slots=True)
 class Relation:
     """`left` is `low` to `high` times `right`; `because` is the reason for both bounds. If `right`
-    is a number, it has the unit of `left`."""
+    is a number, it has the unit of `left`. `quantity`: what left / right is."""
 
     sentence: Prose
     left: Annotated[MetricReference, BeforeValidator(parse_reference)]
@@ -89,6 +89,7 @@ class Relation:
     because: Prose
     low: float = 0.0
     high: float = math.inf
+    quantity: str = "ratio"
 
     @property
     def allowed(self) -> str:
@@ -117,6 +118,18 @@ class RelationResult:
             return None
         return self.relation.low <= self.ratio <= self.relation.high
 
+    @property
+    def described(self) -> str:
+        """The quantity with its value."""
+        return f"{self.relation.quantity} {self.value}"
+
+    @property
+    def value(self) -> str:
+        if self.ratio is None:
+            return formats.UNKNOWN
+        is_ratio = self.relation.quantity == "ratio"
+        return formats.short_ratio(self.ratio) if is_ratio else f"{self.ratio:.3g}"
+
 
 def judge_relation(relation: Relation, records: Records) -> RelationResult:
     left, right = (
@@ -139,7 +152,7 @@ def render_relation_result(found: RelationResult) -> str:
     line = f"{sign} {found.relation.sentence}"
     if found.ratio is None:
         return f"{line}: not measured"
-    line += f": {formats.short_ratio(found.ratio)} times, {found.relation.allowed} expected"
+    line += f": {found.described}, {found.relation.allowed} expected"
     return line + (f" (doubtful: {', '.join(found.doubts)})" if found.doubts else "")
 
 

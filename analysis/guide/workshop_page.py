@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import fill
 
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
-from analysis.guide.page import TemplateFiller
+from analysis.guide.page import MARKDOWN_LINK, TemplateFiller
 from analysis.guide.recorded import Records
 from analysis.guide.rules import MetricReference, Relation, RelationResult, judge_relation
 from analysis.metrics import get_metric, get_value
@@ -66,7 +66,7 @@ def render_bars(found: ExerciseMetric) -> list[str]:
 
 def wrap_paragraph(text: str, indent: str = "") -> str:
     """Wrap a paragraph of Markdown for a terminal, without its markup."""
-    plain = text.replace("*", "").replace("`", "")
+    plain = MARKDOWN_LINK.sub(r"\1", text).replace("*", "").replace("`", "")
     return fill(plain, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 

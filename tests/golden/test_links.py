@@ -35,6 +35,7 @@ def test_the_printed_guidance_stands_by_itself(tmp_path: Path) -> None:
     text = page.read_text()
     assert not list(find_dead_links(text, page.parent))
     assert 'href="#' in text
+    assert ".md" not in text
 
 
 def test_a_page_without_a_timeline_does_not_link_to_one(tmp_path: Path) -> None:

@@ -310,3 +310,4 @@ def test_without_a_guess_it_says_how_to_go_on(typed: str, monkeypatch: pytest.Mo
 
 def test_markdown_is_not_shown_on_a_terminal() -> None:
     assert wrap_paragraph("*Look* at `this`") == "Look at this"
+    assert wrap_paragraph("The [knee](glossary.md#knee) of a curve") == "The knee of a curve"
