@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.measures.window import Window
-from records.pauses import InstrumentPause
+from records.pauses import LEAST_S, InstrumentPause
 from scenarios.units import Second
 
 Span = tuple[Second, Second]
@@ -18,7 +18,13 @@ def compute_pauses(pauses: Sequence[InstrumentPause], window: Window) -> tuple[S
     }
     together = [intersect(one, other) for one in spans["runner"] for other in spans["load"]]
     machine_s = measure_union([*together, *spans["machine"]])
-    return machine_s, measure_union([*spans["load"], *together, *spans["machine"]]) - machine_s
+    load_s = measure_union([*spans["load"], *together, *spans["machine"]]) - machine_s
+    return keep_pause(machine_s), keep_pause(load_s)
+
+
+def keep_pause(lasting_s: Second) -> Second:
+    """Return 0 for the edges of a pause, which each process sees a little later."""
+    return lasting_s if lasting_s >= LEAST_S else 0.0
 
 
 def clip(pause: InstrumentPause, window: Window) -> Span:

@@ -10,7 +10,7 @@ class MachinePaused(Verdict):
 
     rank = 52
     doubt = "the machine was paused"
-    text = "the whole machine stood still for {paused_s:.1f} s of the window"
+    text = "the whole machine was paused for {paused_s:.1f} s of the window"
     advice = "run it again; latencies and blocked time of this cell include the pause"
     severity = "error"
 
@@ -27,7 +27,7 @@ class GeneratorPaused(Verdict):
 
     rank = 54
     doubt = "the load generator was paused"
-    text = "a load process stood still for {paused_s:.1f} s of the window"
+    text = "a load process was paused for {paused_s:.1f} s of the window"
     advice = "run it again; latencies of this cell include the pause, and its throughput lacks it"
     severity = "error"
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(180)
 STOPPED_S = 3.0
 """Of a window of eight seconds; a verdict is due from one second on."""
 MEMBERS: Mapping[str, tuple[str, ...]] = {
-    "worker": ("gunicorn",), "load": ("locust",), "upstream": ("slow_upstream",),
+    "worker": ("gunicorn",), "load": ("locust",), "upstream": ("--default-ms",),
 }  # fmt: skip
 """Words of the command line; the youngest such process is meant."""
 OPTIONS: Mapping[str, tuple[str, ...]] = {

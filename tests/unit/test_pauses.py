@@ -31,7 +31,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)))
         ((Pause("load", 2.0, 9.0),), (0.0, 0.0)),  # before the window
         ((Pause("load", 8.0, 12.0),), (0.0, 2.0)),
         ((Pause("runner", 11.0, 14.0),), (0.0, 0.0)),  # it only looks
-        ((Pause("runner", 11.0, 14.0), Pause("load", 11.2, 14.1)), (2.8, 0.1)),
+        ((Pause("runner", 11.0, 14.0), Pause("load", 11.2, 14.1)), (2.8, 0.0)),
         ((Pause("machine", 11.0, 16.0),), (5.0, 0.0)),
     ],
 )
