@@ -130,8 +130,8 @@ def run_build_script(script: Path, otherwise: str, watch: BuildWatch | None = No
             raise
         if building.returncode != 0:
             last = "\n".join(read_all(complaint).strip().splitlines()[-SHOWN_LINES:])
-            said = last or f"the build of {script.parent.name} ended without a message"
-            raise build_cannot_run_error(f"{said}; {otherwise}")
+            problem = last or f"the build of {script.parent.name} ended without a message"
+            raise build_cannot_run_error(f"{problem}; {otherwise}")
         return read_all(said).strip()
 
 
