@@ -65,7 +65,7 @@ SCENARIOS = (
     layers(
         "layers-pure",
         contender="pure ASGI",
-        question="five middlewares in plain ASGI: what do they cost?",
+        question="five middlewares in pure ASGI: what do they cost?",
         expect="hardly fewer rps",
         why="Each adds one call and one await, about a microsecond.",
         endpoint=Endpoint("/layers/pure/ping", "async def"),

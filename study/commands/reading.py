@@ -55,7 +55,7 @@ def report(
     *,
     gate: GateOptions = GateOptions(),
     verbose: Annotated[bool, Setting(
-        "All findings, notices and stacks of an audit.", alias="-v",
+        "All findings and notices of an audit, each with its stack.", alias="-v",
     )] = False,
 ) -> int:
     """Print the results of a recorded run, and write its reports again from its records.
