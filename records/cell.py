@@ -30,6 +30,7 @@ class Phases:
 
 BY_SERVER = "killed by"
 """Start of a cause: the server killed the worker because its event loop was unresponsive."""
+BY_GUNICORN = f"{BY_SERVER} gunicorn: its event loop was blocked too long"
 
 
 @dataclass(frozen=True, slots=True)

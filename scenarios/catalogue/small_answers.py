@@ -52,7 +52,7 @@ SCENARIOS = (
         contender="def",
         question="a stream from a def generator: what does a piece cost?",
         expect="a fraction of the rps of stream-async",
-        why="A thread of the pool fetches each piece: a hundred offloaded calls per response.",
+        why="A thread in the pool fetches each piece: a hundred offloaded calls per response.",
         endpoint=Endpoint("/stream/sync", "async def that offloads"),
     ),
     layers(

@@ -52,7 +52,7 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    """Run scenarios with one setting at several values, and find the value beyond which throughput stops growing.
+    """Run one setting at several values; find the value beyond which throughput stops growing.
 
     For example:
         study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms

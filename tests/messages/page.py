@@ -39,6 +39,8 @@ PLACE: Mapping[str, object] = {
     ),
 }
 """Where the finding is and what it costs: the fields that every finding has."""
+OF_CODE: Mapping[str, Mapping[str, object]] = {"POOL_DEADLOCK": {"call": "QueuePool of 40"}}
+"""Where one kind of finding has another value than PLACE."""
 NOTHING = re.compile(r"\bNone\b|– ms")
 """In a text whose sample lacks what the program always has there."""
 CAUSES = (
@@ -95,7 +97,8 @@ def render_statement(kind: type[Statement]) -> str:
 
 
 def render_finding(kind: type[AuditFinding]) -> str:
-    places = ({**PLACE, "cause": cause} for cause in CAUSES)
+    known = {**PLACE, **OF_CODE.get(kind.code, {})}
+    places = ({**known, "cause": cause} for cause in CAUSES)
     samples = (sample for place in places for sample in make_samples(kind, **place))
     lines = collect(samples, lambda each: each.message)
     return render_block(kind.code, (f"Means: {kind.meaning}.", *lines))
