@@ -187,7 +187,9 @@ class WorkerDeaths(Verdict):
         if self.causes != BY_GUNICORN:
             return f"{workers} died ({self.causes})"
         its = "its" if self.deaths == 1 else "their"
-        return f"gunicorn killed {workers}: {its} event loop sent no heartbeat for --worker-timeout"
+        return (
+            f"gunicorn killed {workers}: {its} event loop sent no heartbeat within --worker-timeout"
+        )
 
     @property
     def advice(self) -> str:

@@ -113,7 +113,7 @@ def predict(
     goal = None if target is None or p99 is None else LoadTarget(target, p99)
     question = PredictionRequest(range_of_users, cpu, cores, lifo, goal, plot, json)
     if (target is None) != (p99 is None):
-        raise UserError("--target and --p99 must be given together, as in --target 20000/s --p99 2s")
+        raise UserError("--target and --p99 must be given together: --target 20000/s --p99 2s")
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)

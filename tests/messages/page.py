@@ -39,8 +39,13 @@ PLACE: Mapping[str, object] = {
     ),
 }
 """Where the finding is and what it costs: the fields that every finding has."""
-OF_CODE: Mapping[str, Mapping[str, object]] = {"POOL_DEADLOCK": {"call": "QueuePool of 40"}}
-"""Where one kind of finding has another value than PLACE."""
+OF_CODE: Mapping[str, Mapping[str, object]] = {
+    "POOL_DEADLOCK": {
+        "call": "QueuePool of 40", "stood": 40, "capacity": 40, "keeper_phases": ("response",),
+    },
+    "UPSTREAM_LATE": {"options": "--upstream go or fewer --users"},
+}  # fmt: skip
+"""Samples of one finding or verdict."""
 NOTHING = re.compile(r"\bNone\b|– ms")
 """In a text whose sample lacks what the program always has there."""
 CAUSES = (
@@ -82,7 +87,8 @@ def render_page() -> str:
 
 def render_verdict(kind: type[Verdict]) -> str:
     lines = collect(
-        make_samples(kind), lambda each: f"{each.severity}: {each.message}. → {each.advice}."
+        make_samples(kind, **OF_CODE.get(kind.code, {})),
+        lambda each: f"{each.severity}: {each.message}. → {each.advice}.",
     )
     doubt = [f"In a comparison: {kind.doubt}."] if kind.doubt else []
     return render_block(kind.code, (*lines, *doubt))
