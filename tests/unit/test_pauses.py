@@ -1,4 +1,4 @@
-"""A generator or a machine that stood still, and requests of other programs."""
+"""A generator or a machine that was paused, and requests of other programs."""
 
 from dataclasses import replace
 
