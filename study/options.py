@@ -45,6 +45,9 @@ Quick = Annotated[bool, Setting(
     group="Load",
 )]  # fmt: skip
 Port = Annotated[int, Setting("Port of the server; 0 picks a free one.", bounds=(0, 65535))]
+Verbose = Annotated[
+    bool, Setting("All findings and notices of an audit, each with its stack.", alias="-v")
+]
 Json = Annotated[bool, Setting("Only JSON on stdout.")]
 Out = Annotated[Path, Setting("Folder for run directories.", metavar="DIRECTORY")]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analysis.measures.instruments import SILENCE_LIMIT_S
 from analysis.stats import formats
 from analysis.verdicts.base import Data, Evidence, Severity, Verdict
-from records.cell import BY_GUNICORN, BY_SERVER
+from records.cell import BY_GUNICORN, BY_GUNICORN_ONCE, BY_SERVER
 from scenarios.units import Second
 
 COUNTS: Mapping[str, str] = {
@@ -184,7 +184,7 @@ class WorkerDeaths(Verdict):
     @property
     def message(self) -> str:
         workers = formats.count_things(self.deaths, "worker")
-        if self.causes != BY_GUNICORN:
+        if self.causes not in (BY_GUNICORN, BY_GUNICORN_ONCE):
             return f"{workers} died ({self.causes})"
         its = "its" if self.deaths == 1 else "their"
         return (

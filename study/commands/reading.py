@@ -54,9 +54,7 @@ def report(
     /,
     *,
     gate: GateOptions = GateOptions(),
-    verbose: Annotated[bool, Setting(
-        "All findings and notices of an audit, each with its stack.", alias="-v",
-    )] = False,
+    verbose: o.Verbose = False,
 ) -> int:
     """Print the results of a recorded run, and write its reports again from its records.
 

@@ -68,8 +68,7 @@ def predict(
         "Pool that wakes its newest waiter first (anyio < 3.7); otherwise the oldest.",
     )] = False,
     target: Annotated[float | None, Setting(
-        "Target rate, such as 20000/s; requires --p99; predicts the workers and machines needed.",
-        unit=RATE,
+        "Target rate, such as 20000/s; requires --p99; predicts workers and machines.", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
         "Maximum p99 latency at --target, such as 2s.", unit=DURATION,

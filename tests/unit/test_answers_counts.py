@@ -170,7 +170,7 @@ def refuse(count: int, median_ms: float | None = 3.0) -> BystanderLatency:
 )
 def test_a_quick_refusal_is_no_quick_answer(ping: BystanderLatency, said: str) -> None:
     (found,) = find_messages(OneScenario, plant_case("async-http-shared", 300.0, bystander=ping))
-    assert found.endswith(f"no measured resource is full; {said}.")
+    assert found.endswith(f"no measured resource is saturated; {said}.")
 
 
 def test_who_refuses_background_requests_is_not_the_quick_one() -> None:

@@ -75,7 +75,7 @@ def test_an_upstream_that_answers_late_is_named_instead_of_the_users(
 def test_failures_of_a_user_who_is_alone_are_not_what_is_asked_for() -> None:
     one = change_users("async-http-shared", 1)
     failing = plant_case(one, 0.5, rps=1.0, failure_ratio=0.5)
-    assert explain_one(failing)[0] == "no measured resource is full."
+    assert explain_one(failing)[0] == "no measured resource is saturated."
 
 
 # --- workers that ended

@@ -40,7 +40,7 @@ QUIET = replace(
     generator_cpu_percent=(20.0,),
     verdicts=(),
 )
-"""A third of the throughput is missing, and no measured resource is full."""
+"""A third of the throughput is missing, and no measured resource is saturated."""
 SITE = BlockingSite(
     route="/", file="app/clients.py", line=57, function="f", cause="wait", seconds=9.0,
     longest_ms=1000.0, share=1.0,
