@@ -21,8 +21,8 @@ def workshop(
     edited: Annotated[bool, Setting("The exercise after your edit of the app.")] = False,
     prompt: Annotated[bool, Setting("Prompt for your prediction before the run.")] = True,
     page: Annotated[tuple[Path, ...], Setting(
-        "Runs of every exercise, before and after its edit, or folders of them: docs/workshop.md is "
-        "written from them (outside a clone: in --out). Repeatable.", metavar="DIRECTORY",
+        "Runs of every exercise, before and after its edit, or folders of them: docs/workshop.md "
+        "is written from them (outside a clone: in --out). Repeatable.", metavar="DIRECTORY",
     )] = (),
     keep: Annotated[Path | None, Setting(
         "Copies of the records that --page needs; none if not given.", metavar="DIRECTORY",
