@@ -405,7 +405,7 @@ def test_of_several_settings_none_is_made_the_cause() -> None:
     fair, classic = AWAITS, plant_case("async-http", 49.0)
     (found,) = find(SeveralSettings, fair, classic)
     assert found.message.startswith(
-        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the client's "
+        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the client "
         "lifetime, the client library,"
     )
     assert found.change == ""
