@@ -17,7 +17,7 @@ from app.systems.upstream_errors import UpstreamError, check_body, translate_err
 
 
 class UpstreamClient:
-    """Requests to the upstream, with a new client per request or one client for all requests."""
+    """Requests to the upstream, with a new client per request or one shared client."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -30,6 +30,9 @@ class Phases:
 
 BY_SERVER = "killed by"
 """Start of a cause: the server killed the worker because its event loop was unresponsive."""
+BY_GUNICORN = f"{BY_SERVER} gunicorn: its event loop was blocked too long"
+BY_GUNICORN_ONCE = f"{BY_SERVER} gunicorn: its loop was silent too long"
+"""The same in older records."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def translate_read_errors(path: Path) -> Iterator[None]:
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split())[:100]
         raise UserError(
-            f"{path} is damaged ({reason}); run it again, or remove the cell"
+            f"{path} is damaged ({reason}); run the scenario again, or remove the cell"
         ) from error
 
 

@@ -38,6 +38,7 @@ class AdviceOptions:
         unit=DURATION, bounds=CPU_BOUNDS_S,
     )] = None
     thread_cpu_s: Annotated[Second | None, Setting(
-        "CPU time per request of a def endpoint, including the move to a thread; --cpu if not "
-        "given.", unit=DURATION, bounds=CPU_BOUNDS_S,
+        "CPU time per request of a def endpoint, including the move to a thread; requires "
+        "--cpu; the value of --cpu if only that is given; measured if neither is given.",
+        unit=DURATION, bounds=CPU_BOUNDS_S,
     )] = None

@@ -94,7 +94,7 @@ class RareRequest:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundRequest:
-    """The bystander request, sent about once per second for the whole cell.
+    """The background request, sent about once per second for the whole cell.
 
     needs: the thread pool it waits for, if any. turns: how many threads it needs there, one after
     the other. every_s is no multiple of a common delay: otherwise it would always arrive at the

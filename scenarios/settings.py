@@ -47,8 +47,9 @@ class Overrides:
         HAS_USERS, DURATION, (0, 3600), needs_locust=True, name="--think-spread",
     )] = None
     delay_s: Annotated[Second | None, Setting(
-        "Delay of the upstream, or of the sleep, such as 1000ms.", "delay_s", WAITS, DURATION,
-        (0, 60), sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",
+        "Delay of the upstream, or length of the endpoint's sleep, such as 1000ms.", "delay_s",
+        WAITS, DURATION, (0, 60), sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS",
+        group="Upstream",
     )] = None
     user_class: Annotated[m.UserClass | None, Setting(
         "Locust user class: fast (FastHttpUser) or requests (HttpUser).", "load.user_class",

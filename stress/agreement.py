@@ -27,6 +27,6 @@ def reject_disagreement(samples: Iterable[CpuSample]) -> None:
         if compute_spread(costs_s) > UNUSABLE:
             least_ms, most_ms = 1000 * min(costs_s), 1000 * max(costs_s)
             raise build_cannot_run_error(
-                f"calibration: with {in_flight} in flight, a request took {least_ms:.2f} to "
-                f"{most_ms:.2f} ms of CPU. Stop other programs on this machine and try again"
+                f"CPU per request was not stable during calibration ({least_ms:.2f} to "
+                f"{most_ms:.2f} ms with {in_flight} in flight). Stop other programs and try again"
             )

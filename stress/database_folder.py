@@ -73,10 +73,16 @@ def provide_programs(programs: Path, folder: DatabaseFolder) -> Path:
     """Return the programs' folder, or that of a copy where nobody cannot enter it."""
     if os.geteuid() != 0 or all(may_enter(each) for each in programs.resolve().parents):
         return programs
-    copy = folder.path / "postgres"
-    shutil.copytree(programs.parent, copy, ignore=shutil.ignore_patterns("include"))
-    copy.chmod(0o755)
-    return copy / programs.name
+    # the programs look for their libraries in a folder next to that of the package
+    package, installation = programs.parents[1], programs.parent.name
+    copy = folder.path / "programs"
+    for part in (f"{package.name}/{installation}", f"{package.name}.libs"):
+        if (package.parent / part).is_dir():
+            left_out = shutil.ignore_patterns("include")
+            shutil.copytree(package.parent / part, copy / part, ignore=left_out)
+    for each in (copy, copy / package.name):
+        each.chmod(0o755)
+    return copy / package.name / installation / programs.name
 
 
 def may_enter(folder: Path) -> bool:

@@ -44,7 +44,7 @@ Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", 
 
 @declare_command()
 def completion(shell: Shell, /) -> int:
-    """Print a script for the shell's completion of commands and options.
+    """Print a shell completion script.
 
     For example:
         study completion bash >~/.local/share/bash-completion/completions/study
@@ -53,8 +53,11 @@ def completion(shell: Shell, /) -> int:
     return ALL_WELL
 
 
+Service = Annotated[str, Parameter(name="MODULE:ATTR|-- COMMAND", allow_leading_hyphen=True)]
+
+
 @declare_command()
-def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hyphen=True)]) -> int:
+def probe(*arguments: Service) -> int:
     """Start your service with the probe; you send the requests (audit --drive none).
 
     The options are those of `study audit`.

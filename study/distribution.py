@@ -40,8 +40,8 @@ class DistributionOptions:
     listen: Annotated[
         str | None,
         Setting(
-            "This machine's address for the other machines; loopback if not given. Everyone who "
-            "reaches it can use server and master: use it only in a trusted network.",
+            "This machine's address for the other machines; loopback if not given. Anyone who "
+            "can reach it can use the server and the master: use it only on a trusted network.",
             group=GROUP,
             metavar="ADDRESS",
         ),

@@ -17,8 +17,8 @@ class GateOptions:
     fail_on: Annotated[
         tuple[str, ...],
         Setting(
-            "Condition for exit code 1: a severity (error, warning, info), which includes worse "
-            "ones; a code such as LOOP_BLOCKED; or a maximum time in one request, such as "
+            "Condition for exit code 1: a severity (error, warning, info), which includes more "
+            "severe ones; a code such as LOOP_BLOCKED; or a maximum time in one request, such as "
             "'blocked>50ms' or 'waited>200ms'. No condition if not given. Repeatable.",
             metavar="THRESHOLD",
         ),

@@ -34,7 +34,8 @@ DEFAULT_OUT = Path("results")
 Names = Annotated[
     str,
     Setting(
-        "Scenarios, see `study list`; the groups classic and fair if none is named.",
+        "Scenarios, see `study list`; if none is named, the groups classic (a client per request) "
+        "and fair (a shared client).",
         name="SCENARIO|GROUP|FILE",
     ),
 ]
@@ -44,8 +45,11 @@ Quick = Annotated[bool, Setting(
     group="Load",
 )]  # fmt: skip
 Port = Annotated[int, Setting("Port of the server; 0 picks a free one.", bounds=(0, 65535))]
+Verbose = Annotated[
+    bool, Setting("All findings and notices of an audit, each with its stack.", alias="-v")
+]
 Json = Annotated[bool, Setting("Only JSON on stdout.")]
-Out = Annotated[Path, Setting("Folder for run directories.", metavar="FOLDER")]
+Out = Annotated[Path, Setting("Folder for run directories.", metavar="DIRECTORY")]
 
 
 def declare_command(

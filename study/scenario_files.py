@@ -106,7 +106,7 @@ def check_scenario(path: Path, scenario: Scenario) -> None:
         raise UserError(f"{path}: {scenario.name}: client and database are for the study's apps")
     ours = scenario.server.is_python or scenario.server.is_compiled
     if ours != (scenario.url is None):
-        raise UserError(f"{path}: {scenario.name}: url= and Server('given') need each other")
+        raise UserError(f"{path}: {scenario.name}: url= and Server('given') must be given together")
     if scenario.url is not None:
         parts = urlsplit(scenario.url)
         if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):

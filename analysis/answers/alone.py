@@ -76,7 +76,7 @@ class BestScenario(Statement):
     @property
     def message(self) -> str:
         return (
-            f"{self.served.name} serves the most, {self.served} of a possible "
+            f"{self.served.name} has the highest throughput, {self.served} of a possible "
             f"{formats.short_number(self.ceiling_rps)} requests/s: {self.why.clause}."
         )
 

@@ -96,8 +96,8 @@ class ClientForEachRequest(Statement):
     def message(self) -> str:
         (case, shared), *others = self.pairs
         found = (
-            f"With one client per request, {case.name} serves {case} requests/s; with one client "
-            f"for all requests, {shared.name} serves {shared}"
+            f"With one client per request, {case.name} serves {case} requests/s; with one shared "
+            f"client, {shared.name} serves {shared}"
         )
         if self.harm:
             found += f" ({case.name}: {join_words(self.harm)})"

@@ -66,8 +66,8 @@ class OverallContrast(Statement):
     def message(self) -> str:
         if self.lowest[1] > 1 / APART and self.highest[1] < APART and not self.is_bound:
             return (
-                f"{self.contender} serves as much as {self.base} on each of the "
-                f"{self.subjects} endpoints."
+                f"{self.contender} is as fast as {self.base} on each of the {self.subjects} "
+                "endpoints."
             )
         least = "at least " if self.is_bound else ""
         return (

@@ -121,7 +121,10 @@ class Undecided(Statement):
         found = f"{names} serve {list_rates(self.served)} requests/s"
         if self.wild:
             low, high = map(formats.short_number, self.between)
-            return f"{found}: the trials of {join_words(self.wild)} range from {low} to {high}."
+            return (
+                f"{found}: this difference is undecided, because the trials of "
+                f"{join_words(self.wild)} range from {low} to {high}."
+            )
         trials = "one trial is" if self.trials == 1 else f"{self.trials} trials are"
         more = f" (--trials {ENOUGH_TRIALS})" if self.trials < ENOUGH_TRIALS else ""
         return f"{found}: {trials} not enough to show a difference{more}."

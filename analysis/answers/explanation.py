@@ -46,7 +46,7 @@ KNOWN: Mapping[Resource, Explanation] = {
     ),
     "load generator": Explanation("the load generator cannot send more"),
     "upstream": Explanation("the upstream responds late"),
-    "unexplained": Explanation("no measured resource is full"),
+    "unexplained": Explanation("no measured resource is saturated"),
     "pool threads": Explanation(
         "", "give the pool one thread for each request in flight, or use await", "small-pool"
     ),

@@ -17,12 +17,12 @@ STYLE_WORDS: Mapping[Style, str] = {
 }
 """Any other style is its own word."""
 STYLE, CODE, THREADS = "the endpoint's style", "the endpoint's code", "the number of threads"
-LIFE, LIBRARY = "the client's lifetime", "the client library"
+LIFE, LIBRARY = "the client lifetime", "the client library"
 CONNECTIONS, TIMEOUT = "the client's connections", "the client's timeout"
 SERVER = "the server"
 DATABASE_LIFE = "the lifetime of database connections"
 DATABASE_POOL = "the size of the database pool"
-LIFE_WORDS = {"shared": "one client for all requests", "per-request": "one client per request"}
+LIFE_WORDS = {"shared": "one shared client", "per-request": "one client per request"}
 LOG_WORDS = {
     "off": "no access log",
     "file": "an access log in a file",
@@ -32,6 +32,7 @@ DATABASE_WORDS = {
     "pool": "a pool of database connections",
     "per-request": "one database connection per request",
 }
+THREAD_PER_USER = "one thread per user"
 MOST_NAMED = 4
 """Maximum of scenarios that a sentence names."""
 
@@ -60,7 +61,7 @@ def describe_style(scenario: Scenario) -> str:
 
 def describe_pool(scenario: Scenario) -> str:
     if get_pool(scenario) == scenario.load.users and not scenario.load.is_open:
-        return "one thread per user"
+        return THREAD_PER_USER
     return formats.count_things(scenario.server.pool, "thread")
 
 
@@ -199,6 +200,8 @@ def describe_common(cases: Sequence[MeasuredScenario]) -> str:
     scenarios = [each.scenario for each in cases]
     lives = {each.client.life if each.client else None for each in scenarios}
     pools = {describe_pool(each) for each in scenarios if get_pool(each) is not None}
+    if pools == {THREAD_PER_USER}:
+        pools = {"enough threads"}
     parts = [LIFE_WORDS[life] for life in lives if life and len(lives) == 1]
     parts += [*pools] if len(pools) == 1 else []
     return " and ".join(parts)

@@ -242,6 +242,6 @@ class Family:
 
     @cached_property
     def fastest(self) -> tuple[MeasuredScenario, ...]:
-        """The best case and all that serve as much."""
+        """The best case and all that are as fast."""
         best = self.best
         return tuple(each for each in self.cases if each is best or serve_alike(each, best))

@@ -84,9 +84,10 @@ def describe_left_out(cases: Sequence[MeasuredScenario]) -> str:
     if not some:
         return ""
     found = [each for those in left_out.values() for each in those]
-    codes = {code for each in found for code in list_errors(each) - DESCRIBING}
+    codes = sorted({code for each in found for code in list_errors(each) - DESCRIBING})
     verb = "is" if len(found) == 1 else "are"
-    return f" {name_some(some)} {verb} left out: {join_words(sorted(codes))}."
+    why = "an error verdict" if len(codes) == 1 else "error verdicts"
+    return f" {name_some(some)} {verb} left out because of {why} ({join_words(codes)})."
 
 
 def list_left_out(case: MeasuredScenario) -> list[CellSummary]:
@@ -103,7 +104,7 @@ def ask(results: Results) -> str:
     if len(results.cases) == 2:
         return "which of the two scenarios serves more, and why?"
     which = f"which of {len(results.cases)} scenarios{of_endpoints}"
-    return f"{which} serves the most, and what limits the others?"
+    return f"{which} has the highest throughput, and what limits the other scenarios?"
 
 
 def describe_sweep(results: Results) -> str:

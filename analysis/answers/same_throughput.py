@@ -1,4 +1,4 @@
-"""Scenarios that serve the same: what makes no difference."""
+"""Scenarios with the same throughput: what makes no difference."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ OF_LOAD = ("users", "arrivals")
 
 
 class SameThroughput(Statement):
-    """Scenarios that serve as much as the best of their family."""
+    """Scenarios that are as fast as the best of their family."""
 
     rank = 10
 
     names: tuple[str, ...]
     served: tuple[Served, ...]
     peers: tuple[str, ...]
-    """Compiled servers that serve as much."""
+    """Compiled servers that are as fast."""
     peers_served: tuple[Served, ...]
     common: str
     """What all except the compiled servers share; may be empty."""
@@ -61,15 +61,15 @@ class SameThroughput(Statement):
         possible = "" if most is None else f" of a possible {formats.short_number(most)}"
         why = f", since {self.limit}" if self.limit else ""
         return (
-            f"{start}{join_words(self.names)} serve the same: {list_rates(self.served)}{possible} "
-            f"requests/s{why}{self.describe_peers()}."
+            f"{start}{join_words(self.names)} have the same throughput: "
+            f"{list_rates(self.served)}{possible} requests/s{why}{self.describe_peers()}."
         )
 
     def describe_peers(self) -> str:
         if not self.peers:
             return ""
-        verb = "serves" if len(self.peers) == 1 else "serve"
-        return f"; {join_words(self.peers)} {verb} as much ({list_rates(self.peers_served)})"
+        verb = "is" if len(self.peers) == 1 else "are"
+        return f"; {join_words(self.peers)} {verb} as fast ({list_rates(self.peers_served)})"
 
     @property
     def rule(self) -> str | None:

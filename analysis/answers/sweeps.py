@@ -26,7 +26,7 @@ Pair = tuple[float, MeasuredScenario, MeasuredScenario]
 
 
 class SweepComparison(Statement):
-    """Two scenarios of a sweep: the values where they serve the same, and where one serves more."""
+    """Two scenarios of a sweep: the values where they are as fast, and where one serves more."""
 
     rank = 12
 
@@ -68,7 +68,7 @@ class SweepComparison(Statement):
         ]
         if self.alike:
             values = join_words([format_setting_value(self.setting, each) for each in self.alike])
-            same = f"{join_words(self.names)} serve the same with --{self.setting} {values}"
+            same = f"{join_words(self.names)} are equally fast with --{self.setting} {values}"
             return "; ".join((same, *clauses)) + "."
         return f"W{'; '.join(clauses)[1:]}."
 
@@ -213,8 +213,8 @@ class SweepCollapse(Statement):
             formats.count_things(int(each), "user") for each in (self.peak, self.start, self.most)
         )
         return (
-            f"{self.name} serves the most at {peak}, and less from {start} on because CPU per "
-            f"request grows: {formats.percent(self.lost)} less at {most}."
+            f"{self.name} has its highest throughput at {peak}; from {start} on it serves less, "
+            f"because CPU per request grows: {formats.percent(self.lost)} less at {most}."
         )
 
     @property

@@ -43,7 +43,7 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
 def check_expression(text: str) -> str:
     """Return the text unchanged. Raises ValueError."""
     if not SHARED_SYNTAX.fullmatch(text) or WORDS & set(re.findall(r"\w+", text)):
-        raise ValueError(f"{text!r} is no expression that Python and JavaScript read alike")
+        raise ValueError(f"{text!r} is not an expression that Python and JavaScript read alike")
     compile_expression(text)
     return text
 

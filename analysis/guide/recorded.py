@@ -182,7 +182,7 @@ def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
             continue
         inside = sorted(each.parent for each in path.glob("*/manifest.json"))
         if not inside:
-            raise UserError(f"{path}: no run directory, and none in it")
+            raise UserError(f"{path}: not a run directory, and it contains none")
         yield from map(open_run, inside)
 
 

@@ -39,7 +39,7 @@ def check_experiment(cell: str) -> str:
     """Return the cell unchanged. Raises ValueError."""
     experiment, _, scenario = cell.partition("/")
     if not scenario or experiment not in {each.name for each in load_experiments()}:
-        raise ValueError(f"{cell!r} is no experiment with a scenario")
+        raise ValueError(f"{cell!r} is not an experiment with a scenario")
     return cell
 
 
@@ -71,7 +71,7 @@ Template = Annotated[Prose, AfterValidator(check_template)]
 def check_code(code: str) -> str:
     """Return the code unchanged. Raises ValueError."""
     if code not in {each.code for each in list_findings()}:
-        raise ValueError(f"{code!r} is no finding of `study audit`")
+        raise ValueError(f"{code!r} is not a finding of `study audit`")
     return code
 
 

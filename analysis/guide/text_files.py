@@ -33,7 +33,7 @@ Prose = Annotated[str, BeforeValidator(join_lines)]
 def check_metric(name: str) -> str:
     """Return the name unchanged. Raises ValueError."""
     if name not in {each.key for each in METRICS}:
-        raise ValueError(f"{name!r} is no metric")
+        raise ValueError(f"{name!r} is not a metric")
     return name
 
 

@@ -18,6 +18,8 @@ from records.cell import CellRecord
 from scenarios.units import Second
 
 MISSED_S = 0.8
+SILENCE_LIMIT_S = 1.0
+"""The probe samples every 10 ms and flushes every 250 ms."""
 WAITS = ("at_s", "asked_ms", "waited_ms", "status")
 
 

@@ -10,8 +10,8 @@ Span = tuple[Second, Second]
 
 
 def compute_pauses(pauses: Sequence[InstrumentPause], window: Window) -> tuple[Second, Second]:
-    """Return the seconds of the window in which the whole machine stood still, and those in which
-    only load processes did. The machine did where runner and load stood still together."""
+    """Return the seconds of the window in which the whole machine was paused, and those in which
+    only load processes did. The machine did where runner and load were paused together."""
     spans = {
         role: [clip(each, window) for each in pauses if each.role == role]
         for role in ("runner", "load", "machine")

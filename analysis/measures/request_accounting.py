@@ -138,7 +138,7 @@ def select_load_ids(table: pl.DataFrame, cell_number: int) -> pl.Series:
 
 
 def is_load_request(cell_number: int) -> pl.Expr:
-    """Select requests of this cell's load, without bystander requests (see records.ids)."""
+    """Select requests of this cell's load, without background requests (see records.ids)."""
     return (pl.col("request_id") // CELL_UNIT == cell_number) & ~is_bystander_request()
 
 

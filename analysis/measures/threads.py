@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from analysis.measures.instruments import SILENCE_LIMIT_S, compute_probe_silence_s
 from analysis.measures.probe_metrics import COUNTED, THREADS, compute_simultaneous_peak
 from analysis.measures.request_accounting import is_load_request
 from analysis.measures.resource_usage import SWEEP_S, USAGE, compute_peak_together
@@ -79,7 +80,7 @@ def load_last_seen(cell: MeasuredCell) -> pl.DataFrame:
 @dataclass(frozen=True, kw_only=True)
 class ThreadSummary:
     """unique: distinct threads that ever ran a handler. spawned: maximum number of live threads.
-    active: threads in a handler at the same time, in the window."""
+    active: threads in a handler at the same time, in the window; None if a probe stopped."""
 
     threads_unique: int | None
     threads_spawned: int | None
@@ -96,6 +97,8 @@ def summarize_threads(cell: MeasuredCell) -> ThreadSummary:
     own = cell.tables.load_table("handlers", HANDLED).filter(of_load).drop("request_id")
     known = own.filter(pl.col("thread_id").is_not_null())
     mean, peak = compute_active_threads(own, load_last_seen(cell), cell.window)
+    if (compute_probe_silence_s(cell) or 0.0) > SILENCE_LIMIT_S:
+        mean = peak = None  # the probe did not record the handlers of the silence
     if cell.record.scenario.server.is_python:
         spawned = compute_simultaneous_peak(cell.tables.load_table("probe", COUNTED), THREADS)
     else:

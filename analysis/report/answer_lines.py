@@ -3,6 +3,7 @@
 import re
 
 from analysis.answers.compose import Change, RunAnswer
+from analysis.answers.guidance import load_rule_references
 from analysis.report.table import escape_markdown, wrap_whole
 
 RULES_PLACE = "The rules with their measurements: study guide --html guidance.html"
@@ -28,7 +29,14 @@ def render_answer_lines(answer: RunAnswer) -> list[str]:
 
 
 def name_rule(change: Change) -> str:
-    return f" (rule {change.rule.number})" if change.rule else ""
+    """Name also the rule about run_sync where the change uses it."""
+    if change.rule is None:
+        return ""
+    numbers = {change.rule.number}
+    if "run_sync" in change.text:
+        numbers.add(load_rule_references()["offload"].number)
+    rules = "rule" if len(numbers) == 1 else "rules"
+    return f" (guidance, {rules} {' and '.join(map(str, sorted(numbers)))})"
 
 
 def render_answer_markdown(answer: RunAnswer) -> str:
@@ -42,4 +50,4 @@ def render_answer_markdown(answer: RunAnswer) -> str:
 
 def render_change(change: Change) -> str:
     text, rule = escape_markdown(change.text), change.rule
-    return f"{text} (rule {rule.number}: {rule.address})" if rule else text
+    return f"{text} (guidance, rule {rule.number}: {rule.address})" if rule else text

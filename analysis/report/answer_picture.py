@@ -137,8 +137,6 @@ def explain_missing(cell: CellSummary) -> str:
         return "no response in the window"
     if is_overloaded(cell):
         return "the queue grows as long as the load lasts"
-    if has_many_failures(cell):
-        return "too many failures to report a latency"
     return ""
 
 

@@ -3,6 +3,7 @@ with the cells that it concerns. summary.md and report.html have all notes of al
 
 from collections.abc import Iterator, Sequence
 
+from analysis.report.cpu_notes import NO_CAUSE
 from analysis.report.notes import write_notes
 from analysis.report.run_table import format_cell_name
 from analysis.report.table import wrap_whole
@@ -41,7 +42,8 @@ def describe_cell(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
 def list_observations(cell: CellSummary) -> list[str]:
     """Return the cell's notes without its verdicts."""
     codes = tuple(f"{each.code}: " for each in cell.verdicts)
-    return [note for note in write_notes(cell) if not note.startswith(codes)]
+    notes = (note for note in write_notes(cell) if not note.startswith(codes))
+    return [note.removesuffix(NO_CAUSE) for note in notes]
 
 
 def group_verdicts(cells: Sequence[CellSummary]) -> list[list[Finding]]:
@@ -56,12 +58,14 @@ def group_verdicts(cells: Sequence[CellSummary]) -> list[list[Finding]]:
 def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
     """Yield lines; only the messages shown bring their advice. `count`: number of all cells."""
     names = [format_cell_name(cell) for cell, _ in found]
-    yield from wrap_whole(f"{found[0][1].code}: {describe_cells(names, count)}")
-    verdicts = [verdict for _, verdict in found]
+    where, verdicts = describe_cells(names, count), [verdict for _, verdict in found]
     if len({each.message for each in verdicts}) == 1:
         names, shown = [""], 1
+    elif len(found) <= MOST_MESSAGES:
+        shown = len(found)
     else:
-        shown = len(found) if len(found) <= MOST_MESSAGES else 1
+        where, shown = f"{where}; for example:", 1
+    yield from wrap_whole(f"{found[0][1].code}: {where}")
     for name, each in zip(names, verdicts[:shown], strict=False):
         yield from wrap_whole(f"{name}: {each.message}" if name else each.message, "  ")
     grave = (each for each in verdicts[:shown] if each.severity != "info")
@@ -71,5 +75,5 @@ def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
 
 def describe_cells(names: Sequence[str], count: int) -> str:
     if len(names) == count > 1:
-        return f"all {count} rows"
-    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} of {count} rows"
+        return f"all {count} cells"
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} of {count} cells"

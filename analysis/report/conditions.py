@@ -58,6 +58,7 @@ SETTINGS = {
 ANY_SERVER = ("server.kind", "server.workers")
 """Settings of every server; a compiled one has no event loop to choose and no thread pool."""
 MACHINE_LOAD = {
+    "duration_s": "window, s, as measured (with worker kills, whole cycles)",
     "cpu_percent_peak": "server CPU, % of one core, busiest second",
     "cpu_ms_per_request": "server CPU per request, ms",
     "rss_mib_peak": "server memory, MiB, peak",

@@ -6,6 +6,9 @@ from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_grown_cpu
 
+NO_CAUSE = "; the cause is unknown: no library clearly accounts for most of the growth"
+"""Not shown in a terminal."""
+
 
 def write_growth_note(cell: CellSummary) -> str | None:
     """Return None if CPU per request is as predicted and no explanation was requested."""
@@ -27,13 +30,13 @@ def describe_growth(found: CpuGrowth) -> str:
     alone, load = format_cpu(found.alone_ms), format_cpu(found.load_ms)
     if not found.has_grown:
         whose = f"; {describe_share(found.dominant, 'it')}" if found.dominant else ""
-        return f"CPU per request did not grow: {alone} ms alone, {load} ms under load{whose}"
+        return f"CPU per request hardly grew: {alone} ms alone, {load} ms under load{whose}"
     grown = f"CPU per request grew from {alone} ms alone to {load} ms under load"
     if found.cause is not None:
         return f"{grown}; {describe_share(found.cause, 'the growth')}"
     if not any(each.is_raised for each in found.by_library):
         return f"{grown}; the cause is unknown: all code grew alike, as on a slower machine"
-    return f"{grown}; the cause is unknown: no library clearly accounts for most of the growth"
+    return f"{grown}{NO_CAUSE}"
 
 
 def describe_share(code: NamedCode, whole: str) -> str:

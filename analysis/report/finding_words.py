@@ -46,7 +46,7 @@ def count_places(found: Sequence[AuditFinding]) -> int:
 def format_place(found: AuditFinding) -> str:
     if found.file is None:
         is_library = found.route or found.cause == "gc"
-        return found.call or ("code of a library" if is_library else "the server")
+        return found.call or ("library code" if is_library else "the server")
     return f"{found.file}:{found.line} {found.function}"
 
 

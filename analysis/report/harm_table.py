@@ -42,7 +42,7 @@ def render_matrix(matrix: HarmMatrix) -> list[str]:
     if not shown:
         return []
     own = dict(zip(ascii_uppercase[:MOST_COLUMNS], matrix.routes, strict=False))
-    headings = [*own, *(["others"] if len(matrix.routes) > len(own) else [])]
+    headings = [*own, *(["other"] if len(matrix.routes) > len(own) else [])]
     columns = [Column(TITLE, is_text=True, width=30), *(Column(each, width=7) for each in headings)]
     rows = [
         Row(format_culprit(culprit), shorten_cells(seconds, len(headings)))

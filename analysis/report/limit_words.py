@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
-from analysis.verdicts.limits import OTHERS
+from analysis.verdicts.limits import ONE_INTERPRETER, OTHERS
 from records.prediction import Prediction
 
 TEXTS: Mapping[Resource, str] = {
     "users": "No resource was saturated: the number of users limits the throughput.",
     "arrivals": "No resource was saturated: the server keeps up with the arrivals.",
-    "interpreter": "The Python interpreter was saturated: {used} of {cores} in use.",
-    "worker restarts": "{restarts} aborted the requests in flight on that worker.",
+    "interpreter": "The Python interpreter was saturated: it used {used} cores; {most}.",
+    "worker restarts": "{deaths} aborted the requests in flight on the worker.",
     "event loop": "The event loop was saturated: blocked or computing for {percent} of the time",
     "pool threads": "The threads of {whose} were saturated: {used} of {capacity} in use.",
     "client connections": "Connections of {whose} were saturated: {used} of {capacity} in use.",
@@ -26,7 +26,7 @@ MODEL_LIMITS = {
     "interpreter": "the Python interpreter",
     "connections": "the client's connections",
     "blocked loop": "the blocked event loop, which serves one request at a time",
-    "worker kills": "worker restarts",
+    "worker kills": "worker kills",
     "client timeout": "the client timeout",
     "users": "only the number of users",
     "arrivals": "none, because the server keeps up with the arrivals",
@@ -37,8 +37,8 @@ MODEL_LIMITS = {
 def describe_measured_limit(limit: MeasuredLimit) -> str:
     text = TEXTS[limit.resource].format(
         used=format_used(limit),
-        cores=formats.count_things(round(limit.capacity or 0.0), "core"),
-        restarts=formats.count_things(round(limit.used or 0.0), "worker restart"),
+        most=ONE_INTERPRETER,
+        deaths=formats.count_things(round(limit.used or 0.0), "worker death"),
         capacity=formats.whole(limit.capacity),
         percent=formats.percent(limit.share),
         late=formats.percent(limit.share - 1),
@@ -46,6 +46,9 @@ def describe_measured_limit(limit: MeasuredLimit) -> str:
     )
     if limit.resource == "event loop":
         return f"{text}, mostly at {limit.whose}." if limit.whose else f"{text}."
+    if limit.resource == "interpreter" and limit.capacity != 1:
+        workers = formats.count_things(round(limit.capacity or 0.0), "worker")
+        return f"The Python interpreters were saturated: {workers} used {format_used(limit)} cores."
     if limit.whose == "server":
         workers = formats.count_things(round(limit.capacity or 0.0), "worker")
         return f"The server was saturated: {format_used(limit)} cores in use by {workers}."
@@ -68,4 +71,4 @@ def describe_model_limit(predicted: Prediction | None) -> str:
     """Return an empty text if there is no prediction."""
     limit = predicted.limited_by if predicted is not None else None
     why = MODEL_LIMITS.get(limit or "")
-    return f"The model's limit: {why}." if why else ""
+    return f"Predicted limit: {why}." if why else ""

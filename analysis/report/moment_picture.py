@@ -104,7 +104,7 @@ def describe_culprit(moment: Moment) -> str:
     if not moment.queue:
         return f"{format_place(found)} blocks the event loop"
     holder = found.holders[0] if found.holders else found
-    name = f"{holder.function}()" if holder.function else holder.route or "code of a library"
+    name = f"{holder.function}()" if holder.function else holder.route or "library code"
     return f"{name} holds a {get_unit(moment)}"
 
 

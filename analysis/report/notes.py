@@ -1,13 +1,14 @@
 """Sentences about a cell: its answer, the notes below its row, and its expectations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from analysis.answers.factors import join_words
 from analysis.measures.throughput import RampGrowth
 from analysis.report.cpu_notes import write_growth_note
 from analysis.report.limit_words import describe_measured_limit, describe_model_limit
 from analysis.stats import formats
 from analysis.summary.limit import find_measured_limit
-from analysis.summary.model import BystanderLatency, CellSummary
+from analysis.summary.model import BystanderLatency, CellSummary, Cycle
 from analysis.summary.predicates import (
     has_affected_bystander,
     has_blocked_loop,
@@ -21,6 +22,8 @@ from scenarios.units import format_plain_number
 
 NOTED_FAILURES = 0.001
 SHOWN_ERRORS = 3
+MISSED_RATIO, SHORT_MS = 1.5, 5.0
+"""A bystander latency this far from its prediction is worth a remark, unless either is short."""
 EXTRAPOLATED = (
     "extrapolated: CPU may limit the throughput, but was calibrated with fewer requests in flight"
 )
@@ -62,18 +65,23 @@ def describe_latency(cell: CellSummary) -> str:
         longest = formats.duration(cell.users_longest_wait_median_ms)
         return f"half of the users waited {longest} or more for a response"
     if has_starved_users(cell):
-        return "many requests were never answered, so the latency of the others says little"
+        return "many requests were never answered, so the latency of the answered ones says little"
     median, p99 = formats.duration(cell.median_ms), formats.duration(cell.p99_ms)
-    return f"half of the requests took {median} or less, 99 % took {p99} or less"
+    return f"half of the requests took {median} or less, and 99 % took {p99} or less"
 
 
 def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
     """Describe the style and the threads in use; offloaded calls count where they are recorded."""
     style, busy = scenario.endpoint.style, cell.threads_active_mean
+    work = "the endpoint"
     if style != "def" and (pool := THREADS_OF.get(style)) is not None:
         executor = cell.executor.busy_mean if cell.executor else None
-        busy = cell.pool_busy_mean if pool == "anyio's pool" else executor
-    endpoint = f"The endpoint is {style}"
+        busy, work = (
+            cell.pool_busy_mean if pool == "anyio's pool" else executor,
+            "offloaded calls",
+        )
+    article = "an" if style.startswith("async") else "a"
+    endpoint = f"The endpoint is {article} {style}"
     if style == "unknown":
         endpoint = "The style of the endpoint is unknown"
     if cell.threads_spawned is None:
@@ -81,7 +89,7 @@ def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
     lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
     if busy is None or cell.threads_spawned == 1:
         return f"{endpoint}: {lived}."
-    return f"{endpoint}: {lived}, {formats.decimal(busy)} of them in use on average."
+    return f"{endpoint}: {lived}, {formats.decimal(busy)} of them running {work} on average."
 
 
 def describe_bystander(cell: CellSummary) -> str:
@@ -91,17 +99,14 @@ def describe_bystander(cell: CellSummary) -> str:
         return ""
     least = "at least " if other.median_is_lower_bound else ""
     median = formats.duration(other.median_ms)
-    return f"A bystander request to {other.path} took {least}{median} (median)."
+    return f"A background request to {other.path} took {least}{median} (median)."
 
 
 def write_notes(cell: CellSummary) -> list[str]:
     """List verdicts, the cycles of a killed worker, the code that blocked the loop, and errors."""
     found = [f"{verdict.code}: {verdict.message}" for verdict in cell.verdicts]
     if cell.cycles:
-        ok = ", ".join(str(cycle.ok) for cycle in cell.cycles)
-        failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
-        lengths = ", ".join(f"{cycle.end_s - cycle.start_s:.1f}" for cycle in cell.cycles)
-        found.append(f"per cycle of {lengths} s: {ok} successful responses, {failed} failures")
+        found.append(write_cycles_note(cell.cycles))
     found += write_latency_notes(cell)
     if has_blocked_loop(cell):
         site = cell.blocking_sites[0]
@@ -116,8 +121,19 @@ def write_notes(cell: CellSummary) -> list[str]:
     if cell.predicted is not None and cell.predicted.extrapolated:
         found.append(f"the prediction is {EXTRAPOLATED}")
     if cell.predicted is not None and cell.predicted.reason is not None:
-        found.append(f"prediction: {cell.predicted.reason}")
+        lacks = "prediction" if cell.predicted.ok_rps is not None else "no prediction"
+        found.append(f"{lacks}: {cell.predicted.reason.removeprefix(f'{cell.scenario}: ')}")
     return found + list(list_errors(cell))
+
+
+def write_cycles_note(cycles: Sequence[Cycle]) -> str:
+    lengths = join_words([f"{each.end_s - each.start_s:.1f}" for each in cycles])
+    ok = join_words([f"{each.ok:,}" for each in cycles])
+    failed = join_words([f"{each.failures:,}" for each in cycles])
+    return (
+        f"{formats.count_things(len(cycles), 'cycle')} from kill to kill, of {lengths} s; "
+        f"successful responses: {ok}; failures: {failed}"
+    )
 
 
 def list_errors(cell: CellSummary) -> Iterator[str]:
@@ -165,10 +181,26 @@ def write_bystander_note(cell: CellSummary) -> str:
     took = f"took {least}{formats.milliseconds(other.median_ms)} ms (median)"
     if other.median_ms is None:
         took = "never succeeded"
-    note = f"bystander requests to {other.path} {took}; {count_answers(other)}"
+    note = f"background requests to {other.path} {took}; {count_answers(other)}"
     if cell.predicted is None or cell.predicted.bystander_ms is None:
         return note
-    return f"{note}; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
+    predicted_ms = cell.predicted.bystander_ms
+    missed = describe_miss(other, predicted_ms)
+    return f"{note}; predicted: {formats.milliseconds(predicted_ms)} ms{missed}"
+
+
+def describe_miss(other: BystanderLatency, predicted_ms: float) -> str:
+    """Return an empty text if the measured median is near its prediction, or both are short."""
+    if other.median_ms is None or min(other.median_ms, predicted_ms) <= SHORT_MS:
+        return ""
+    ratio = other.median_ms / predicted_ms
+    if ratio > MISSED_RATIO:
+        least = "at least " if other.median_is_lower_bound else ""
+    elif ratio < 1 / MISSED_RATIO and not other.median_is_lower_bound:
+        least = ""
+    else:
+        return ""
+    return f" (measured: {least}{formats.short_ratio(ratio)} times the prediction)"
 
 
 def count_answers(other: BystanderLatency) -> str:

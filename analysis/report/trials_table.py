@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from analysis.answers.measured_scenario import DESCRIBING
 from analysis.metrics import Metric, list_metrics
 from analysis.report.table import Column, Row, Table, build_column
 from analysis.stats import formats
@@ -71,9 +72,11 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
         if (interval := summary.figures.get(shown.key)) is not None
     }
     for trials, each in by_trials.items():
-        covered = f"exact order statistics, coverage {formats.percent(each.coverage)}"
         reason = each.why_none and explain_missing(each.why_none)
-        yield reason or f"[low–high] of {trials} trials: {covered}"
+        yield reason or (
+            f"[low–high] of {trials} trials: confidence interval from order statistics; it covers "
+            f"the true median in {formats.percent(each.coverage)} of cases"
+        )
     for summary in summaries:
         if summary.starved_trials:
             yield (
@@ -81,6 +84,12 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
                 "users starved; their waits are missing from the median and the p99"
             )
     yield from describe_doubts((each.scenario, each.errors, each.trials) for each in summaries)
+    if any(
+        count < summary.trials and code not in DESCRIBING
+        for summary in summaries
+        for code, count in summary.errors.items()
+    ):
+        yield "this table includes all trials; the answer leaves out those with such an error"
 
 
 def describe_doubts(found: Iterable[tuple[str, Mapping[str, int], int]]) -> Iterator[str]:

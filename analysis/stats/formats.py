@@ -51,9 +51,9 @@ def duration_three_digits(value_s: float) -> str:
     return f"{three_digits(value_s)} s" if value_s >= 1 else f"{three_digits(1000 * value_s)} ms"
 
 
-def count_things(number: int, name: str) -> str:
-    """As in "1 request" and "2 requests"."""
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+def count_things(number: int, name: str, plural: str = "s") -> str:
+    """As in "1 request" and "2 requests". plural: the ending."""
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}{plural}"
 
 
 def bracket_milliseconds(value_ms: float | None) -> str:

@@ -119,7 +119,7 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
     """Fit by least squares as many terms as the levels can separate: with two levels, all growth
     counts as company. Raises ValueError without samples."""
     if not samples:
-        raise ValueError("a law of CPU needs samples")
+        raise ValueError("fitting the CPU model needs samples")
     rows = np.array([weigh(each.in_flight, most) for each in samples])
     costs_s = np.array([each.cpu_s for each in samples])
     terms = select_terms(rows)

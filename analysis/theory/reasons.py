@@ -17,4 +17,4 @@ def explain_missing(found: Prediction, is_open: bool, works_elsewhere: bool) -> 
         return None
     if works_elsewhere:
         return "no bystander latency: the model covers the worker processes, not the event loop"
-    return "no bystander latency: with a full interpreter, the model cannot order the requests"
+    return "no bystander latency: with a saturated interpreter, the model cannot order the requests"

@@ -2,12 +2,22 @@
 
 from collections.abc import Mapping
 
+from analysis.measures.instruments import SILENCE_LIMIT_S
+from analysis.stats import formats
 from analysis.verdicts.base import Data, Evidence, Severity, Verdict
-from records.cell import BY_SERVER
+from records.cell import BY_GUNICORN, BY_GUNICORN_ONCE, BY_SERVER
 from scenarios.units import Second
 
-SILENCE_LIMIT_S = 1.0
-"""The probe samples every 10 ms and flushes every 250 ms."""
+COUNTS: Mapping[str, str] = {
+    "vanished": "failed requests that never reached the app",
+    "completed_unseen": "responses of requests that the app did not record",
+    "app_repeated": "requests that the app received twice",
+    "strangers": "requests that the app received, but the load generator did not send",
+    "upstream_missing": "successful responses without a request to the upstream",
+    "upstream_strangers": "upstream requests that the app did not record",
+    "upstream_repeated": "requests that the upstream received twice",
+}
+"""The contradictions of the request accounting in words, to follow a number."""
 
 
 class Interrupted(Verdict):
@@ -15,7 +25,7 @@ class Interrupted(Verdict):
 
     rank = 10
     text = "cut short: {reason}; the figures cover only the time before"
-    advice = "run it again; do not compare these figures"
+    advice = "run the scenario again; do not compare these figures"
     severity = "error"
 
     reason: str
@@ -67,15 +77,14 @@ class CountsDisagree(Verdict):
 
     @property
     def message(self) -> str:
-        numbers = ", ".join(f"{key} {value}" for key, value in self.data.items())
-        return f"the request counts disagree: {numbers}"
+        found = ", ".join(f"{count:,} {COUNTS[key]}" for key, count in self.contradictions.items())
+        return f"the request counts disagree ({self.sent:,} requests were sent): {found}"
 
 
 class JournalLost(Verdict):
     """A worker died before its probe wrote anything to its journal."""
 
     rank = 40
-    text = "workers that died before their probe wrote anything: {journals}"
     advice = (
         "treat the server's figures as incomplete: these workers' requests and threads are missing"
     )
@@ -88,14 +97,19 @@ class JournalLost(Verdict):
         lost = evidence.record.journals_lost
         return cls(journals=len(lost)) if lost else None
 
+    @property
+    def message(self) -> str:
+        its = "its" if self.journals == 1 else "their"
+        workers = formats.count_things(self.journals, "worker")
+        return f"{workers} died before {its} probe wrote anything"
+
 
 class LoadProcessDied(Verdict):
     """A load process died. The load lacks its users, and the records its last quarter second."""
 
     rank = 50
     doubt = "a load process died"
-    text = "load processes that died, and their users with them: {processes}"
-    advice = "run it again: the load was smaller than requested"
+    advice = "run the scenario again: the load was smaller than requested"
     severity = "error"
 
     processes: int
@@ -105,6 +119,13 @@ class LoadProcessDied(Verdict):
         died = evidence.instruments.load_processes_died
         return cls(processes=died) if died else None
 
+    @property
+    def message(self) -> str:
+        its = "its" if self.processes == 1 else "their"
+        return (
+            f"{formats.count_things(self.processes, 'load process', 'es')} died, with {its} users"
+        )
+
 
 class ProbeStopped(Verdict):
     """A worker's probe stopped before the end. It switches itself off after an internal error; its
@@ -113,7 +134,9 @@ class ProbeStopped(Verdict):
     rank = 60
     doubt = "the probe stopped"
     text = "a worker's probe wrote nothing in the worker's last {silent_s:.0f} s"
-    advice = "run it again: thread, pool and event-loop figures cover only part of the window"
+    advice = (
+        "run the scenario again: thread, pool and event-loop figures cover only part of the window"
+    )
     severity = "error"
 
     silent_s: Second
@@ -147,7 +170,6 @@ class WorkerDeaths(Verdict):
 
     rank = 80
     error_means = "as measured"
-    text = "workers that died: {deaths} ({causes})"
     severity = "error"
 
     deaths: int
@@ -160,12 +182,25 @@ class WorkerDeaths(Verdict):
         return cls(deaths=len(deaths), causes=causes) if deaths else None
 
     @property
+    def message(self) -> str:
+        workers = formats.count_things(self.deaths, "worker")
+        if self.causes not in (BY_GUNICORN, BY_GUNICORN_ONCE):
+            return f"{workers} died ({self.causes})"
+        its = "its" if self.deaths == 1 else "their"
+        return (
+            f"gunicorn killed {workers}: {its} event loop sent no heartbeat within --worker-timeout"
+        )
+
+    @property
     def advice(self) -> str:
         """A longer timeout does not help a worker that exited by itself."""
         lost = "each death resets all connections of its worker"
         if BY_SERVER not in self.causes:
             return f"see the server's log for the reason; {lost}"
-        return f"remove the blocking call: {lost}, and --worker-timeout 0 only stops the kills"
+        return (
+            "remove what blocks the event loop (a blocking call, or CPU work such as creating a "
+            f"client): {lost}, and --worker-timeout 0 only stops the kills"
+        )
 
 
 class OtherEngine(Verdict):

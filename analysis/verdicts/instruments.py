@@ -112,4 +112,7 @@ class UpstreamLate(Verdict):
 
     @property
     def advice(self) -> str:
-        return f"try {self.options}: part of the latency is the upstream's"
+        return (
+            f"try {self.options}, so that the upstream needs less CPU: part of the latency is the "
+            "upstream's"
+        )

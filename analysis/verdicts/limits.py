@@ -23,6 +23,8 @@ THREADED_SHARE = 1.15
 """Threads that release the GIL can use more than one core together. From here on, Python's share of
 the CPU is unknown."""
 
+ONE_INTERPRETER = "one interpreter can use about 1 (more only in code that releases the GIL)"
+
 
 class Descriptors(Verdict):
     """File descriptors ran out, or nearly so."""
@@ -55,7 +57,7 @@ class Descriptors(Verdict):
         if not self.faults:
             return used
         errors = formats.count_things(self.faults, "error")
-        return f"{used}; requests and logs show {errors} because none was left"
+        return f"{used}; requests and logs show {errors} because none were left"
 
     @property
     def advice(self) -> str:
@@ -156,9 +158,10 @@ class InterpreterFull(Verdict):
     @property
     def message(self) -> str:
         each = "the worker" if self.workers == 1 else f"each of {self.workers} workers"
-        whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
+        whose = (
+            "" if self.whose is None else f"; {self.whose_percent:.0f} % of the CPU is {self.whose}"
+        )
         limits = "this limits the throughput"
         if self.keeps_up:
             limits = "it keeps up with the arrivals but could hardly serve more"
-        full = "all that one interpreter can use"
-        return f"{each} used {self.cores:.2f} cores, {full}: {limits}{whose}"
+        return f"{each} used {self.cores:.2f} cores; {ONE_INTERPRETER}: {limits}{whose}"

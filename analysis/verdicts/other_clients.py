@@ -14,7 +14,7 @@ class OtherClients(Verdict):
     rank = 95
     doubt = "other programs sent requests to the server"
     error_means = "at least"
-    advice = "stop the other programs, or take a port that they do not know: --port 0"
+    advice = "stop the other programs, or use a port that they do not use (--port)"
 
     requests: int
     percent: float
@@ -41,9 +41,9 @@ class OtherClients(Verdict):
     def message(self) -> str:
         requests = formats.count_things(self.requests, "request")
         pool = "" if self.pool_percent is None else (
-            f" and took {self.pool_percent:.0f} % of the pool's thread time"
+            f", and these took {self.pool_percent:.0f} % of the pool's thread time"
         )  # fmt: skip
         return (
-            f"other programs sent the server {requests} in the window, {self.percent:.0f} % of "
-            f"all{pool}"
+            f"other programs sent {requests} to the server in the window ({self.percent:.0f} % of "
+            f"all){pool}"
         )

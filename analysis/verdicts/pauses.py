@@ -5,13 +5,13 @@ from scenarios.units import Second
 
 
 class MachinePaused(Verdict):
-    """Runner and load processes stood still together, or the machine slept: a paused virtual
+    """Runner and load processes were paused together, or the machine slept: a paused virtual
     machine or container, a laptop that was closed."""
 
     rank = 52
     doubt = "the machine was paused"
     text = "the whole machine was paused for {paused_s:.1f} s of the window"
-    advice = "run it again; latencies and blocked time of this cell include the pause"
+    advice = "run the scenario again: its latencies and blocked time include the pause"
     severity = "error"
 
     paused_s: Second
@@ -23,12 +23,12 @@ class MachinePaused(Verdict):
 
 
 class GeneratorPaused(Verdict):
-    """A load process stood still while the runner went on."""
+    """A load process was paused while the runner went on."""
 
     rank = 54
     doubt = "the load generator was paused"
     text = "a load process was paused for {paused_s:.1f} s of the window"
-    advice = "run it again; latencies of this cell include the pause, and its throughput lacks it"
+    advice = "run the scenario again: latencies include the pause, and throughput is too low"
     severity = "error"
 
     paused_s: Second

@@ -52,12 +52,19 @@ class LittleMismatch(Verdict):
     def message(self) -> str:
         law = (
             f"throughput × (response + think time) accounts for {self.users_seen:.0f} of "
-            f"{self.users} users, and the mean number in an answered request is "
-            f"{self.users_seen_exactly:.0f} (at best {abs(self.gap_percent):.0f} % off)"
+            f"{self.users} users, and on average {self.users_seen_exactly:.0f} users were in a "
+            "request that was answered"
         )
+        gap = abs(self.gap_percent)
         if self.starves:
-            return f"{law}; {self.unanswered} got no response in the whole window"
-        return f"{law}: the window is not steady, or too short compared with a response"
+            return (
+                f"{law}: at least {gap:.0f} % of the users are unaccounted for, and "
+                f"{self.unanswered} got no response in the whole window"
+            )
+        return (
+            f"{law}, at least {gap:.0f} % off: the window is not steady, or too short compared "
+            "with a response"
+        )
 
     @property
     def advice(self) -> str:
@@ -67,7 +74,8 @@ class LittleMismatch(Verdict):
 
 
 COUNT_THEM = (
-    "use the median that counts unanswered requests by their age: median and p99 leave them out"
+    "use the median that counts unanswered requests by their age: the plain median and p99 leave "
+    "these out"
 )
 
 

@@ -1,12 +1,14 @@
 """Windows that are too short, overloaded or not steady."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 from analysis.verdicts.base import Evidence, Verdict
 from analysis.verdicts.instruments import suggest_less_load
+from scenarios.model import Scenario
 from scenarios.units import Second
-from scenarios.warm_up import WARM_UP_LIMIT_S
+from scenarios.warm_up import WARM_UP_LIMIT_S, find_scenario_places
 
 TURNS = 3.0
 """A queue no longer depends on its start once every user was served about three times."""
@@ -104,6 +106,8 @@ class NotSteady(Verdict):
     longer_s: Second | None = None
     blocks: bool = False
     """True if the endpoint blocks the event loop."""
+    accepts_one: bool | None = None
+    """True if `turn_s` is as long because the loop accepts one new connection per round."""
     less: str
 
     @classmethod
@@ -120,7 +124,7 @@ class NotSteady(Verdict):
             less=suggest_less_load(record.scenario.load),
         )
         if not record.phases.steady and record.turn_s is not None:
-            return build(cause="no warm-up")
+            return build(cause="no warm-up", accepts_one=takes_turns(record.scenario) or None)
         if not record.phases.steady and found.unwarmed > 0:
             limit_s = record.warm_up_limit_s
             return build(cause="warm-up", warm_up_limit_s=limit_s, unwarmed=found.unwarmed)
@@ -139,9 +143,12 @@ class NotSteady(Verdict):
             "" if self.longer_s is None else f": run about {max(1.0, self.longer_s):,.0f} s longer"
         )
         if self.cause == "no warm-up":
+            why = ""
+            if self.accepts_one:
+                why = ", because a blocked uvloop accepts one new connection per round"
             return (
                 f"the window opened without a warm-up: serving every user once takes at least "
-                f"{self.turn_s:,.0f} s, and a warm-up lasts at most {WARM_UP_LIMIT_S:.0f} s"
+                f"{self.turn_s:,.0f} s{why}; a warm-up lasts at most {WARM_UP_LIMIT_S:.0f} s"
             )
         if self.cause == "warm-up":
             return (
@@ -164,3 +171,11 @@ class NotSteady(Verdict):
                 "longer --duration does not help"
             )
         return f"try {self.less}: a longer --duration does not help"
+
+
+def takes_turns(scenario: Scenario) -> bool:
+    """Return True if accepting one connection per round makes a turn longer."""
+    places, load = find_scenario_places(scenario), scenario.load
+    if places is None:
+        return False
+    return places.compute_turn_s(load) > replace(places, accepts_one=False).compute_turn_s(load)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 MOST_BYTES = 65_536
-TOO_LARGE = f"the body must be at most {MOST_BYTES:,} bytes"
+TOO_LARGE = f"the body must have at most {MOST_BYTES:,} bytes"
 Handler = Callable[[Request], Coroutine[None, None, Response]]
 
 

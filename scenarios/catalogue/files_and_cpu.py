@@ -93,8 +93,8 @@ SCENARIOS = (
         "cpu-async",
         contender="async def",
         question="CPU work in async def: how long do other requests wait?",
-        expect="1 / CPU time rps; a bystander request waits for all 50, often several times",
-        why="While the loop computes for one request, it serves no other; the bystander request "
+        expect="1 / CPU time rps; a background request waits for all 50, often several times",
+        why="While the loop computes for one request, it serves no other; the background request "
         "queues with the 50.",
         endpoint=Endpoint(f"/async/stress/cpu/{STEPS}", "async def that blocks"),
     ),
@@ -102,7 +102,7 @@ SCENARIOS = (
         "cpu-sync",
         contender="def",
         question="CPU work in def: do 40 threads make it faster?",
-        expect="about as many rps as cpu-async; a bystander request waits for some turns of 5 ms",
+        expect="about as many rps as cpu-async; a background request waits for some turns of 5 ms",
         why="One interpreter runs one thread at a time, so nothing gets faster. But it switches "
         "threads every 5 ms, and the loop gets its turn.",
         endpoint=Endpoint(f"/sync/stress/cpu/{STEPS}", "def"),

@@ -151,7 +151,7 @@ SCENARIOS = (
         contender="def",
         question="a def background task: where does it run?",
         expect="in the pool: immediate responses, and a def endpoint that waits longer and longer",
-        why="It holds a thread of the pool for 200 ms: the pool finishes 200 tasks per second, and "
+        why="It holds a thread in the pool for 200 ms: the pool finishes 200 tasks per second, and "
         "about 250 start. Responses precede the work, so nothing slows the users down.",
         endpoint=Endpoint("/background/sync", "async def that offloads", answers_first=True),
     ),

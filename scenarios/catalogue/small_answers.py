@@ -52,7 +52,7 @@ SCENARIOS = (
         contender="def",
         question="a stream from a def generator: what does a piece cost?",
         expect="a fraction of the rps of stream-async",
-        why="A thread of the pool fetches each piece: a hundred offloaded calls per response.",
+        why="A thread in the pool fetches each piece: a hundred offloaded calls per response.",
         endpoint=Endpoint("/stream/sync", "async def that offloads"),
     ),
     layers(
@@ -65,7 +65,7 @@ SCENARIOS = (
     layers(
         "layers-pure",
         contender="pure ASGI",
-        question="five middlewares in plain ASGI: what do they cost?",
+        question="five middlewares in pure ASGI: what do they cost?",
         expect="hardly fewer rps",
         why="Each adds one call and one await, about a microsecond.",
         endpoint=Endpoint("/layers/pure/ping", "async def"),

@@ -33,16 +33,16 @@ class RequestOptions:
     headers: Annotated[
         tuple[str, ...],
         Setting(
-            "Header of each request, such as 'Authorization: Bearer ...'. Repeatable. No record "
-            "holds it.",
+            "Header of each request, such as 'Authorization: Bearer ...'. Repeatable. It is not "
+            "recorded.",
             name="--header", metavar="'NAME: VALUE'",
         ),
     ] = field(default=(), repr=False)  # fmt: skip
     har: Annotated[
         Path | None,
         Setting(
-            "HTTP archive with the requests, as a browser's network panel saves it. No record "
-            "holds its cookies and bodies.",
+            "HTTP archive with the requests, as a browser's network panel saves it. Its "
+            "cookies and bodies are not recorded.",
             metavar="FILE",
         ),
     ] = None
@@ -87,6 +87,6 @@ class RequestOptions:
         Path,
         Setting(
             "Folder of the service, where its command starts; file names are relative to it.",
-            metavar="FOLDER",
+            metavar="DIRECTORY",
         ),
     ] = Path()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
-from records.cell import BY_SERVER
+from records.cell import BY_GUNICORN
 from records.server import ServerSettings
 from scenarios.heartbeat import TICK_S, TICKS_A_LOOK
 from scenarios.model import Server
@@ -52,8 +52,7 @@ def build_environment(server: Server) -> Mapping[str, str]:
 
 
 def find_death_causes(log: str) -> Mapping[int, str]:
-    cause = f"{BY_SERVER} gunicorn: its event loop was blocked too long"
-    return {int(pid): cause for pid in TIMED_OUT.findall(log)}
+    return {int(pid): BY_GUNICORN for pid in TIMED_OUT.findall(log)}
 
 
 def read_settings(started: StartedServer) -> ServerSettings:

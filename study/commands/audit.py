@@ -53,7 +53,7 @@ def audit(
     gate: GateOptions = GateOptions(),
     plan: Annotated[bool, Setting("List of the planned requests; none is sent.")] = False,
     json: Annotated[bool, Setting("Only findings.json on stdout.")] = False,
-    verbose: Annotated[bool, Setting("Stacks in the output too.", alias="-v")] = False,
+    verbose: o.Verbose = False,
 ) -> int:
     """Start your service unchanged, call its routes, and name what blocks its event loop.
 

@@ -14,7 +14,7 @@ from study import options as o
 def guide(
     *directories: Annotated[Path, Setting(
         "Run directories or folders of them; docs/evidence/guidance if none is given.",
-        name="DIR",
+        name="DIRECTORY",
     )],
     out: Annotated[Path | None, Setting(
         "Page as Markdown; in a clone docs/guidance.md if neither --out nor --html is given.",
@@ -24,7 +24,7 @@ def guide(
         "Page as HTML for printing, such as guidance.html; none if not given.", metavar="FILE",
     )] = None,
     keep: Annotated[Path | None, Setting(
-        "Folder for copies of the page's records; none if not given.", metavar="FOLDER",
+        "Folder for copies of the page's records; none if not given.", metavar="DIRECTORY",
     )] = None,
     check: Annotated[bool, Setting("Check of the rules by runs on this machine.")] = False,
     rule: Annotated[tuple[str, ...], Setting(

@@ -59,10 +59,11 @@ def run(
     distribution: DistributionOptions = DistributionOptions(),
     flags: RunFlags = RunFlags(),
     profile: Annotated[bool, Setting(
-        "Flame graph of each Python server by py-spy, which slows it down a little.",
+        "Flame graph of each Python server by py-spy, which slows the server a little.",
     )] = False,
     served: Annotated[bool, Setting(
-        "Measurement of the server that `study serve` runs; one per scenario if none runs.",
+        "Use of the server that `study serve` runs; a fresh server per scenario if none is "
+        "running.",
     )] = False,
 ) -> int:
     """Run scenarios, each on a fresh server: a table row for each, then the answer.

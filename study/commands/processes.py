@@ -20,7 +20,7 @@ def upstream(
     *arguments: Annotated[str, Parameter(name="OPTION", allow_leading_hyphen=True)],
     kind: Kind = "auto",
 ) -> int:
-    """Run the slow upstream alone; all other options are its own (--port, --distribution ...).
+    """Run the slow upstream alone; options other than --upstream are passed to it (--port ...).
 
     For example:
         study upstream --port 5000 --default-ms 200
@@ -47,7 +47,7 @@ def load_worker(
         "Time without a reply from a master after which this command ends.", unit=DURATION,
     )] = 600.0,
 ) -> int:
-    """Send load for a study on another machine, scenario after scenario, until Ctrl-C.
+    """Generate load for a study that runs on another machine, until Ctrl-C.
 
     For example:
         study load-worker --master 192.168.1.10

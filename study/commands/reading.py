@@ -54,9 +54,7 @@ def report(
     /,
     *,
     gate: GateOptions = GateOptions(),
-    verbose: Annotated[bool, Setting(
-        "All findings, notices and stacks of an audit.", alias="-v",
-    )] = False,
+    verbose: o.Verbose = False,
 ) -> int:
     """Print the results of a recorded run, and write its reports again from its records.
 

@@ -52,7 +52,7 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    """Run scenarios with one setting at several values, and find where more of it stops helping.
+    """Run one setting at several values; find the value beyond which throughput stops growing.
 
     For example:
         study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms
@@ -65,7 +65,7 @@ def sweep(
     rate = settled.arrival_rate
     if rate is not None and swept.setting != "delay":
         raise UserError(
-            f"--{swept.setting}: with --arrival-rate sweep --delay only, which decides how many "
+            f"--{swept.setting}: with --arrival-rate, sweep only --delay: it determines how many "
             "requests are in flight"
         )
     chosen = o.choose_run_scenarios((first, *more), quick)

@@ -68,7 +68,7 @@ def predict(
         "Pool that wakes its newest waiter first (anyio < 3.7); otherwise the oldest.",
     )] = False,
     target: Annotated[float | None, Setting(
-        "Target rate, such as 20000/s; with --p99 the answer is workers and machines.", unit=RATE,
+        "Target rate, such as 20000/s; requires --p99; predicts workers and machines.", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
         "Maximum p99 latency at --target, such as 2s.", unit=DURATION,
@@ -112,7 +112,7 @@ def predict(
     goal = None if target is None or p99 is None else LoadTarget(target, p99)
     question = PredictionRequest(range_of_users, cpu, cores, lifo, goal, plot, json)
     if (target is None) != (p99 is None):
-        raise UserError("--target and --p99 need each other, such as --target 20000/s --p99 2s")
+        raise UserError("--target and --p99 must be given together: --target 20000/s --p99 2s")
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)

@@ -21,11 +21,11 @@ def workshop(
     edited: Annotated[bool, Setting("The exercise after your edit of the app.")] = False,
     prompt: Annotated[bool, Setting("Prompt for your prediction before the run.")] = True,
     page: Annotated[tuple[Path, ...], Setting(
-        "Runs of both forms of each exercise, or folders of them, from which to write "
-        "docs/workshop.md (outside a clone: in --out). Repeatable.", metavar="DIR",
+        "Runs of every exercise, before and after its edit, or folders of them: docs/workshop.md "
+        "is written from them (outside a clone: in --out). Repeatable.", metavar="DIRECTORY",
     )] = (),
     keep: Annotated[Path | None, Setting(
-        "Folder for copies of the records that --page needs; none if not given.", metavar="FOLDER",
+        "Copies of the records that --page needs; none if not given.", metavar="DIRECTORY",
     )] = None,
     port: o.Port = 0,
     out: o.Out = o.DEFAULT_OUT,

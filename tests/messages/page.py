@@ -39,6 +39,13 @@ PLACE: Mapping[str, object] = {
     ),
 }
 """Where the finding is and what it costs: the fields that every finding has."""
+OF_CODE: Mapping[str, Mapping[str, object]] = {
+    "POOL_DEADLOCK": {
+        "call": "QueuePool of 40", "stood": 40, "capacity": 40, "keeper_phases": ("response",),
+    },
+    "UPSTREAM_LATE": {"options": "--upstream go or fewer --users"},
+}  # fmt: skip
+"""Samples of one finding or verdict."""
 NOTHING = re.compile(r"\bNone\b|– ms")
 """In a text whose sample lacks what the program always has there."""
 CAUSES = (
@@ -67,7 +74,11 @@ def render_page() -> str:
             for each in sorted(list_statements(), key=lambda each: each.__name__)
         ),
         "## Findings of an audit\n",
-        *(render_finding(each) for each in list_findings()),
+        *(  # tests have findings of their own
+            render_finding(each)
+            for each in list_findings()
+            if each.__module__.startswith("analysis.")
+        ),
         "## Errors: one line, then exit code 2 or 3\n",
         *render_sentences(each for each in sentences if each.is_error),
         "## Notes and progress\n",
@@ -80,7 +91,8 @@ def render_page() -> str:
 
 def render_verdict(kind: type[Verdict]) -> str:
     lines = collect(
-        make_samples(kind), lambda each: f"{each.severity}: {each.message}. → {each.advice}."
+        make_samples(kind, **OF_CODE.get(kind.code, {})),
+        lambda each: f"{each.severity}: {each.message}. → {each.advice}.",
     )
     doubt = [f"In a comparison: {kind.doubt}."] if kind.doubt else []
     return render_block(kind.code, (*lines, *doubt))
@@ -95,7 +107,8 @@ def render_statement(kind: type[Statement]) -> str:
 
 
 def render_finding(kind: type[AuditFinding]) -> str:
-    places = ({**PLACE, "cause": cause} for cause in CAUSES)
+    known = {**PLACE, **OF_CODE.get(kind.code, {})}
+    places = ({**known, "cause": cause} for cause in CAUSES)
     samples = (sample for place in places for sample in make_samples(kind, **place))
     lines = collect(samples, lambda each: each.message)
     return render_block(kind.code, (f"Means: {kind.meaning}.", *lines))

@@ -221,7 +221,7 @@ def test_a_clone_with_a_space_in_its_path(elsewhere: Path) -> None:
     both = [set_up(), set_up()]
     said = [each.communicate(timeout=500)[1] for each in both]
     assert [each.returncode for each in both] == [0, 0], said
-    assert sum("making .venv" in each for each in said) == 1, said
+    assert sum("creating .venv" in each for each in said) == 1, said
     assert not unfinished.exists()
     assert not list(temporary.iterdir())
     assert set_up().communicate(timeout=60)[1] == ""

@@ -110,8 +110,8 @@ def test_two_scenarios_of_a_sweep_are_compared_at_each_value() -> None:
     results = sweep_pools({10: 50.0, 40: 200.0}, {10: 50.5, 40: 100.0})
     (found,) = SweepComparison.find(results)
     assert found.message == (
-        "sync-http-shared and async-http-offload serve the same with --pool 10; with --pool 40, "
-        "sync-http-shared serves 200 requests/s and async-http-offload 100."
+        "sync-http-shared and async-http-offload are equally fast with --pool 10; with --pool "
+        "40, sync-http-shared serves 200 requests/s and async-http-offload 100."
     )
 
 
@@ -139,8 +139,8 @@ def test_a_collapse_says_where_it_begins() -> None:
     results = collect(cells, scenarios, replace(SETTINGS, sweep=SweepSettings("users", steps)))
     (found,) = SweepCollapse.find(results)
     assert found.message == (
-        "s serves the most at 100 users, and less from 500 users on because CPU per request "
-        "grows: 55.6 % less at 500 users."
+        "s has its highest throughput at 100 users; from 500 users on it serves less, because CPU "
+        "per request grows: 55.6 % less at 500 users."
     )
 
 
@@ -160,7 +160,7 @@ def collapse(base: Scenario) -> Results:
 
 def test_a_collapse_is_the_librarys_only_where_there_is_a_client() -> None:
     (found,) = SweepCollapse.find(collapse(get_scenario("nothing-async")))
-    assert found.message.startswith("s serves the most at 1 user, and less from 10 users on ")
+    assert found.message.startswith("s has its highest throughput at 1 user; from 10 users ")
     assert found.change == "keep at most about 1 request in flight"
     assert found.rule is None
     (client,) = SweepCollapse.find(collapse(BASE))
@@ -206,8 +206,8 @@ TWO = {"/a": {"base": 100.0, "fast": 200.0}, "/b": {"base": 100.0, "fast": 800.0
 def test_a_contrast_is_over_all_endpoints() -> None:
     answer = compose_answer(contrast(TWO))
     assert answer.title == "Which scenario serves more?"
-    assert answer.question.endswith("which of 4 scenarios on 2 endpoints serves the most, and what "
-                                    "limits the others?")  # fmt: skip
+    assert answer.question.endswith("which of 4 scenarios on 2 endpoints has the highest "
+                                    "throughput, and what limits the other scenarios?")  # fmt: skip
     (found,) = answer.statements
     assert found.message == (
         "fast serves 4.00 times as much as base over 2 endpoints (geometric mean): from 2.00 times "
@@ -220,7 +220,7 @@ def test_a_contrast_says_no_difference_where_there_is_none() -> None:
         contrast({"/a": {"base": 100.0, "fast": 101.0}, "/b": {"base": 100.0, "fast": 98.0}})
     )
     assert [each.message for each in found] == [
-        "fast serves as much as base on each of the 2 endpoints."
+        "fast is as fast as base on each of the 2 endpoints."
     ]
 
 
@@ -392,5 +392,6 @@ def test_the_terminal_has_it_in_its_width_and_markdown_escapes_it() -> None:
     text = render_answer_markdown(answer)
     assert text.startswith("# def or async def?\n\nAn upstream that takes 1 s, 500 users: ")
     assert lines[-1].startswith("The rules with their measurements: study guide --html")
-    assert "(rule 2: docs/guidance.md#rule-one-blocks-all)" in text
+    assert "(guidance, rule 2: docs/guidance.md#rule-one-blocks-all)" in text
+    assert "(guidance, rules 2 and 10)" in " ".join(each.strip() for each in lines)
     assert export_answer(answer)["title"] == "def or async def?"

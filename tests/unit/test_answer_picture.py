@@ -56,7 +56,6 @@ def test_the_starved_are_counted_and_a_bound_is_no_latency() -> None:
 @pytest.mark.parametrize(
     ("cell", "why"),
     [
-        (replace(CELL, failure_ratio=0.5), "too many failures"),
         (replace(CELL, requests=0), "no response"),
         (replace(CELL, open_loop=OVERLOAD), "the queue grows"),
     ],
@@ -65,6 +64,12 @@ def test_what_is_no_latency_is_not_drawn_as_one(cell: CellSummary, why: str) -> 
     row = build_row(cell, SCENARIO)
     assert row.latencies == ()
     assert row.missing.startswith(why)
+
+
+def test_failures_are_next_to_the_latencies_that_the_table_shows_too() -> None:
+    row = build_row(replace(CELL, failure_ratio=0.046), SCENARIO)
+    assert row.rate.endswith(", 4.6 % failed")
+    assert [ms for _, ms, _ in row.latencies] == [500.0, 500.0]
 
 
 def test_the_legend_has_what_is_shown_and_nothing_else() -> None:

@@ -61,16 +61,16 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     answer = compose_answer(plant_results(FORTY, EACH, DEF, AWAITS, BLOCKED))
     assert answer.title == "def or async def?"
     assert answer.question == (
-        "An upstream that takes 1 s, 500 users: which of 5 scenarios serves the most, and what "
-        "limits the others?"
+        "An upstream that takes 1 s, 500 users: which of 5 scenarios has the highest throughput, "
+        "and what limits the other scenarios?"
     )
     assert [type(each) for each in answer.statements] == [
         SameThroughput, BlockingCall, ClientForEachRequest, FullPlaces,
     ]  # fmt: skip
     same, blocked, client, full = (each.message for each in answer.statements)
     assert same == (
-        "With one client for all requests and one thread per user, def and async def serve the "
-        "same: 487 and 491 of a possible 500 requests/s."
+        "With one shared client and enough threads, def and async def have the same throughput: "
+        "487 and 491 of a possible 500 requests/s."
     )
     assert "async-http-sync-shared serves 1.0 requests/s" in blocked
     assert "async-http-shared serves 491" in blocked
@@ -368,15 +368,15 @@ def test_one_scenario_says_what_it_serves_of_what_is_asked_and_why_no_more() -> 
 
 def test_nothing_is_blamed_where_nothing_was_full() -> None:
     (found,) = find(OneScenario, plant_case("sync-http", 38.0))
-    assert found.message.endswith("requests/s: no measured resource is full.")
+    assert found.message.endswith("requests/s: no measured resource is saturated.")
     assert (found.rule, found.change) == (None, "")
 
 
 def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:
     (found,) = find(BestScenario, EACH, plant_case("async-http-sync", 1.0))
     assert found.message == (
-        "async-http serves the most, 49.0 of a possible 500 requests/s: creating a client for each "
-        "request blocks the event loop."
+        "async-http has the highest throughput, 49.0 of a possible 500 requests/s: creating a "
+        "client for each request blocks the event loop."
     )
     assert find(BestScenario, EACH, plant_case("sync-http", 47.0)) == ()
     assert find(BestScenario, AWAITS, FORTY) == ()
@@ -408,7 +408,7 @@ def test_of_several_settings_none_is_made_the_cause() -> None:
     fair, classic = AWAITS, plant_case("async-http", 49.0)
     (found,) = find(SeveralSettings, fair, classic)
     assert found.message.startswith(
-        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the client's "
+        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the client "
         "lifetime, the client library,"
     )
     assert found.change == ""
@@ -439,7 +439,7 @@ def test_of_a_server_that_is_not_ours_only_its_address_is_named() -> None:
         "http://127.0.0.1:2, b serves 300, 3.00 times as many."
     )
     (same,) = find(SameThroughput, plant_case(both[0], 100.0), plant_case(both[1], 101.0))
-    assert same.message == "a and b serve the same: 100 and 101 requests/s."
+    assert same.message == "a and b have the same throughput: 100 and 101 requests/s."
 
 
 def test_scenarios_that_differ_in_nothing_known_have_no_cause() -> None:

@@ -77,7 +77,10 @@ def test_trials_that_are_left_out_are_no_part_of_a_median() -> None:
     errors = ((), ("MACHINE_BUSY",), ("COUNTS_DISAGREE",))
     trials = (plant_cell(scenario, 491.0 / n, each, n) for n, each in enumerate(errors, start=1))
     partly = MeasuredScenario(scenario, tuple(trials))
-    left_out = "2 of 3 trials of async-http-shared are left out: COUNTS_DISAGREE and MACHINE_BUSY."
+    left_out = (
+        "2 of 3 trials of async-http-shared are left out because of error verdicts "
+        "(COUNTS_DISAGREE and MACHINE_BUSY)."
+    )
     question = write_question(plant_results(partly, plant_case("sync-http", 38.0, 39.0, 40.0)))
     assert question.endswith(f"and why? Figures are medians of 1 to 3 trials. {left_out}")
     question = write_question(plant_results(partly, plant_case("sync-http", 38.0)))
@@ -116,16 +119,17 @@ def test_all_doubts_are_said_and_what_is_not_compared_comes_first() -> None:
 def test_trials_that_differ_among_themselves_leave_it_open_not_their_number() -> None:
     wild = plant_case("sync-http-shared", 300.0, 491.0, 500.0)
     assert find_messages(Undecided, AWAITS, wild) == [
-        "sync-http-shared and async-http-shared serve 491 and 491 requests/s: the trials of "
-        "sync-http-shared range from 300 to 500."
+        "sync-http-shared and async-http-shared serve 491 and 491 requests/s: this difference is "
+        "undecided, because the trials of sync-http-shared range from 300 to 500."
     ]
     apart = (
         plant_case("async-http-shared", 420.0, 490.0, 520.0),
         plant_case("sync-http-shared", 410.0, 490.0, 500.0),
     )
     assert find_messages(Undecided, *apart) == [
-        "sync-http-shared and async-http-shared serve 490 and 490 requests/s: the trials of "
-        "sync-http-shared and async-http-shared range from 410 to 520."
+        "sync-http-shared and async-http-shared serve 490 and 490 requests/s: this difference is "
+        "undecided, because the trials of sync-http-shared and async-http-shared range from 410 "
+        "to 520."
     ]
 
 
@@ -166,7 +170,7 @@ def refuse(count: int, median_ms: float | None = 3.0) -> BystanderLatency:
 )
 def test_a_quick_refusal_is_no_quick_answer(ping: BystanderLatency, said: str) -> None:
     (found,) = find_messages(OneScenario, plant_case("async-http-shared", 300.0, bystander=ping))
-    assert found.endswith(f"no measured resource is full; {said}.")
+    assert found.endswith(f"no measured resource is saturated; {said}.")
 
 
 def test_who_refuses_background_requests_is_not_the_quick_one() -> None:
@@ -210,7 +214,8 @@ def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
         (
             MeasuredLimit("interpreter", 0.97, 1),
             "the interpreter is busy all the time",
-            "The Python interpreter was saturated: 0.97 of 1 core in use.",
+            "The Python interpreter was saturated: it used 0.97 cores; one interpreter can use "
+            "about 1 (more only in code that releases the GIL).",
         ),
         (
             MeasuredLimit("pool threads", 1.0, 1, "anyio's pool"),
@@ -219,7 +224,7 @@ def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
         ),
         (
             MeasuredLimit("unexplained", closest=MeasuredLimit("pool threads", 32.0, 40)),
-            "no measured resource is full",
+            "no measured resource is saturated",
             "No measured resource was saturated; the pool threads came closest, at 80.0 %.",
         ),
     ],

@@ -75,7 +75,7 @@ def test_an_upstream_that_answers_late_is_named_instead_of_the_users(
 def test_failures_of_a_user_who_is_alone_are_not_what_is_asked_for() -> None:
     one = change_users("async-http-shared", 1)
     failing = plant_case(one, 0.5, rps=1.0, failure_ratio=0.5)
-    assert explain_one(failing)[0] == "no measured resource is full."
+    assert explain_one(failing)[0] == "no measured resource is saturated."
 
 
 # --- workers that ended
@@ -202,7 +202,7 @@ def test_what_costs_no_more_is_no_reason() -> None:
     )
     assert found.message == (
         "With one client per request, call-async-httpx2-each serves 55.0 requests/s; with one "
-        "client for all requests, call-async-httpx2 serves 980."
+        "shared client, call-async-httpx2 serves 980."
     )
 
 
@@ -221,8 +221,8 @@ def test_cpu_is_no_reason_where_the_answers_fail() -> None:
     )
     (found,) = find(ClientForEachRequest, shared, failing)
     assert found.message == (
-        "With one client per request, async-http serves 0.0 requests/s; with one client for all "
-        "requests, async-http-shared serves 491 (async-http: 100.0 % of its requests fail and the "
+        "With one client per request, async-http serves 0.0 requests/s; with one shared "
+        "client, async-http-shared serves 491 (async-http: 100.0 % of its requests fail and the "
         "worker is killed repeatedly)."
     )
     alive = replace(failing.trials[0], worker_restarts=0, verdicts=(), failure_ratio=0.7)

@@ -47,8 +47,8 @@ def test_endpoints_of_a_file_of_the_users_own_are_different_work() -> None:
     )
     assert results.slower == ()
     assert [each.message for each in OneScenario.find(results)] == [
-        "health serves 4,000 requests/s: no measured resource is full.",
-        "report serves 20.0 requests/s: no measured resource is full.",
+        "health serves 4,000 requests/s: no measured resource is saturated.",
+        "report serves 20.0 requests/s: no measured resource is saturated.",
     ]
     same = (plant_case(build_own(name, "/report"), 20.0) for name in "ab")
     assert len(SameThroughput.find(plant_results(*same))) == 1

@@ -28,9 +28,9 @@ def test_samples_that_agree_are_a_calibration() -> None:
 
 
 def test_samples_that_disagree_are_refused() -> None:
-    with pytest.raises(UserError, match=r"with 33 in flight, a request took 1\.00 to") as caught:
+    with pytest.raises(UserError, match=r"not stable during calibration \(1\.00 to") as caught:
         reject_disagreement([*build_samples(QUIET), *build_samples(WILD, 33)])
-    assert "2.00 ms of CPU. Stop other programs on this machine" in str(caught.value)
+    assert "2.00 ms with 33 in flight). Stop other programs and try again" in str(caught.value)
     assert caught.value.exit_code == CANNOT
 
 

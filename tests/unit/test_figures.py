@@ -238,5 +238,8 @@ def test_faults_in_the_tables_are_seen() -> None:
     assert codes(handlers=good.handlers.clear()) == ["COUNTS_DISAGREE"]
     silent = good.probe.filter(pl.col("at_s") < 8)
     assert codes(probe=silent) == ["PROBE_STOPPED"]
+    assert compute_summary(record(), good).threads_active_mean is not None
+    stopped = compute_summary(record(), replace(good, probe=silent))
+    assert (stopped.threads_active_mean, stopped.threads_active_peak) == (None, None)
     nobody = good.requests.with_columns(ended_s=pl.lit(None, dtype=pl.Float64), status=None)
     assert codes(requests=nobody) == ["LITTLE_MISMATCH", "UNFINISHED"]

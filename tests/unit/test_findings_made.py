@@ -258,7 +258,7 @@ def test_a_sensible_size_of_the_pool_says_nothing(total: float) -> None:
         (1.0, "has 1 token ("),
         (3.0, "has 3 tokens ("),
         (5000.0, "has 5,000 tokens"),
-        (inf, "has no limit"),
+        (inf, "has no token limit"),
     ],
 )
 def test_an_unusual_size_is_said_with_its_number(total: float, said: str) -> None:

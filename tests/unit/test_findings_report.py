@@ -226,7 +226,7 @@ def test_the_documents_have_each_finding_s_meaning_and_remedy() -> None:
 
 
 MATRIX = """\
-seconds lost to                      A       B       C       D       E  others
+seconds lost to                      A       B       C       D       E   other
 service.py:36 pay                 50.0    40.0    30.0    20.0    10.0     3.5
 app/middleware/with_a_long_name.py:120 Timing.__call__             7.0
 A  /r0

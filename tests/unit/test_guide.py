@@ -278,7 +278,7 @@ def test_a_run_of_something_else_is_refused(copies: Path) -> None:
         (["--check", "docs"], "leave the directories out"),
         (["--rule", "health"], "give --check too"),
         (["--check", "--rule", "x"], "there is no such rule"),
-        (["tests"], "no run directory, and none in it"),
+        (["tests"], "not a run directory, and it contains none"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -40,7 +40,7 @@ QUIET = replace(
     generator_cpu_percent=(20.0,),
     verdicts=(),
 )
-"""A third of the throughput is missing, and no measured resource is full."""
+"""A third of the throughput is missing, and no measured resource is saturated."""
 SITE = BlockingSite(
     route="/", file="app/clients.py", line=57, function="f", cause="wait", seconds=9.0,
     longest_ms=1000.0, share=1.0,
@@ -166,15 +166,16 @@ FOREIGN = {"used": 3.95, "cores": 4, "other programs": 3.2, "server": 0.5, "load
     [
         (
             {"worker_restarts": 1, "failure_ratio": 0.2},
-            "1 worker restart aborted the requests in flight on that worker.",
+            "1 worker death aborted the requests in flight on the worker.",
         ),
         (
             {"worker_restarts": 4, "failure_ratio": 0.2},
-            "4 worker restarts aborted the requests in flight on that worker.",
+            "4 worker deaths aborted the requests in flight on the worker.",
         ),
         (
             {"cpu_ms_per_request": 970 / 334.0},
-            "The Python interpreter was saturated: 0.97 of 1 core in use.",
+            "The Python interpreter was saturated: it used 0.97 cores; one interpreter can use "
+            "about 1 (more only in code that releases the GIL).",
         ),
         (
             {"verdicts": (VerdictRecord("CORES_FULL", "warning", data=FOREIGN),)},

@@ -1,4 +1,4 @@
-"""A generator or a machine that stood still, and requests of other programs."""
+"""A generator or a machine that was paused, and requests of other programs."""
 
 from dataclasses import replace
 
@@ -87,5 +87,5 @@ def test_requests_of_other_programs(number: int, severity: str | None) -> None:
     assert codes(cell) == (["OTHER_CLIENTS"] if severity else [])
     assert [each.severity for each in cell.verdicts] == [severity] * bool(severity)
     if number == 100:  # half a second each, of 40 threads in ten seconds
-        assert "100 requests in the window" in cell.verdicts[0].message
+        assert "100 requests to the server in the window" in cell.verdicts[0].message
         assert "12 % of the pool's thread time" in cell.verdicts[0].message

@@ -122,7 +122,8 @@ def test_forty_threads_and_ten_connections() -> None:
     assert found.longest_ms == pytest.approx(9050.0)
     assert found.message.startswith(
         "40 of 40 threads of anyio's pool are stuck at service.py:36, waiting for a QueuePool of "
-        "10. 10 requests that hold all of it wait for a thread (response serialization)."
+        "10. 10 requests that hold all of the QueuePool wait for a thread (response "
+        "serialization)."
         " None of them made progress for 9.1 s."
     )
     assert "Make the QueuePool as large as the number of concurrent requests" in found.message
@@ -134,7 +135,7 @@ def test_forty_threads_and_ten_connections() -> None:
 def test_it_ended_by_timeout() -> None:
     (found,) = lock_up(Threads(), ended_s=5.95).find()
     assert found.confidence == "high"
-    assert "It ended after 5.0 s, when 40 calls failed." in found.message
+    assert "The deadlock ended after 5.0 s, when 40 calls failed." in found.message
     assert found.seconds == pytest.approx(40 * 5.0 + 10 * 4.95)
 
 
@@ -162,7 +163,7 @@ def test_requests_of_other_routes_count_and_keep_nothing() -> None:
     (found,) = threads.find()
     assert found.count == 51
     assert found.seconds == pytest.approx(40 * 9.05 + 10 * 9.0 + 6.0)
-    assert "10 requests that hold all of it" in found.message
+    assert "10 requests that hold all of the QueuePool" in found.message
 
 
 def test_fewer_keepers_than_connections_are_less_evidence() -> None:

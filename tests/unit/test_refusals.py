@@ -33,7 +33,7 @@ ORDERS = Scenario(
         ("sweep sync-sleep", "varies one setting: none of the settings has several values"),
         ("sweep sync-sleep --pool 1,2 --users 3,4", "--users and --pool have several values"),
         ("sweep sync-sleep --pool 1,x", "'x' is not a whole number"),
-        ("sweep sync-http --arrival-rate 9/s --pool 1,2", "sweep --delay only"),
+        ("sweep sync-http --arrival-rate 9/s --pool 1,2", "sweep only --delay"),
         (
             "sweep nothing --delay 1ms,2ms",
             "--delay: none of the chosen scenarios waits for anything",

@@ -11,10 +11,15 @@ from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
-from analysis.report.notes import write_headline
+from analysis.report.notes import (
+    write_bystander_note,
+    write_cycles_note,
+    write_headline,
+    write_notes,
+)
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import CellSummary
+from analysis.summary.model import CellSummary, Cycle
 from analysis.summary.predicates import mark_extremes
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
@@ -78,7 +83,7 @@ def test_a_sentence_has_the_figures_and_what_limits() -> None:
     assert "half of the requests took 500 ms or less" in headline
     assert headline.endswith(
         "No resource was saturated: the number of users limits the throughput. "
-        "The model's limit: only the number of users."
+        "Predicted limit: only the number of users."
     )
 
 
@@ -114,9 +119,43 @@ def test_a_bystander_is_in_the_headline_where_it_is_the_question() -> None:
     assert "bystander" not in write_headline(replace(CELL, bystander=usual), SCENARIO)
     other = replace(usual, path="/sync/health", median_ms=1768.0)
     headline = write_headline(replace(CELL, bystander=other), SCENARIO)
-    assert headline.endswith("A bystander request to /sync/health took 1.8 s (median).")
+    assert headline.endswith("A background request to /sync/health took 1.8 s (median).")
     waiting = replace(other, unanswered=2)
     assert "took at least 1.8 s" in write_headline(replace(CELL, bystander=waiting), SCENARIO)
+
+
+@pytest.mark.parametrize(
+    ("measured_ms", "unanswered", "predicted_ms", "words"),
+    [
+        (38_212.0, 0, 17_200.0, "17,200 ms (measured: 2.22 times the prediction)"),
+        (38_212.0, 2, 17_200.0, "17,200 ms (measured: at least 2.22 times the prediction)"),
+        (100.0, 0, 400.0, "400 ms (measured: 0.250 times the prediction)"),
+        (120.0, 0, 100.0, "100 ms"),
+        (40.0, 0, 4.0, "4.0 ms"),
+    ],
+)
+def test_a_bystander_latency_far_from_its_prediction_is_remarked(
+    measured_ms: float, unanswered: int, predicted_ms: float, words: str
+) -> None:
+    other = replace(CELL.bystander, median_ms=measured_ms, pings=4, unanswered=unanswered)
+    theory = replace(THEORY, bystander_ms=predicted_ms)
+    note = write_bystander_note(replace(CELL, bystander=other, predicted=theory))
+    assert note.endswith(f"; predicted: {words}")
+
+
+def test_a_cell_without_a_prediction_says_so_and_why() -> None:
+    name, why = CELL.scenario, "CPU per request was not stable during calibration"
+    notes = write_notes(replace(CELL, predicted=Prediction(reason=f"{name}: {why}")))
+    assert f"no prediction: {why}" in notes
+    assert f"prediction: {why}" in write_notes(replace(CELL, predicted=replace(THEORY, reason=why)))
+
+
+def test_the_cycles_of_a_killed_worker_are_lists() -> None:
+    cycle = Cycle(start_s=1.0, end_s=32.1, ok=29, failures=500, ok_rps=0.9)
+    assert write_cycles_note([cycle, cycle]) == (
+        "2 cycles from kill to kill, of 31.1 and 31.1 s; successful responses: 29 and 29; "
+        "failures: 500 and 500"
+    )
 
 
 def test_conditions_of_an_early_manifest_are_what_there_is() -> None:

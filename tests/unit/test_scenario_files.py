@@ -78,8 +78,11 @@ def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]
         (MINE + "AGAIN = make('sync-http', server=Server())\n", "the name 'sync-http' is taken"),
         (MINE + "AGAIN = make('fair', server=Server())\n", "the name 'fair' is taken"),
         (MINE + "AGAIN = make('../x', server=Server())\n", "'../x' is not valid"),
-        (MINE + "A = make('a', server=Server(), url='http://127.0.0.1:9')\n", "need each other"),
-        (MINE + "A = make('a', server=Server('given'))\n", "need each other"),
+        (
+            MINE + "A = make('a', server=Server(), url='http://127.0.0.1:9')\n",
+            "must be given together",
+        ),
+        (MINE + "A = make('a', server=Server('given'))\n", "must be given together"),
         (MINE + "A = make('a', server=Server('given'), url='ftp://x')\n", "http://host:port"),
     ],
 )

@@ -41,10 +41,18 @@ def test_where_a_line_breaks_does_not_matter(tmp_path: Path) -> None:
         ("low = 10.0", "lowest = 10.0", "relations.0.lowest: unknown"),
         ("because =", "reason =", "relations.0.because: "),
         ("low = 10.0", "low = ", "line 8"),
-        ("bystander.median_ms of full", "bystander.mean of full", "'bystander.mean' is no metric"),
-        ("median_ms of full-pool/", "median_ms of empty/", "'empty/health-sync' is no experiment"),
+        (
+            "bystander.median_ms of full",
+            "bystander.mean of full",
+            "'bystander.mean' is not a metric",
+        ),
+        (
+            "median_ms of full-pool/",
+            "median_ms of empty/",
+            "'empty/health-sync' is not an experiment",
+        ),
         ("ms('full-pool/", "ms('empty/", "measured: 'empty/health-"),
-        ("'bystander.median_ms') }}", "'bystander') }}", "'bystander' is no metric"),
+        ("'bystander.median_ms') }}", "'bystander') }}", "'bystander' is not a metric"),
         (
             "'bystander.median_ms') }}",
             "'bystander.median_ms' }}",
@@ -56,7 +64,7 @@ def test_where_a_line_breaks_does_not_matter(tmp_path: Path) -> None:
         ("## Do", "## Do\n\nIt.\n\n## Do", "two of its sections have the same heading"),
         ("\n# ", "\nFirst.\n\n# ", "does not begin with a heading"),
         ("+++\nfindings", "findings", "does not begin with TOML"),
-        ("TRIVIAL_DEF", "TRIVIAL", "findings.0: 'TRIVIAL' is no finding"),
+        ("TRIVIAL_DEF", "TRIVIAL", "findings.0: 'TRIVIAL' is not a finding"),
     ],
 )
 def test_a_broken_rule_is_named_with_its_key(old: str, new: str, said: str, tmp_path: Path) -> None:

@@ -91,7 +91,8 @@ def test_the_table_of_five_trials() -> None:
         "median [low–high]     ok rps                 median ms                    p99 ms",
         "sync-http, 5 trials",
         "            38.6 [38.4–38.9]    12,903 [12,901–12,905]                         –",
-        "[low–high] of 5 trials: exact order statistics, coverage 93.8 %",
+        "[low–high] of 5 trials: confidence interval from order statistics; it covers the",
+        "  true median in 93.8 % of cases",
     ]
 
 
@@ -110,7 +111,7 @@ def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None
     cells += [trial(n, "c") for n in (1, 2)]
     shown = [line for line in render_lines(summarize_trials(cells)) if "cover" in line]
     assert [line[:26] for line in shown] == [
-        "[low–high] of 5 trials: ex",
+        "[low–high] of 5 trials: co",
         "2 trials: even their whole",
     ]
 
@@ -119,6 +120,17 @@ def test_a_median_without_its_starved_requests_is_not_shown_without_that() -> No
     hungry = replace(trial(2), verdicts=(VerdictRecord("UNFINISHED", "warning"),))
     text = " ".join(" ".join(render_lines(summarize_trials([trial(1), hungry]))).split())
     assert "sync-http: in 1 of 2 trials users starved" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "is_left_out"), [("COUNTS_DISAGREE", True), ("WORKER_DEATHS", False)]
+)
+def test_a_table_with_trials_that_the_answer_leaves_out_says_so(
+    code: str, is_left_out: bool
+) -> None:
+    broken = replace(trial(2), verdicts=(VerdictRecord(code, "error"),))
+    text = " ".join(" ".join(render_lines(summarize_trials([trial(1), broken]))).split())
+    assert ("the answer leaves out those with such an error" in text) == is_left_out
 
 
 @given(st.integers(2, 7), st.floats(0, 99_999.9), st.floats(0, 999_999), st.data())
@@ -173,7 +185,9 @@ def test_a_report_of_several_trials_begins_with_the_intervals(
     summary = summarize_run(cells, settings)
     print_tables(summary)
     for text in (render_summary_markdown(summary).replace("\\", ""), capsys.readouterr().out):
-        places = [text.index(part) for part in ("33.0 [31.0–35.0]", "coverage", "sync-http #2")]
+        places = [
+            text.index(part) for part in ("33.0 [31.0–35.0]", "order statistics", "sync-http #2")
+        ]
         assert places == sorted(places)
     single = summarize_run(cells[:1], settings)
     assert "Over the trials" not in render_summary_markdown(single)

@@ -10,10 +10,12 @@ from analysis.report.notes import write_notes
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
+from analysis.verdicts.window import NotSteady, takes_turns
 from records.cell import CellRecord
 from records.clocks import ClockModel
 from records.cpu_profile import CpuProfile, Level, SampledPhase, Stacks
 from records.prediction import Prediction
+from scenarios.catalogue import select_scenarios
 from scenarios.model import Load
 from tests.unit.samples import InMemoryTables, Sent, healthy, machine, record, tables
 
@@ -234,12 +236,29 @@ def test_a_warm_up_that_could_not_be_enough_was_left_out_and_says_how_long_it_wo
     )
     assert (verdict.data["cause"], verdict.data["turn_s"]) == ("no warm-up", 500.0)
     assert verdict.message == (
-        "the window opened without a warm-up: serving every user once takes at least 500 s, and a "
+        "the window opened without a warm-up: serving every user once takes at least 500 s; a "
         "warm-up lasts at most 30 s"
     )
     assert verdict.severity == "warning"
     warm = replace(cold, phases=plain.phases)  # all were served in the ramp
     assert "NOT_STEADY" not in codes(compute_summary(warm, tables(healthy(), users=2)))
+
+
+def test_a_blocked_uvloop_is_named_as_the_reason_of_a_long_turn() -> None:
+    (blocked,) = select_scenarios(("async-http-sync-shared",))
+    blocks = {
+        loop: takes_turns(replace(blocked, server=replace(blocked.server, loop=loop)))
+        for loop in ("uvloop", "asyncio")
+    }
+    assert blocks == {"uvloop": True, "asyncio": False}
+    verdict = NotSteady(
+        cause="no warm-up", turn_s=124_740.0, accepts_one=True, less="fewer --users"
+    )
+    assert verdict.message == (
+        "the window opened without a warm-up: serving every user once takes at least 124,740 s, "
+        "because a blocked uvloop accepts one new connection per round; a warm-up lasts at most "
+        "30 s"
+    )
 
 
 def open_record(rate: float) -> CellRecord:
@@ -429,7 +448,9 @@ def test_a_full_interpreter_that_was_sampled_says_with_what() -> None:
     cell = sample(load_requests=100)
     verdict = only_verdict(cell)
     assert verdict.code == "INTERPRETER_FULL"
-    assert verdict.message.endswith("limits the throughput; 91 % of it is hog (app/clients.py)")
+    assert verdict.message.endswith(
+        "limits the throughput; 91 % of the CPU is hog (app/clients.py)"
+    )
     (note,) = [each for each in write_notes(cell) if each.startswith("CPU per request")]
     assert note.startswith("CPU per request grew from 1.00 ms alone to 48 ms under load; 93 % (")
     assert note.endswith("of the growth is hog (app/clients.py) and what it calls")

@@ -67,7 +67,7 @@ def test_a_wait_for_the_pool_names_who_waits_and_who_keeps_the_threads() -> None
         "/slow", "endpoint", 50, 8.0,
     )  # fmt: skip
     assert found.facts == (
-        "3 requests wait for a thread of anyio's pool to run the dependency find_user(): 2,000 ms "
+        "To run the dependency find_user(), 3 requests wait for a thread of anyio's pool: 2,000 ms "
         "(median), 2,000 ms at most."
     )
     who, cure = found.advice.values()
@@ -134,8 +134,9 @@ def test_waits_of_which_a_client_sees_some_are_not_said_to_be_all_after_the_answ
 
 def test_one_request_and_one_thread_are_singular() -> None:
     (found,) = find(PoolWait, build([*fill(threads=1), wait(2.0, capacity=1.0)]))
-    assert found.facts.startswith("1 request waits for a thread of anyio's pool to run")
-    assert found.facts.endswith("find_user(): 2,000 ms.")
+    assert found.facts == (
+        "To run the dependency find_user(), 1 request waits for a thread of anyio's pool: 2,000 ms."
+    )
     assert (
         "1 of 1 thread is in use; load() (main.py:50) for /slow takes 100 % of its time"
         in found.message

@@ -13,7 +13,9 @@ from analysis.findings.source_code import get_last_name
 
 MOST_LINES = 12
 """Longest `with` that is removed, including its body."""
-SHARE = "One created at startup serves all requests."
+SHARE = "A single {} created at startup serves all requests."
+THINGS = {"context": "TLS context", "client": "client", "session": "client", "executor": "executor"}
+"""What a call creates, by the end of its name."""
 POOLED = "# take it from a connection pool that is created at startup"
 KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
@@ -25,8 +27,8 @@ def cure_made_thing(
     """maker: the last name of the creating call; None for the only call. made_ms: its duration."""
     file, line = place["file"], place["line"]
     cure = Cure(
-        file, line, (), (f"{ONCE}: create it, and share it",), SHARE, "client-life",
-        saves_ms=made_ms, costs_ms=0.0,
+        file, line, (), (f"{ONCE}: create it, and share it",), SHARE.format(name_thing(maker)),
+        "client-life", saves_ms=made_ms, costs_ms=0.0,
     )  # fmt: skip
     site = find_site(evidence, file, line, place["function"])
     if site is None:
@@ -35,6 +37,11 @@ def cure_made_thing(
     if edit is None:
         return replace(cure, after=(site.indent + cure.after[0],))
     return replace(cure, line=edit.line, before=edit.before, after=edit.after)
+
+
+def name_thing(maker: str | None) -> str:
+    named = (each for end, each in THINGS.items() if (maker or "").lower().endswith(end))
+    return next(named, "object")
 
 
 def cure_connection(place: PlaceFields, evidence: AuditEvidence, made_ms: float | None) -> Cure:

@@ -79,7 +79,7 @@ class LimiterSize(AuditFinding):
 
     @property
     def facts(self) -> str:
-        size = "no limit of tokens" if self.tokens is None else f"{self.tokens:,.0f} tokens"
+        size = "no token limit" if self.tokens is None else f"{self.tokens:,.0f} tokens"
         size = size.removesuffix("s") if self.tokens == 1 else size
         if self.cause == "exceeded":
             return (

@@ -139,7 +139,8 @@ class PoolDeadlock(AuditFinding):
             said = f"{requests} that passed this place {wait} for a thread"
         else:
             hold = "holds" if self.keepers == 1 else "hold"
-            said = f"{requests} that {hold} all of it {wait} for a thread"
+            name = (self.call or "resource").partition(" of ")[0]
+            said = f"{requests} that {hold} all of the {name} {wait} for a thread"
         return f"{said} ({phases})." if phases else f"{said}."
 
     def describe_end(self) -> str:
@@ -148,7 +149,7 @@ class PoolDeadlock(AuditFinding):
         if not self.failed:
             return f"None of them made progress for {lasted}{often}."
         failed = formats.count_things(self.failed, "call")
-        return f"It ended after {lasted}, when {failed} failed{often}."
+        return f"The deadlock ended after {lasted}, when {failed} failed{often}."
 
     def describe_cure(self) -> str:
         if self.call in HANDED_OVER:
@@ -158,7 +159,7 @@ class PoolDeadlock(AuditFinding):
             )
         if self.size is None:
             return "Release it before the request needs another thread, or do not block threads."
-        name = (self.call or "").partition(" of ")[0]
+        name = (self.call or "resource").partition(" of ")[0]
         return (
             f"Make the {name} as large as the number of concurrent requests (those that wait for a"
             " thread hold theirs, too), release it before the request needs another thread, or"

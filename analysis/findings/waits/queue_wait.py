@@ -124,7 +124,8 @@ class QueueWait(AuditFinding, ABC):
         who, verb = (
             ("1 request", "waits") if self.count == 1 else (f"{self.count:,} requests", "wait")
         )
-        said = f"{who} {verb} for a {named.unit} of {named.name} {self.describe_purpose()}".rstrip()
+        purpose = self.describe_purpose()
+        said = f"{purpose[0].upper()}{purpose[1:]}, {who} {verb} for a {named.unit} of {named.name}"
         usual, longest = formats.milliseconds(self.median_ms), formats.milliseconds(self.longest_ms)
         waits = f"{usual} ms" if self.count == 1 else f"{usual} ms (median), {longest} ms at most"
         when = ", mostly after the response, when no client waits" if self.is_after else ""

@@ -41,7 +41,7 @@ fn resolve(options: &Options) -> Result<SocketAddr, Problem> {
     found
         .ok()
         .and_then(|addresses| addresses.min_by_key(SocketAddr::is_ipv6))
-        .ok_or_else(|| Problem::wrong_use(format!("--host {host:?} is no address")))
+        .ok_or_else(|| Problem::wrong_use(format!("--host {host:?} is not an address")))
 }
 
 async fn serve(address: SocketAddr, router: Router) -> io::Result<()> {
