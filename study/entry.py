@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> int:
@@ -24,11 +25,15 @@ def main() -> int:
 
     guard_output()
     answer_signals(sys.exit)
-    return run_command_line()
+    try:
+        return run_command_line()
+    finally:  # all is done: the exit code is not a signal's any more
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def answer_signals(end: Callable[[int], object]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: end(INTERRUPTED))
 
 
