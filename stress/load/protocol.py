@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from records.clocks import ClockSample
+from records.files import write_whole
 from scenarios.model import Endpoint, Load, RareRequest
 from scenarios.units import Second
 
@@ -172,10 +173,7 @@ Message = TypeVar("Message", LoadControl, LoadProgress)
 
 def write_message(folder: Path, message: LoadControl | LoadProgress) -> None:
     """Write a message atomically: the reader never sees a partial file."""
-    path = folder / FILES[type(message)]
-    half = path.with_suffix(".half")
-    half.write_text(json.dumps(asdict(message)))
-    half.replace(path)
+    write_whole(folder / FILES[type(message)], json.dumps(asdict(message)))
 
 
 def read_message(folder: Path, kind: type[Message]) -> Message | None:

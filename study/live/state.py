@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from records.files import write_whole
 from scenarios.units import Second
 
 FILE = "live.json"
@@ -31,9 +32,7 @@ class LiveState:
 
 
 def write_state(folder: Path, state: LiveState) -> None:
-    half = folder / f"{FILE}.half"
-    half.write_text(json.dumps(asdict(state)))
-    half.replace(folder / FILE)
+    write_whole(folder / FILE, json.dumps(asdict(state)))
 
 
 def read_state(folder: Path) -> LiveState:

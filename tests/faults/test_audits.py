@@ -40,7 +40,7 @@ def test_audit(row: FaultRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             seen = run.family()
             run.send(signal.Signals[row.fault.split()[0]])
         else:
-            wait_for(lambda: bool(run.family()), "the service")
+            wait_for(lambda: bool(run.family()) or run.process.poll() is not None, "the service")
             seen = run.family()
         code = run.process.wait(AUDIT_ENDS_S)
     finally:

@@ -33,6 +33,11 @@ COMMANDS = {
 }  # fmt: skip
 
 
+def build_words(phase: str, out: Path) -> tuple[str, ...]:
+    command, *words = COMMANDS[phase]
+    return command, "--out", str(out), *words
+
+
 def may_mount() -> bool:
     return (
         subprocess.run(("unshare", "-m", "true"), check=False, capture_output=True).returncode == 0
@@ -53,7 +58,7 @@ def test_disk(row: FaultRow, tmp_path: Path) -> None:
     done = subprocess.run(
         (
             "unshare", "-m", "sh", "-c", ON_A_SMALL_DISK, "sh", row.fault.split()[-1], str(disk),
-            str(kept), sys.executable, "-m", "study", *COMMANDS[row.phase], "--out", str(disk),
+            str(kept), sys.executable, "-m", "study", *build_words(row.phase, disk),
         ),
         cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=ENDS_WITHIN_S,
         check=False,
