@@ -98,7 +98,7 @@ def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> 
     threads = 1 if load.tells_ids else load.processes
     peaks = [
         compute_cpu_percent_peak(machine.filter(~is_load | (pl.col("pid") == pid)), "load")
-        for pid in machine.filter(is_load)["pid"].unique()
+        for pid in machine.filter(is_load)["pid"].drop_nulls().unique()
     ]
     return tuple(sorted((peak / threads for peak in peaks if peak is not None), reverse=True))
 
