@@ -16,7 +16,7 @@ class TrialOptions:
         Setting(
             "Change to measure after the audit, without an edit: pool=100 (threads of anyio's "
             "pool), executor=64 (threads of asyncio's default executor), workers=4, loop=uvloop, "
-            "offload=/ROUTE (an async endpoint in a thread), or auto (the cures of the worst "
+            "offload=/ROUTE (an async endpoint in a thread), or auto (the fixes of the worst "
             "findings). Repeatable.",
             name="--try", metavar="CHANGE",
         ),

@@ -25,6 +25,8 @@ class BlockingCall(Statement):
     place: str
     """The line that blocked the loop most; empty where unknown."""
     harm: Harm
+    harm_in: str
+    """The scenario with that harm."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -42,6 +44,7 @@ class BlockingCall(Statement):
             one_in=rare.one_in if rare else 1,
             place=str(sites[0]) if sites else "",
             harm=find_harm(case),
+            harm_in=case.name,
         )
 
     @property
@@ -52,7 +55,8 @@ class BlockingCall(Statement):
             f"{self.reference.name} serves {self.reference}"
         )
         harm = describe_harm(self.harm)
-        return f"{found}; {harm}." if harm else f"{found}."
+        where = f"in {self.harm_in}, " if len(self.served) > 1 else ""
+        return f"{found}; {where}{harm}." if harm else f"{found}."
 
     @property
     def rule(self) -> str | None:

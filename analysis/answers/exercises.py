@@ -42,9 +42,9 @@ class ExerciseOutcome(Statement):
     def message(self) -> str:
         show = get_metric(self.key).format
         least = "at least " if self.is_bound else ""
-        parts = [f"{least}{show(self.measured)} measured"]
-        if self.guess is not None:
-            parts.insert(0, f"{formats.short_number(self.guess)} guessed")
+        parts = [f"measured {least}{show(self.measured)}"]
         if self.predicted is not None:
-            parts.append(f"{show(self.predicted)} predicted")
+            parts.insert(0, f"theory {show(self.predicted)}")
+        if self.guess is not None:
+            parts.insert(0, f"yours {formats.short_number(self.guess)}")
         return f"{self.words[0].upper()}{self.words[1:]}: {', '.join(parts)}."

@@ -124,7 +124,8 @@ class FullInterpreter(Statement):
 
     @property
     def message(self) -> str:
-        who = f"{self.worst.name}, the worst of them," if len(self.names) > 1 else "it"
+        worst = "the worse of the two" if len(self.names) == 2 else "the worst of them"
+        who = f"{self.worst.name}, {worst}," if len(self.names) > 1 else "it"
         found = (
             f"The interpreter is busy all the time in {name_some(self.names)}: {who} serves "
             f"{self.worst} requests/s with {formats.milliseconds(self.cpu_ms)} ms of CPU per "

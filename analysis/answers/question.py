@@ -69,7 +69,9 @@ def describe_trials(results: Results) -> str:
         return ""
     trials = {len(each.rates) for each in usable}
     few, many = min(trials), max(trials)
-    found = f" Figures are medians of {few if few == many else f'{few} to {many}'} trials."
+    between = "or" if many == few + 1 else "to"
+    count = str(few) if few == many else f"{few} {between} {many}"
+    found = f" Figures are medians of {count} trials."
     return f"{found if many > 1 else ''}{describe_left_out(usable)}"
 
 
@@ -103,7 +105,7 @@ def ask(results: Results) -> str:
     of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
     if len(results.cases) == 2:
         return "which of the two scenarios serves more, and why?"
-    which = f"which of {len(results.cases)} scenarios{of_endpoints}"
+    which = f"which of these {len(results.cases)} scenarios{of_endpoints}"
     return f"{which} has the highest throughput, and what limits the other scenarios?"
 
 

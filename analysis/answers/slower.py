@@ -59,8 +59,10 @@ def compare_case(case: MeasuredScenario, family: Family) -> Slower | None:
 def find_nearest(case: MeasuredScenario, others: Sequence[MeasuredScenario]) -> MeasuredScenario:
     """Find the one that differs in the fewest settings; the fastest of several such."""
 
-    def rank_reference(other: MeasuredScenario) -> tuple[int, float]:
-        return len(list_differences(case.scenario, other.scenario)), -other.rate
+    def rank_reference(other: MeasuredScenario) -> tuple[bool, int, float]:
+        """Another language explains nothing if a Python server shows the same."""
+        is_other = case.scenario.server.is_python != other.scenario.server.is_python
+        return is_other, len(list_differences(case.scenario, other.scenario)), -other.rate
 
     return min(others, key=rank_reference)
 

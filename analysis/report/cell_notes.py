@@ -1,6 +1,7 @@
 """The notes below a run's table in a terminal: observations of each cell, then each verdict once
 with the cells that it concerns. summary.md and report.html have all notes of all cells."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from analysis.report.cpu_notes import NO_CAUSE
@@ -8,12 +9,12 @@ from analysis.report.notes import write_notes
 from analysis.report.run_table import format_cell_name
 from analysis.report.table import wrap_whole
 from analysis.summary.model import CellSummary
-from analysis.verdicts.base import VerdictRecord
+from analysis.verdicts.base import Severity, VerdictRecord
 
 MOST_MESSAGES = 2
 """For more cells than this, one message is shown as the example."""
 MOST_NAMES = 3
-SEVERITIES = ("error", "warning", "info")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 Finding = tuple[CellSummary, VerdictRecord]
 
 
@@ -65,12 +66,19 @@ def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
         shown = len(found)
     else:
         where, shown = f"{where}; for example:", 1
-    yield from wrap_whole(f"{found[0][1].code}: {where}")
+    yield from wrap_whole(f"{found[0][1].code}{describe_severities(verdicts)}: {where}")
     for name, each in zip(names, verdicts[:shown], strict=False):
         yield from wrap_whole(f"{name}: {each.message}" if name else each.message, "  ")
     grave = (each for each in verdicts[:shown] if each.severity != "info")
     for advice in dict.fromkeys(each.advice for each in grave):
         yield from wrap_whole(f"→ {advice}", "  ")
+
+
+def describe_severities(verdicts: Sequence[VerdictRecord]) -> str:
+    """Return how many are of which severity, if they differ."""
+    counts = Counter(each.severity for each in verdicts)
+    named = ", ".join(f"{counts[each]} {each}" for each in SEVERITIES if counts[each])
+    return f" ({named})" if len(counts) > 1 else ""
 
 
 def describe_cells(names: Sequence[str], count: int) -> str:

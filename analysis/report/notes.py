@@ -163,7 +163,7 @@ def write_latency_notes(cell: CellSummary) -> Iterator[str]:
     if cell.growth is not None:
         yield write_ramp_note(cell.growth)
     if (loop := cell.open_loop) is not None and loop.overloaded:
-        yield "percentiles in brackets depend on the length of the test: see OVERLOADED"
+        yield "percentiles in parentheses depend on the length of the test: see OVERLOADED"
         if loop.formula_median_ms is not None:
             yield (
                 "first come, first served: a request answered t after the start waited "

@@ -89,7 +89,7 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
         for summary in summaries
         for code, count in summary.errors.items()
     ):
-        yield "this table includes all trials; the answer leaves out those with such an error"
+        yield "this table includes all trials; the answer names the trials that it leaves out"
 
 
 def describe_doubts(found: Iterable[tuple[str, Mapping[str, int], int]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from scenarios.units import Second
 
 COUNTS: Mapping[str, str] = {
     "vanished": "failed requests that never reached the app",
-    "completed_unseen": "responses of requests that the app did not record",
+    "completed_unseen": "responses to requests that the app did not record",
     "app_repeated": "requests that the app received twice",
     "strangers": "requests that the app received, but the load generator did not send",
     "upstream_missing": "successful responses without a request to the upstream",
@@ -199,7 +199,7 @@ class WorkerDeaths(Verdict):
             return f"see the server's log for the reason; {lost}"
         return (
             "remove what blocks the event loop (a blocking call, or CPU work such as creating a "
-            f"client): {lost}, and --worker-timeout 0 only stops the kills"
+            f"client): {lost}, and --worker-timeout 0 (gunicorn's --timeout) only stops the kills"
         )
 
 

@@ -26,7 +26,7 @@ def guide(
     keep: Annotated[Path | None, Setting(
         "Folder for copies of the page's records; none if not given.", metavar="DIRECTORY",
     )] = None,
-    check: Annotated[bool, Setting("Check of the rules by runs on this machine.")] = False,
+    check: Annotated[bool, Setting("Check the rules by runs on this machine.")] = False,
     rule: Annotated[tuple[str, ...], Setting(
         "Rule for --check; all rules if none is given. Repeatable.", metavar="RULE",
     )] = (),

@@ -62,7 +62,7 @@ def run(
         "Flame graph of each Python server by py-spy, which slows the server a little.",
     )] = False,
     served: Annotated[bool, Setting(
-        "Use of the server that `study serve` runs; a fresh server per scenario if none is "
+        "Use the server that `study serve` runs; a fresh server per scenario if none is "
         "running.",
     )] = False,
 ) -> int:

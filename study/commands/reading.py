@@ -75,7 +75,7 @@ def compare(
     /,
     *,
     anyway: Annotated[bool, Setting(
-        "Comparison even if the settings differ, which is otherwise an error.",
+        "Compare even if the settings differ, which is otherwise an error.",
     )] = False,
     html: Annotated[
         Path | None,

@@ -54,11 +54,11 @@ CAUSES = (
 )  # fmt: skip
 """Of any finding; each finding has sentences for some of them."""
 INTRODUCTION = """\
-# Everything the tool can say
+# The messages of the tool
 
 Read this page to check the wording. `python -m tests.messages` writes it and a test compares it
-with the sources. The values are samples: each sentence is right by itself, but the numbers of two
-sentences need not agree. "…" stands for a value that the program fills in.
+with the sources. The values are arbitrary samples, so a sentence may make no sense. "…" stands for
+a value that the program fills in.
 """
 
 

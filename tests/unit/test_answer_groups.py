@@ -206,7 +206,7 @@ TWO = {"/a": {"base": 100.0, "fast": 200.0}, "/b": {"base": 100.0, "fast": 800.0
 def test_a_contrast_is_over_all_endpoints() -> None:
     answer = compose_answer(contrast(TWO))
     assert answer.title == "Which scenario serves more?"
-    assert answer.question.endswith("which of 4 scenarios on 2 endpoints has the highest "
+    assert answer.question.endswith("which of these 4 scenarios on 2 endpoints has the highest "
                                     "throughput, and what limits the other scenarios?")  # fmt: skip
     (found,) = answer.statements
     assert found.message == (
@@ -363,7 +363,7 @@ def test_an_exercise_compares_the_guess_with_what_was_measured() -> None:
     assert answer.title == "Exercise 1: Forty at a time"
     assert answer.question == "How many?"
     assert answer.statements[0].message == (
-        "Good answers a second: 200 guessed, 79.8 measured, 80.0 predicted."
+        "Good answers a second: yours 200, theory 80.0, measured 79.8."
     )
     edited = compose_answer(build_exercise(edited=True))
     assert edited.title == "Exercise 1: Forty at a time, after the edit"
@@ -377,7 +377,7 @@ def test_a_wait_that_nobody_saw_the_end_of_is_a_bound_in_an_exercise_too() -> No
     )  # fmt: skip
     cell = plant_cell(BASE, 79.8, bystander=replace(SLOW_PING, unanswered=9))
     (found,) = ExerciseOutcome.find(collect([cell], [BASE], replace(SETTINGS, exercise=record)))
-    assert "3.0 guessed, at least 9,000" in found.message
+    assert "yours 3.0, measured at least 9,000" in found.message
 
 
 # --- how it is shown

@@ -61,7 +61,7 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     answer = compose_answer(plant_results(FORTY, EACH, DEF, AWAITS, BLOCKED))
     assert answer.title == "def or async def?"
     assert answer.question == (
-        "An upstream that takes 1 s, 500 users: which of 5 scenarios has the highest throughput, "
+        "An upstream that takes 1 s, 500 users: which of these 5 scenarios has the highest throughput, "
         "and what limits the other scenarios?"
     )
     assert [type(each) for each in answer.statements] == [
@@ -83,7 +83,7 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
 def test_several_trials_are_said_with_the_question() -> None:
     cases = plant_case("sync-http", 38.0, 39.0), plant_case("async-http-shared", 491.0)
     question = compose_answer(plant_results(*cases)).question
-    assert question.endswith("serves more, and why? Figures are medians of 1 to 2 trials.")
+    assert question.endswith("serves more, and why? Figures are medians of 1 or 2 trials.")
 
 
 def test_an_empty_run_has_an_answer_too() -> None:

@@ -283,7 +283,7 @@ def test_a_worker_that_ended_by_itself_is_not_helped_by_a_longer_timeout() -> No
     itself = WorkerDeaths(deaths=1, causes="ended by itself")
     killed = WorkerDeaths(deaths=2, causes=f"{BY_SERVER} gunicorn: x, ended by itself")
     assert "--worker-timeout" not in itself.advice
-    assert "--worker-timeout 0 only stops the kills" in killed.advice
+    assert "--worker-timeout 0 (gunicorn's --timeout) only stops the kills" in killed.advice
 
 
 def late_upstream(implementation: str, load: Load) -> VerdictRecord:
