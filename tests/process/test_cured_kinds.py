@@ -218,7 +218,7 @@ async def report() -> int:
 
 @app.get("/odds")
 def compute_odds() -> int:
-    number = math.factorial(60_000)
+    number = math.factorial(120_000)
     return number % 1009
 
 @app.get("/trim")

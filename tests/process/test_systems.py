@@ -158,7 +158,7 @@ def test_the_ramp_tells_from_where_on_it_grew_no_more(tmp_path: Path) -> None:
     growth: Any = cell["growth"]
     assert len(growth["levels"]) == 20
     assert growth["levels"][0][1] > 0
-    assert "in the ramp one user alone got" in done.stdout
+    assert "in the ramp, one user alone got" in done.stdout
 
 
 def test_an_overload_is_as_long_as_its_test_and_the_formula_says_how_long(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from truth import measure
 
 HOSTILE = "a" * 22 + "b"
-NUMBERS = [number * 7919 % 1_000_003 for number in range(400_000)]
+NUMBERS = [number * 7919 % 1_000_003 for number in range(1_200_000)]
 
 app = FastAPI()
 
