@@ -13,14 +13,14 @@ import zlib
 from fastapi import FastAPI
 from truth import measure
 
-ROWS = [{"id": number, "name": f"item {number}", "price": number / 7} for number in range(40_000)]
+ROWS = [{"id": number, "name": f"item {number}", "price": number / 7} for number in range(100_000)]
 DOCUMENT = json.dumps(ROWS)
-TEXT = "".join(f"{number * 7919 % 10_007:x}" for number in range(900_000)).encode()
-WORDS = [f"{number * 7919 % 1_000_003:x}" for number in range(120_000)]
-TREE = [{"leaf": [number, str(number)]} for number in range(20_000)]
-LEFT = [str(number * 7919 % 97) for number in range(900)]
-RIGHT = [str(number * 6007 % 97) for number in range(900)]
-HOSTILE = "a" * 20 + "b"
+TEXT = "".join(f"{number * 7919 % 10_007:x}" for number in range(2_000_000)).encode()
+WORDS = [f"{number * 7919 % 1_000_003:x}" for number in range(300_000)]
+TREE = [{"leaf": [number, str(number)]} for number in range(50_000)]
+LEFT = [str(number * 7919 % 97) for number in range(1_400)]
+RIGHT = [str(number * 6007 % 97) for number in range(1_400)]
+HOSTILE = "a" * 21 + "b"
 
 app = FastAPI()
 
