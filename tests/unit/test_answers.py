@@ -61,8 +61,8 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     answer = compose_answer(plant_results(FORTY, EACH, DEF, AWAITS, BLOCKED))
     assert answer.title == "def or async def?"
     assert answer.question == (
-        "An upstream that takes 1 s, 500 users: which of these 5 scenarios has the highest throughput, "
-        "and what limits the other scenarios?"
+        "An upstream that takes 1 s, 500 users: which of these 5 scenarios has the highest "
+        "throughput, and what limits the other scenarios?"
     )
     assert [type(each) for each in answer.statements] == [
         SameThroughput, BlockingCall, ClientForEachRequest, FullPlaces,
