@@ -19,7 +19,7 @@ def main(name: str, version: str, without: str, with_probe: str) -> int:
     )
     for test in sorted(changed):
         print(f"  {test}: {before.get(test)} without, {after.get(test)} with", file=sys.stderr)
-    return 1 if changed else 0
+    return 1 if changed or not before else 0
 
 
 if __name__ == "__main__":
