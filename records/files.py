@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+LEAST_ROOM = 1 << 17
+"""Bytes."""
+
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write another file and rename it: a full disk or a kill leaves the old file, or none. A
@@ -17,3 +20,13 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     except OSError:
         half.unlink(missing_ok=True)
         raise
+
+
+def check_room(folder: Path) -> None:
+    """Create the folder. Raises OSError if not even the beginning of a journal fits into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    room = folder / "room"
+    try:
+        room.write_bytes(bytes(LEAST_ROOM))
+    finally:
+        room.unlink(missing_ok=True)

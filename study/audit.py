@@ -14,7 +14,7 @@ from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
-from records.files import write_whole
+from records.files import check_room, write_whole
 from records.rundir import RunDir, translate_write_errors
 from records.server import ServerRecord
 from records.trial import TrialRecord
@@ -94,6 +94,8 @@ class Audit:
             return
         self.show(f"starting {Path(command.argv[0]).name}")
         raw, began_s = self.directory.open_cell(KIND).raw, monotonic()
+        with translate_write_errors(self.directory.path, "the audit"):
+            check_room(raw)
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         self.started_within_s = monotonic() - began_s
         with self.app:

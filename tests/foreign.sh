@@ -16,7 +16,7 @@ installed() { .venv/bin/python -c "import importlib.metadata as m; print('$1==' 
 needs() {
     case $1 in
         starlette) echo 'httpx httpx2 itsdangerous jinja2 python-multipart pyyaml trio typing-extensions opentelemetry-sdk' ;;
-        fastapi) echo 'httpx httpx2 dirty-equals sqlmodel flask pyjwt pwdlib[argon2] inline-snapshot pytest-httpx anyio[trio] python-multipart jinja2 itsdangerous pyyaml email-validator orjson ujson pydantic-settings pydantic-extra-types strawberry-graphql a2wsgi coverage' ;;
+        fastapi) echo 'httpx httpx2 dirty-equals sqlmodel flask pyjwt pwdlib[argon2] inline-snapshot pytest-httpx anyio[trio] python-multipart jinja2 itsdangerous pyyaml email-validator orjson ujson opentelemetry-sdk pydantic-settings pydantic-extra-types strawberry-graphql a2wsgi coverage' ;;
         anyio) echo 'trio uvloop hypothesis psutil pytest-mock trustme blockbuster exceptiongroup truststore' ;;
         httpx2) echo 'trio trustme chardet uvicorn pytest-httpbin brotli zstandard h2 socksio click rich pygments cryptography anyio[trio]' ;;
         *) echo '' ;;
