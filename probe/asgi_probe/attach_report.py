@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import os
 import sys
 from contextlib import suppress
 from importlib import metadata
+from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from pathlib import Path
 
 from . import gil
@@ -80,7 +80,7 @@ class AttachReport:
         path = self.directory / f"attach-{os.getpid()}.json"
         part = path.with_suffix(".part")
         with suppress(OSError):  # a full disk must not affect the app
-            part.write_text(json.dumps(content), encoding="utf-8")
+            part.write_text(dumps(content), encoding="utf-8")
             part.replace(path)  # atomic: a reader never sees a partial file
 
 

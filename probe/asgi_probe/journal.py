@@ -8,11 +8,11 @@ may leave a partial last frame, which the reader (folder `records`) drops.
 
 from __future__ import annotations
 
-import json
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from pathlib import Path
 
 VERSION = 1
@@ -92,5 +92,5 @@ class ProbeJournal:
 
 
 def encode_json_frame(content: Mapping[str, object]) -> bytes:
-    payload = json.dumps(content).encode()
+    payload = dumps(content).encode()
     return FRAME.pack(b"{", len(payload)) + payload

@@ -4,10 +4,10 @@ each [module, file, line, function, first line]."""
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain, repeat, starmap, takewhile
+from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from operator import attrgetter, getitem, truth
 from pathlib import Path
 from types import CodeType, FrameType
@@ -80,7 +80,7 @@ class StackTexts:
         key = tuple(lines)
         text = self._texts.get(key)
         if text is None and lines and len(self._texts) < MOST_STACKS:
-            text = self._texts[key] = json.dumps(
+            text = self._texts[key] = dumps(
                 [
                     [str(module), code.co_filename, line, code.co_name, code.co_firstlineno]
                     for module, (code, line) in zip(modules, lines)
