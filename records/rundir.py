@@ -84,12 +84,15 @@ def check_moments(frame: pl.DataFrame) -> None:
 
 @contextmanager
 def translate_judging_errors(path: Path) -> Iterator[None]:
-    """Records whose values have the right type but contradict each other become one line."""
+    """Turn an error in the analysis of records into a UserError of one line: their values may have
+    the right types and contradict each other. A run that has just measured does not use this."""
     try:
         yield
     except (*JUDGING_ERRORS, pl.exceptions.PolarsError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise UserError(f"{path}: its values contradict each other ({reason})") from error
+        raise UserError(
+            f"{path}: cannot analyze its records ({reason}); report it unless they were changed"
+        ) from error
 
 
 @contextmanager

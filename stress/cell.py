@@ -8,9 +8,11 @@ from time import monotonic
 import psutil
 
 from records.rundir import CellDir
+from scenarios.model import Scenario
 from stress import plan
 from stress.attached_server import wait_until_idle
 from stress.bystander import BackgroundRequester
+from stress.cell_runner import save_runner
 from stress.explain import LoadExplainer, is_explainable
 from stress.load.command import await_load_workers, build_load_command
 from stress.load.oha import OhaPhaseRunner
@@ -34,6 +36,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     # The processes of the cell have another working folder.
     cell = replace(cell, directory=CellDir(cell.directory.path.resolve()))
     cell.directory.raw.mkdir(parents=True)
+    save_runner(cell.directory)
     scenario, served = cell.scenario, runtime.served
     limit = raise_descriptor_limit(
         plan.count_needed_descriptors(scenario), plan.count_wanted_descriptors(scenario)
@@ -41,8 +44,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     runtime.announce(scenario.name, "start")
     if served is not None:
         wait_until_idle(served, runtime.interruption)
-    wanted = runtime.port if scenario.url is None else 0  # a given server has its own
-    port = served.port if served else find_free_port(wanted, choose_host(runtime))
+    port = served.port if served else choose_port(scenario, runtime)
     # The port is known before the server starts, so load and server can import at the same time.
     load = start_load(cell, runtime, port)
     try:
@@ -69,6 +71,12 @@ def explain_cell(seen: CellObservations, runtime: Runtime) -> None:
     if phases.times.profile_end_s is not None:
         runtime.announce(phases.scenario.name, "alone")
     seen.explained = phases.explainer.complete(runtime.profiles, runtime.interruption)
+
+
+def choose_port(scenario: Scenario, runtime: Runtime) -> int:
+    """Choose the server's port; a given server has its own, whatever this one is."""
+    wanted = runtime.port if scenario.url is None else 0
+    return find_free_port(wanted, choose_host(runtime))
 
 
 def choose_host(runtime: Runtime) -> str:

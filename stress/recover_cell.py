@@ -1,24 +1,31 @@
 """Save the cell of a runner that was killed: its processes wrote their rows themselves."""
 
 from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 
 from records.build_tables import build_usage_table
 from records.rows import BYSTANDER
 from records.rundir import RECORD, CellDir, translate_read_errors
+from stress.cell_runner import is_running
 from stress.load.protocol import LoadControl, read_message
 from stress.save_cell import BEGUN_FILE
 from stress.save_tables import read_raw_cell, save_tables
 
+Outcome = Literal["recovered", "running", "killed early"]
+"""killed early: before the window opened."""
 
-def recover_cell(cell: CellDir) -> bool:
-    """Return False where the runner was killed before the window opened. What only the runner saw
-    is missing: the CPU of server and upstream, and the background requests. Raises UserError for
-    damaged files, OSError where nothing can be written."""
+
+def recover_cell(cell: CellDir) -> Outcome:
+    """Save a cell from the files of its processes. What only the runner saw is missing: the CPU of
+    server and upstream, and the background requests. Raises UserError for damaged files, OSError if
+    nothing can be written."""
+    if is_running(cell):
+        return "running"
     begun_file = cell.raw / BEGUN_FILE
     if not begun_file.exists():
-        return False
+        return "killed early"
     with translate_read_errors(begun_file):
         begun = RECORD.validate_json(begun_file.read_bytes())
     raw = read_raw_cell(cell.raw / "journals", cell.raw)
@@ -36,4 +43,4 @@ def recover_cell(cell: CellDir) -> bool:
     }
     save_tables(cell, record, raw, observed, last_s)
     cell.save_record(record)
-    return True
+    return "recovered"

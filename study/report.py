@@ -1,12 +1,13 @@
 """`study report`: the output and reports of a run, again, from its records."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from analysis.findings.finding_threshold import FindingGate
 from analysis.report.write import load_run_summary, write_reports
 from records.rundir import RunDir, open_run
 from scenarios.errors import BROKEN, UserError, build_write_error
-from stress.recover_cell import recover_cell
+from stress.recover_cell import Outcome, recover_cell
 from study.audit_report import NO_GATE, is_audit, report_audit
 from study.final_output import (
     judge_expectations,
@@ -16,6 +17,12 @@ from study.final_output import (
     write_report_page,
 )
 from study.messages import print_message, show_activity
+
+OUTCOMES: Mapping[Outcome, str] = {
+    "recovered": "was recovered: the study was killed while it ran",
+    "running": "is left out: it is still being measured",
+    "killed early": "is left out: the study was killed before its window opened",
+}
 
 
 def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:
@@ -49,7 +56,5 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
 def recover_cells(run: RunDir) -> None:
     """Raises UserError for damaged files of a cell, OSError where nothing can be written."""
     for name in run.list_unsaved_cells():
-        if recover_cell(run.open_cell(name)):
-            print_message(f"{name} was recovered: the study was killed while it ran")
-        else:
-            print_message(f"{name} is left out: the study was killed before its window opened")
+        outcome = recover_cell(run.open_cell(name))
+        print_message(f"{name} {OUTCOMES[outcome]}")

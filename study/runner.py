@@ -17,7 +17,7 @@ from stress.interruption import CellInterruptedError
 from stress.programs import BuildWatch
 from stress.runtime import CellRun, Runtime
 from stress.servers import find_adapter
-from study.output import describe_output_failure
+from study.output import CLOSED, describe_output_failure
 from study.paths import format_path
 from study.predictions import Predictor, choose_condition
 from study.progress import ProgressDisplay, get_terminal_width
@@ -94,8 +94,8 @@ class Runner:
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
         self.progress.print_line(render_cell(summary, get_terminal_width()))
-        if failure := describe_output_failure():
-            self.runtime.interruption.reason = failure
+        if describe_output_failure() == CLOSED:  # a full disk costs only the lines, and exit code 4
+            self.runtime.interruption.reason = CLOSED
         return summary
 
     def _build_error(self, message: str, exit_code: int) -> UserError:

@@ -38,19 +38,18 @@ if TYPE_CHECKING:
 
 def load_cell_summary(cell: CellDir, prediction: Prediction | None = None) -> CellSummary:
     """Raises UserError for a table that is missing or damaged."""
-    record = cell.load_record()
-    with translate_judging_errors(cell.path):
-        return compute_summary(record, cell, prediction)
+    return compute_summary(cell.load_record(), cell, prediction)
 
 
 def load_run_summary(run: RunDir) -> RunSummary:
     """Raises UserError for a record that is missing or damaged."""
     with translate_judging_errors(run.manifest_file):
         asked = read_run_settings(run.load_manifest())
-    cells = [
-        load_cell_summary(cell, asked.predictions.get(cell.load_record().scenario.name))
-        for cell in run.list_saved_cells()
-    ]
+    cells = []
+    for cell in run.list_saved_cells():
+        prediction = asked.predictions.get(cell.load_record().scenario.name)
+        with translate_judging_errors(cell.path):
+            cells.append(load_cell_summary(cell, prediction))
     with translate_judging_errors(run.path):
         summary = summarize_run(cells, asked)
         render_summary_json(summary)  # a value that is not a number is found here

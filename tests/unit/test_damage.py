@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from records.rundir import CellDir
+from stress.cell_runner import save_runner
+from stress.save_cell import BEGUN_FILE
 from study.cli import main
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
@@ -39,6 +42,22 @@ def test_each_file_in_each_way(
         return
     assert code == 2
     assert (path.name if name != "manifest.json" else "manifest") in said
+
+
+def test_a_cell_that_is_still_being_measured_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The study that measures it is this process."""
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    cell = CellDir(copy / CELL)
+    begun = cell.record_file.rename(tmp_path / "begun.json")
+    cell.raw.mkdir(exist_ok=True)
+    shutil.copy(begun, cell.raw / BEGUN_FILE)
+    save_runner(cell)
+    assert main(["report", str(copy)]) == 0
+    assert "async-http-shared.1 is left out: it is still being measured" in capsys.readouterr().err
+    assert not cell.record_file.exists()
 
 
 def test_another_schema_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
