@@ -116,4 +116,4 @@ def read_whole(answer: HTTPResponse, path: str) -> None:
 def reject_stream(answer: HTTPResponse, path: str) -> None:
     """Raises UserError."""
     if answer.headers.get_content_type() in STREAM_TYPES:
-        raise build_cannot_run_error(f"{path} answers with a stream: {HOW_TO_STREAM}")
+        raise build_cannot_run_error(f"{path} responds with a stream: {HOW_TO_STREAM}")

@@ -1,9 +1,9 @@
 """Where the embedded PostgreSQL keeps its data: in a temporary folder, which the next run
 removes if this one is killed.
 
-PostgreSQL refuses to run as root. Started by root it runs as nobody, without any capability, and
-nobody can enter neither root's folders nor a virtualenv in them: the data is in a folder that
-nobody may enter, and so are, where necessary, the programs.
+PostgreSQL refuses to run as root, so root starts it as the user `nobody`, without any capability.
+That user can't enter root's folders, nor a virtualenv in them. The data is in a folder that this
+user may enter, and so is a copy of the programs, if necessary.
 """
 
 import contextlib

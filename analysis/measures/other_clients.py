@@ -33,7 +33,7 @@ def measure_other_clients(cell: MeasuredCell) -> OtherRequests:
         return OtherRequests()
     held = others.filter(pl.col("thread_kind") == POOL).select(
         (pl.col("ended_s").fill_null(window.end_s).clip(upper_bound=window.end_s))
-        - pl.col("started_s")
+        - pl.col("started_s").clip(upper_bound=window.end_s)
     )
     samples = cell.tables.load_table("probe", ("pid", "at_s", "pool_total"))
     size = compute_simultaneous_peak(samples, pl.col("pool_total"))

@@ -9,8 +9,11 @@ class MachinePaused(Verdict):
     machine or container, a laptop that was closed."""
 
     rank = 52
-    doubt = "the machine was paused"
-    text = "the whole machine was paused for {paused_s:.1f} s of the window"
+    doubt = "the machine was paused or busy"
+    text = (
+        "the study and its load processes did not run for {paused_s:.1f} s of the window: the "
+        "machine was paused, or other programs took all of its cores"
+    )
     advice = "run the scenario again: its latencies and blocked time include the pause"
     severity = "error"
 
@@ -27,7 +30,7 @@ class GeneratorPaused(Verdict):
 
     rank = 54
     doubt = "the load generator was paused"
-    text = "a load process was paused for {paused_s:.1f} s of the window"
+    text = "a load process did not run for {paused_s:.1f} s of the window"
     advice = "run the scenario again: latencies include the pause, and throughput is too low"
     severity = "error"
 

@@ -20,6 +20,7 @@ from scenarios.units import Second
 from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import WEBSOCKET, Ask
 from stress.audit.websocket import exchange_messages
+from stress.callers import STREAM_TYPES
 from stress.interruption import CellInterruptedError
 
 IDLE_S: Second = 4.0
@@ -113,9 +114,6 @@ async def read_body(
             response.close()
             break
     answer.body = b"".join(chunks)
-
-
-STREAM_TYPES = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
 
 
 def run_in_loop(work: Coroutine[None, None, T], check: Callable[[], None]) -> T:

@@ -14,7 +14,8 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """size: of the whole body, in bytes as they were sent. beginning: at most KEPT_BYTES of it.
+    """size: of the whole body, in bytes as they were sent
+    (decompressed, for users of requests). beginning: at most KEPT_BYTES of it.
     error: why the rest did not arrive."""
 
     size: int
