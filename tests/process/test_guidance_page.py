@@ -15,8 +15,8 @@ pytestmark = [
     pytest.mark.untimed,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
 ]
-SHEET = {"width": 1040, "height": 711}
-"""A4 landscape at 96 dots an inch, less margins of 11 mm."""
+SHEET = {"width": 1054, "height": 725}
+"""A4 landscape at 96 dots an inch, less margins of 9 mm."""
 
 
 def test_the_decision_table_is_one_sheet(tmp_path: Path) -> None:
