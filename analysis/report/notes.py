@@ -231,5 +231,5 @@ def describe_outcome(outcome: ThresholdOutcome) -> str:
     line = f"{sign} {outcome.scenario}: {expected.figure} {value} "
     line += f"{expected.operator} {format_plain_number(expected.bound)}"
     if several:
-        line += f" (worst of {outcome.trials} trials: #{outcome.trial})"
+        line += f" (worst of {outcome.trials} trials: trial {outcome.trial})"
     return line

@@ -98,7 +98,7 @@ def test_a_kept_threshold_is_exit_code_0(two: Done) -> None:
     assert two.code == 0, two.stdout + two.stderr
     assert two.stdout.count("✓") == 6  # two metrics of two scenarios, and two of one in the file
     assert "✗" not in two.stdout
-    assert "✓ sync-sleep: failures 0 == 0 (worst of 2 trials: #" in two.stdout
+    assert "✓ sync-sleep: failures 0 == 0 (worst of 2 trials: trial " in two.stdout
 
 
 def test_a_missed_threshold_is_exit_code_1(unlike: Done) -> None:

@@ -159,7 +159,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
         ("disk: failures == 0", "this run has no 'disk'; use one of async-http, classic"),
     ],
 )
-def test_what_is_unknown_is_refused_before_the_run(text: str, says: str) -> None:
+def test_what_is_unknown_is_refu_before_the_run(text: str, says: str) -> None:
     with pytest.raises(UserError) as problem:
         validate_thresholds(parse_thresholds(text), ["async-http"])
     assert says in str(problem.value)
@@ -273,7 +273,7 @@ def test_the_lines() -> None:
     assert describe_outcome(one) == f"✓ {NAME}: p99_ms 1,042 < 1200"
     cells = [trial(1, 1041.6), trial(2, 1304.0)]
     (failed,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), cells)
-    assert describe_outcome(failed) == f"✗ {NAME}: p99_ms 1,304 < 1200 (worst of 2 trials: #2)"
+    assert describe_outcome(failed) == f"✗ {NAME}: p99_ms 1,304 < 1200 (worst of 2 trials: trial 2)"
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9).map(lambda bound: round(bound, 3)))
