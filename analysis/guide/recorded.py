@@ -13,6 +13,7 @@ from statistics import median
 from pydantic import TypeAdapter
 
 from analysis.guide.text_files import TEXTS, Prose, load_toml
+from analysis.stats import formats
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary, parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from records.rundir import RunDir, open_run, translate_read_errors
@@ -116,7 +117,8 @@ class Machine:
 
     def __str__(self) -> str:
         system = self.os.split("-")[0]
-        return f"{self.cores} cores of {self.cpu}, {system}, Python {self.python}"
+        cores = formats.count_things(self.cores, "core")
+        return f"{cores} of {self.cpu}, {system}, Python {self.python}"
 
 
 @dataclass(slots=True)

@@ -96,7 +96,8 @@ class CoresFull(Verdict):
     @property
     def message(self) -> str:
         parts = ", ".join(f"{name} {each:.2f}" for name, each in self.parts.items())
-        return f"{self.used:.2f} of {self.cores} cores were busy: {parts}"
+        were = "core was" if self.cores == 1 else "cores were"
+        return f"{self.used:.2f} of {self.cores} {were} busy: {parts}"
 
     @property
     def advice(self) -> str:
