@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from analysis.verdicts.base import Evidence, Verdict
+from analysis.verdicts.machine import is_machine_busy
 from scenarios.model import Load, Scenario
 
 CPU_LIMIT_PERCENT = 90.0
@@ -52,8 +53,8 @@ class GeneratorSaturated(Verdict):
     cpu_percent: float | None
     processes: int | None
     lateness_p99_ms: float | None
-    options: str
-    """Options that change the load, as typed."""
+    options: str | None
+    """Options that change the load, as typed; None if the machine was too busy for any load."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -67,7 +68,9 @@ class GeneratorSaturated(Verdict):
             cpu_percent=busiest,
             processes=len(own.generator_cpu_percent) or None,
             lateness_p99_ms=late_ms,
-            options=suggest_other_loads(evidence.record.scenario),
+            options=None
+            if (busiest or 0.0) <= CPU_LIMIT_PERCENT and is_machine_busy(evidence)
+            else suggest_other_loads(evidence.record.scenario),
         )
 
     @property
@@ -85,6 +88,8 @@ class GeneratorSaturated(Verdict):
 
     @property
     def advice(self) -> str:
+        if self.options is None:
+            return "measure again on an idle machine: it had no core free for the load generator"
         return f"try {self.options}: the load generator may be the limit"
 
 
@@ -98,8 +103,8 @@ class UpstreamLate(Verdict):
     severity = "error"
 
     late_percent: float
-    options: str
-    """Options that relieve the upstream, as typed."""
+    options: str | None
+    """Options that relieve the upstream, as typed; None if the machine was too busy for any."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -108,10 +113,14 @@ class UpstreamLate(Verdict):
             return None
         is_go = record.upstream is not None and record.upstream.implementation == "go"
         less = suggest_less_load(record.scenario.load)
-        return cls(late_percent=100 * share, options=less if is_go else f"--upstream go or {less}")
+        options = less if is_go else f"--upstream go or {less}"
+        busy = is_machine_busy(evidence)
+        return cls(late_percent=100 * share, options=None if busy else options)
 
     @property
     def advice(self) -> str:
+        if self.options is None:
+            return "measure again on an idle machine: it had no core free for the upstream"
         return (
             f"try {self.options}, so that the upstream needs less CPU: part of the latency is the "
             "upstream's"

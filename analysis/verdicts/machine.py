@@ -9,6 +9,12 @@ SPOILT_CORES = 0.5
 """Beyond this, the figures do not describe this machine."""
 
 
+def is_machine_busy(evidence: Evidence) -> bool:
+    """Return True if other work took so much CPU that the figures do not describe this machine."""
+    own = evidence.instruments
+    return (own.other_load_cores or 0.0) + (own.stolen_cores or 0.0) > SPOILT_CORES
+
+
 class MachineBusy(Verdict):
     """Other programs, or CPU steal (time that the hypervisor gave to other machines)."""
 

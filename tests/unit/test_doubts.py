@@ -303,6 +303,30 @@ def test_an_upstream_is_not_replaced_by_itself() -> None:
     assert "--arrival-rate" in late_upstream("go", Load(arrival_rate=4.0, duration_s=10.0)).advice
 
 
+@pytest.mark.parametrize(("other_cores", "blames_machine"), [(0.0, False), (0.9, True)])
+def test_a_busy_machine_is_not_cured_by_options_of_ours(
+    other_cores: float, blames_machine: bool
+) -> None:
+    found = tables(healthy())
+    late = found.upstream.with_columns(waited_ms=pl.lit(1200.0))
+    rows = machine(server_cpu=0.2, load_cpu=0.2, other_cores=other_cores)
+    cell = compute_summary(record(), with_table(found, upstream=late, machine=rows))
+    advice = find_verdict(cell, "UPSTREAM_LATE").advice
+    assert ("idle machine" in advice) == blames_machine == ("--" not in advice)
+
+
+@pytest.mark.parametrize(("load_cpu", "blames_machine"), [(0.2, True), (0.97, False)])
+def test_a_late_generator_is_saturated_only_by_its_own_cpu(
+    load_cpu: float, blames_machine: bool
+) -> None:
+    found = tables(healthy())
+    late = found.requests.with_columns(intended_s=pl.col("started_s") - 0.5)
+    rows = machine(server_cpu=0.2, load_cpu=load_cpu, other_cores=0.7)
+    cell = compute_summary(record(), with_table(found, requests=late, machine=rows))
+    advice = find_verdict(cell, "GENERATOR_SATURATED").advice
+    assert ("idle machine" in advice) == blames_machine == ("--" not in advice)
+
+
 def test_a_short_window_of_seconds_is_not_to_count_more_requests() -> None:
     assert "--requests" not in TooShort(window_s=2.0, counts_requests=False).advice
     unseen = tables(healthy())
