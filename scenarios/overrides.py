@@ -52,16 +52,20 @@ def _reject_varied(option: Option, scenarios: Sequence[Scenario]) -> None:
 def _reject_contradictions(given: Sequence[Option], overrides: Overrides) -> None:
     """Raises UserError for options that exclude or require each other."""
     if overrides.server == "uvicorn" and overrides.worker_timeout_s:
-        raise UserError("--worker-timeout is for gunicorn alone: leave it or --server out")
+        raise UserError(
+            "--worker-timeout is for gunicorn alone: leave out --worker-timeout or --server"
+        )
     if overrides.arrivals is not None and overrides.arrival_rate is None:
         raise UserError("--arrivals is for an open loop: give --arrival-rate too")
     for option in given:
         if overrides.arrival_rate is not None and option.setting.applies_to is HAS_USERS:
             raise UserError(
-                f"{option.name}: an open loop has no users; leave it or --arrival-rate out"
+                f"{option.name}: an open loop has no users; leave out this or --arrival-rate"
             )
         if overrides.engine not in (None, "locust") and option.setting.needs_locust:
-            raise UserError(f"{option.name}: only Locust supports it; leave it or --engine out")
+            raise UserError(
+                f"{option.name}: only Locust supports it; leave out {option.name} or --engine"
+            )
 
 
 def _override_scenario(scenario: Scenario, o: Overrides) -> Scenario:

@@ -28,8 +28,8 @@ class Overrides:
     """Values that replace a scenario's own; None keeps the scenario's value."""
 
     users: Annotated[int | None, Setting(
-        "Concurrent users, each waiting for its response.", "load.users", HAS_USERS,
-        bounds=(1, 100_000), sweepable="10,100,500",
+        "Concurrent users; each waits for its response. Some pools have a thread for each.",
+        "load.users", HAS_USERS, bounds=(1, 100_000), sweepable="10,100,500",
     )] = None
     spawn_rate: Annotated[float | None, Setting(
         "Users started per second.", "load.spawn_rate", HAS_USERS,
@@ -113,7 +113,7 @@ class Overrides:
         bounds=(1, 1000), environment="APP_DATABASE_POOL", name="--db-pool",
     )] = None
     keep_alive: Annotated[bool | None, Setting(
-        "One connection per user; --no-keep-alive opens one per request.",
+        "Connections are reused; --no-keep-alive opens one per request.",
         "load.keep_alive",
     )] = None
     requests: Annotated[int | None, Setting(

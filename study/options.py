@@ -41,7 +41,7 @@ Names = Annotated[
 ]
 Name = Annotated[str, Setting("Scenarios; see `study list`.", name="SCENARIO|GROUP|FILE")]
 Quick = Annotated[bool, Setting(
-    "Short version: at most 50 users, windows of 4 s, and four scenarios if none is named.",
+    "Short version: at most 50 users and windows of 4 s.",
     group="Load",
 )]  # fmt: skip
 Port = Annotated[int, Setting("Port of the server; 0 picks a free one.", bounds=(0, 65535))]

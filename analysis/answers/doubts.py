@@ -55,17 +55,24 @@ class LowerBound(Statement):
 
     groups: tuple[tuple[tuple[Served, ...], tuple[str, ...]], ...]
     """Throughputs with the same doubts."""
+    leaves_best_open: bool = False
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         bounds = [each for each in results.cases if each.is_usable and not each.is_comparable]
         groups = group_by_doubts(bounds)
         found = ((tuple(each.served for each in those), doubts) for doubts, those in groups.items())
-        return (cls(groups=tuple(found)),) if groups else ()
+        is_open = any(
+            len(each.cases) > 1 and not each.best.is_comparable and not each.has_clear_best
+            for each in results.families
+        )
+        return (cls(groups=tuple(found), leaves_best_open=is_open),) if groups else ()
 
     @property
     def message(self) -> str:
-        return "; ".join(describe_bound(*each) for each in self.groups) + "."
+        found = "; ".join(describe_bound(*each) for each in self.groups)
+        end = ". So this run does not show which has the highest throughput."
+        return found + (end if self.leaves_best_open else ".")
 
 
 def describe_bound(served: Sequence[Served], doubts: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ class WorkersKilled(Statement):
     kills: tuple[int, ...]
     timeout_s: float
     lag_ms: float
-    """The longest time for which one of their event loops was blocked."""
+    """The longest time for which one of their event loops sent no heartbeat."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -42,8 +42,9 @@ class WorkersKilled(Statement):
             for name, kills in zip(self.names, self.kills, strict=True)
         ]
         return (
-            f"gunicorn killed the worker {join_words(counted)}: its event loop was blocked for up "
-            f"to {formats.duration(self.lag_ms)}, and --worker-timeout is {self.timeout_s:g} s."
+            f"gunicorn killed the worker {join_words(counted)}: its event loop sent no "
+            f"heartbeat for up to {formats.duration(self.lag_ms)}, and --worker-timeout is "
+            f"{self.timeout_s:g} s."
         )
 
     @property

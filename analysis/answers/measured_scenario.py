@@ -43,9 +43,9 @@ class Served:
     is_bound: bool = False
 
     def __str__(self) -> str:
-        least = "at least " if self.is_bound else ""
-        tiny = 0.0 < self.rps < TINY_RPS
-        return f"{least}{f'{self.rps:.1g}' if tiny else formats.short_number(self.rps)}"
+        write = formats.lower_bound if self.is_bound else formats.short_number
+        shown = f"{self.rps:.1g}" if 0.0 < self.rps < TINY_RPS else write(self.rps)
+        return f"at least {shown}" if self.is_bound else shown
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ def describe_growth(found: CpuGrowth) -> str:
 
 def describe_share(code: NamedCode, whole: str) -> str:
     low, share, high = (f"{100 * min(1.0, each):.0f}" for each in code.share)
-    return f"{share} % ({low} to {high} %) of {whole} is {describe_code(code)}"
+    return f"{share} % (interval: {low} to {high} %) of {whole} is {describe_code(code)}"
 
 
 def describe_code(code: NamedCode) -> str:

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from analysis.report.answer_lines import split_lead
 from analysis.report.table import format_value, list_headings, make_harmless, place_cells
+from analysis.report.terms import list_terms
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
@@ -35,7 +36,7 @@ def create_html_environment() -> jinja2.Environment:
     )
     environment.globals |= {
         each.__name__: each
-        for each in (format_value, list_headings, place_cells, prose, split_lead)
+        for each in (format_value, list_headings, list_terms, place_cells, prose, split_lead)
     }
     return environment
 

@@ -23,6 +23,13 @@ rate: Format = partial(format_number, whole_from=99_999.95)
 milliseconds: Format = partial(format_number, whole_from=100)
 short_number = milliseconds
 """Any unit, for sentences and small tables: numbers of three digits or more are whole."""
+
+
+def lower_bound(value: float) -> str:
+    """Format with the digits of `short_number`, but never round up."""
+    return short_number(math.floor(value) if value >= 100 else math.floor(10 * value) / 10)
+
+
 decimal: Format = partial(format_number, whole_from=999.95)
 whole: Format = partial(format_number, whole_from=-math.inf)
 

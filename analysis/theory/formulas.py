@@ -100,7 +100,9 @@ def parse_users(text: str) -> tuple[int, ...]:
         raise UserError(f"--users {text!r}: give a number, or a range such as 100..100000")
     low, high = int(match[1]), int(match[2] or match[1])
     if not 1 <= low <= high <= MOST_USERS:
-        raise UserError(f"--users {text}: give 1 to {MOST_USERS}, the smaller number first")
+        raise UserError(
+            f"--users {text}: give numbers from 1 to {MOST_USERS}, the smaller one first"
+        )
     return build_users_grid(low, high)
 
 

@@ -16,5 +16,10 @@ def explain_missing(found: Prediction, is_open: bool, works_elsewhere: bool) -> 
     if found.bystander_ms is not None:
         return None
     if works_elsewhere:
-        return "no bystander latency: the model covers the worker processes, not the event loop"
-    return "no bystander latency: with a saturated interpreter, the model cannot order the requests"
+        return (
+            "no latency of background requests: the model covers the worker processes, not the loop"
+        )
+    return (
+        "no latency of background requests: with a saturated interpreter, the model does not know "
+        "which request runs next"
+    )

@@ -50,21 +50,14 @@ class LittleMismatch(Verdict):
 
     @property
     def message(self) -> str:
+        seen = self.users * (1 - self.gap_percent / 100)
         law = (
-            f"throughput × (response + think time) accounts for {self.users_seen:.0f} of "
-            f"{self.users} users, and on average {self.users_seen_exactly:.0f} users were in a "
-            "request that was answered"
+            "by Little's law (throughput × response and think time), the completed requests "
+            f"account for {seen:.0f} of {self.users} users"
         )
-        gap = abs(self.gap_percent)
         if self.starves:
-            return (
-                f"{law}: at least {gap:.0f} % of the users are unaccounted for, and "
-                f"{self.unanswered} got no response in the whole window"
-            )
-        return (
-            f"{law}, at least {gap:.0f} % off: the window is not steady, or too short compared "
-            "with a response"
-        )
+            return f"{law}; {self.unanswered} got no response in the whole window"
+        return f"{law}: the window is not steady, or too short compared with a response"
 
     @property
     def advice(self) -> str:

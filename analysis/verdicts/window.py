@@ -145,7 +145,10 @@ class NotSteady(Verdict):
         if self.cause == "no warm-up":
             why = ""
             if self.accepts_one:
-                why = ", because a blocked uvloop accepts one new connection per round"
+                why = (
+                    ", because a blocked uvloop accepts one new connection per round and serves "
+                    "all users that it has accepted before it accepts the next"
+                )
             return (
                 f"the window opened without a warm-up: serving every user once takes at least "
                 f"{self.turn_s:,.0f} s{why}; a warm-up lasts at most {WARM_UP_LIMIT_S:.0f} s"

@@ -53,7 +53,7 @@ def predict(
         group="Load", metavar="N|A..B",
     )] = None,
     requests: Annotated[int | None, Setting(
-        "Requests of an overloaded open loop's test; its length is --duration if not given.",
+        "Requests that an overloaded open loop sends; if not given, it sends for --duration.",
         group="Load", bounds=(1, 1_000_000_000),
     )] = None,
     overrides: Overrides = Overrides(),

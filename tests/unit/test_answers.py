@@ -254,6 +254,16 @@ def test_a_lower_bound_is_never_the_slower_one(code: str) -> None:
     (found,) = find(LowerBound, AWAITS, slow)
     assert "may serve more than 40.0 requests/s" in found.message
     assert code in found.message
+    assert "highest throughput" not in found.message  # that of the scenario that awaits is known
+
+
+def test_two_lower_bounds_leave_open_which_is_higher() -> None:
+    both = [
+        plant_case(name, rps, errors=("MACHINE_BUSY",))
+        for name, rps in (("sync-http-shared", 450.0), ("async-http-shared", 460.0))
+    ]
+    (found,) = find(LowerBound, *both)
+    assert found.message.endswith("So this run does not show which has the highest throughput.")
 
 
 def test_a_blocked_loop_has_no_time_for_more_on_an_idle_machine_either() -> None:
@@ -398,7 +408,7 @@ def test_a_worker_that_ended_with_a_free_loop_was_not_killed_for_blocking() -> N
     blocked = plant_case("async-http-sync", 1.0, loop_lag_max_ms=30_100.0, **deaths)
     (found,) = find(WorkersKilled, blocked)
     assert "killed the worker 2 times (async-http-sync)" in found.message
-    assert "blocked for up to 30.1 s, and --worker-timeout is 30 s" in found.message
+    assert "no heartbeat for up to 30.1 s, and --worker-timeout is 30 s" in found.message
 
 
 # --- several settings

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.answers.alone import OneScenario
 from analysis.answers.background import BackgroundWait
@@ -13,7 +15,7 @@ from analysis.answers.doubts import LowerBound, NotCompared, Undecided
 from analysis.answers.explanation import explain_limit
 from analysis.answers.failures import FailingBackground
 from analysis.answers.full_resources import FullPlaces
-from analysis.answers.measured_scenario import MeasuredScenario
+from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.question import describe_users, write_question
 from analysis.answers.same_throughput import SameThroughput
 from analysis.report.limit_words import describe_measured_limit
@@ -96,6 +98,12 @@ def test_one_user_pauses() -> None:
 
 
 # --- doubts
+
+
+@given(st.floats(0.05, 1e6))
+def test_a_lower_bound_is_not_rounded_up(rps: float) -> None:
+    shown = str(Served("sync-http", rps, is_bound=True)).removeprefix("at least ").replace(",", "")
+    assert float(shown) <= rps + 1e-9 < float(shown) + (1 if rps >= 100 else 0.1) + 1e-6
 
 
 def test_all_doubts_are_said_and_what_is_not_compared_comes_first() -> None:

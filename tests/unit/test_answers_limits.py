@@ -116,7 +116,7 @@ def test_kills_are_counted_by_scenario() -> None:
     (found,) = find(WorkersKilled, *cases)
     assert found.message == (
         "gunicorn killed the worker 1 time (async-http-sync) and 1 time (async-http): its event "
-        "loop was blocked for up to 31.0 s, and --worker-timeout is 30 s."
+        "loop sent no heartbeat for up to 31.0 s, and --worker-timeout is 30 s."
     )
 
 

@@ -102,8 +102,8 @@ def test_a_pool_that_is_walked_through_is_named_with_its_function() -> None:
     # 3 ms × 280/400 - 1 ms × 20/200 = 2.0 of 2 ms
     assert growth.cause.share.estimate == pytest.approx(1.0)
     assert describe_growth(growth) == (
-        "CPU per request grew from 1.00 ms alone to 3.00 ms under load; 100 % (93 to 100 %) of the "
-        "growth is Pool.walk (httpx/pool.py) and what it calls"
+        "CPU per request grew from 1.00 ms alone to 3.00 ms under load; 100 % "
+        "(interval: 93 to 100 %) of the growth is Pool.walk (httpx/pool.py) and what it calls"
     )
 
 
@@ -162,8 +162,8 @@ def test_what_did_not_grow_has_no_cause() -> None:
     growth = compare(sampling(1.0, own=100, walk=100), sampling(1.1, own=20, walk=180))
     assert growth.cause is None
     assert describe_growth(growth) == (
-        "CPU per request hardly grew: 1.00 ms alone, 1.10 ms under load; 90 % (85 to 93 %) of it "
-        "is Pool.walk (httpx/pool.py) and what it calls"
+        "CPU per request hardly grew: 1.00 ms alone, 1.10 ms under load; 90 % "
+        "(interval: 85 to 93 %) of it is Pool.walk (httpx/pool.py) and what it calls"
     )
 
 

@@ -141,7 +141,7 @@ def test_added_users_lengthen_the_queue_and_nothing_else() -> None:
     ("name", "cpu_s", "load", "why"),
     [
         ("sync-http", 0.0, Load(arrival_rate=50.0), "the length of the test"),
-        ("async-http", 0.02, Load(users=200, duration_s=5.0), "no bystander"),
+        ("async-http", 0.02, Load(users=200, duration_s=5.0), "no latency of background"),
         ("async-http-shared", 0.0005, Load(users=50, duration_s=5.0), None),
     ],
 )

@@ -73,7 +73,7 @@ def test_starved_users_break_littles_law_and_the_median_says_so() -> None:
     assert cell.rps is not None
     assert cell.mean_ms is not None
     seen = cell.rps * cell.mean_ms / 1000
-    assert f"throughput × (response + think time) accounts for {seen:.0f} of 4 users" in message
+    assert f"completed requests account for {seen:.0f} of 4 users" in message
     assert cell.median_ms == pytest.approx(100)
     assert any("Kaplan" in note for note in write_notes(cell))
 
@@ -256,8 +256,8 @@ def test_a_blocked_uvloop_is_named_as_the_reason_of_a_long_turn() -> None:
     )
     assert verdict.message == (
         "the window opened without a warm-up: serving every user once takes at least 124,740 s, "
-        "because a blocked uvloop accepts one new connection per round; a warm-up lasts at most "
-        "30 s"
+        "because a blocked uvloop accepts one new connection per round and serves all users that "
+        "it has accepted before it accepts the next; a warm-up lasts at most 30 s"
     )
 
 

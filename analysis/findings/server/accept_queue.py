@@ -116,7 +116,7 @@ class AcceptQueue(AuditFinding):
         if self.cause == "blocked":
             yield "Remove the blocking call."
         else:
-            yield "Raise --backlog, and net.core.somaxconn if it is lower."
+            yield "Raise --backlog, and sysctl net.core.somaxconn if that limit is lower."
 
 
 def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:

@@ -14,7 +14,8 @@ class ExecutorWait(QueueWait):
     short: ClassVar[str] = "waits for an executor"
     clause: ClassVar[str] = "requests wait for a thread of an executor"
     meaning: ClassVar[str] = (
-        "requests wait for asyncio's default executor, your own executor, or asgiref's one thread"
+        "requests wait for asyncio's default executor, your own executor, or the one thread of "
+        "asgiref (Django's `sync_to_async`)"
     )
     remedy: ClassVar[str] = "give slow work its own executor"
     QUEUES: ClassVar[str] = EXECUTORS

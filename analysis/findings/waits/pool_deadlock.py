@@ -158,12 +158,14 @@ class PoolDeadlock(AuditFinding):
                 " pool."
             )
         if self.size is None:
-            return "Release it before the request needs another thread, or do not block threads."
+            return (
+                "Let a request release what it holds before it needs a thread, or block no thread."
+            )
         name = (self.call or "resource").partition(" of ")[0]
         return (
             f"Make the {name} as large as the number of concurrent requests (those that wait for a"
-            " thread hold theirs, too), release it before the request needs another thread, or"
-            " wait for it with `await`."
+            " thread hold theirs, too), let a request release what it holds before it needs another"
+            " thread, or wait with `await`."
         )
 
 
