@@ -1,5 +1,6 @@
 """`study audit`: what blocks the event loop of the user's own service."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -41,7 +42,8 @@ def audit(
         "Time that a user waits for a response.", unit=DURATION, bounds=(0.1, 600.0),
     )] = 30.0,
     python: Annotated[Path | None, Setting(
-        "Interpreter with the service's packages, for MODULE:ATTR; the study's own if not given.",
+        "Interpreter with the service's packages, for MODULE:ATTR; if not given, that of the active "
+        "virtual environment, or else the study's own.",
         metavar="FILE",
     )] = None,
     port: Annotated[int, Setting(
@@ -106,6 +108,13 @@ def reject_contradictions(
         )
 
 
+def find_active_interpreter() -> Path:
+    """Find the interpreter of the active virtual environment, which may not be the study's."""
+    active = os.environ.get("VIRTUAL_ENV")
+    found = Path(active, "bin", "python") if active else Path(sys.executable)
+    return found if found.exists() else Path(sys.executable)
+
+
 def choose_service(
     command: Sequence[str], app_dir: Path, interpreter: Path | None, port: int
 ) -> "AuditedCommand | None":
@@ -113,7 +122,8 @@ def choose_service(
     from stress.audit.command import AuditedCommand, build_target_command, reject_command
 
     if is_target(command):
-        return build_target_command(command[0], app_dir, interpreter or Path(sys.executable), port)
+        python = interpreter or find_active_interpreter()
+        return build_target_command(command[0], app_dir, python, port)
     if interpreter is not None:
         raise UserError("--python is for MODULE:ATTR; a command names its own interpreter")
     if not command:

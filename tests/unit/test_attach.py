@@ -20,6 +20,7 @@ from stress.audit.command import (
 from stress.audit.listening import Listener
 from stress.audit.reports import STARTED, ProcessReport
 from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
+from study.commands.audit import find_active_interpreter
 
 PYTHON = Path(sys.executable)
 TRACEBACK = """\
@@ -214,3 +215,15 @@ def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str
 def test_a_package_that_is_missing_for_an_option_is_not_looked_for_elsewhere() -> None:
     command = AuditedCommand((str(PYTHON), "-S", "-m", "uvicorn"), Path())
     assert "-S hides the installed packages" in describe_cure(command, "No module named uvicorn")
+
+
+def test_a_target_without_an_interpreter_gets_that_of_the_active_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path))
+    assert find_active_interpreter() == PYTHON  # an environment that was removed
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(PYTHON)
+    assert find_active_interpreter() == tmp_path / "bin" / "python"
+    monkeypatch.delenv("VIRTUAL_ENV")
+    assert find_active_interpreter() == PYTHON

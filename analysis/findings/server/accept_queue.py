@@ -113,7 +113,7 @@ class AcceptQueue(AuditFinding):
                 f"{formats.count_things(self.dropped, 'attempt')} to connect "
                 f"found the accept queue full{size}; the client retries after 1 s."
             )
-        if self.cause == "blocked":
+        if self.longest_ms is not None:
             yield "Remove the blocking call."
         else:
             yield "Raise --backlog, and sysctl net.core.somaxconn if that limit is lower."
