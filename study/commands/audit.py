@@ -42,8 +42,8 @@ def audit(
         "Time that a user waits for a response.", unit=DURATION, bounds=(0.1, 600.0),
     )] = 30.0,
     python: Annotated[Path | None, Setting(
-        "Interpreter with the service's packages, for MODULE:ATTR; if not given, that of the active "
-        "virtual environment, or else the study's own.",
+        "Interpreter with the service's packages, for MODULE:ATTR; if not given, that of the "
+        "active virtual environment, or else the study's own.",
         metavar="FILE",
     )] = None,
     port: Annotated[int, Setting(
