@@ -16,6 +16,7 @@ from study.final_output import (
     print_tables,
     write_report_page,
 )
+from study.journal_folder import build_run, is_journal_folder
 from study.messages import print_message, show_activity
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -27,7 +28,7 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:
     """Return the run's exit code. Raises UserError if there is nothing to report."""
-    run = open_run(directory)
+    run = build_run(directory) if is_journal_folder(directory) else open_run(directory)
     if is_audit(run):
         return report_audit(run, gate, verbose=verbose)
     if verbose:

@@ -1,0 +1,82 @@
+"""`python -m asgi_probe run -- COMMAND`: starts a service with the probe, in this very process."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from json import dumps
+from pathlib import Path
+from time import gmtime, monotonic, strftime
+
+from .attach_report import DIRECTORY_VARIABLE
+
+SITE_FOLDER = Path(__file__).resolve().parent / "site"
+LAUNCH_FILE = "launch.json"
+ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
+IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
+
+
+class LaunchError(Exception):
+    """A command or folder that cannot be used. Its text is one line: what is wrong, what to do."""
+
+
+def launch(command: Sequence[str], directory: Path | None, variables: Mapping[str, str]) -> None:
+    """Replace this process by the command, with the probe in each Python process that it starts.
+
+    The process keeps its pid, so signals and the exit code are the command's own. The journals go
+    to `directory`, or to a new folder `asgi-probe-<UTC time>`. If it has journals of an earlier
+    start, such as those of a restarted container, they go to a new folder inside of it. variables:
+    more environment variables. Returns only by raising LaunchError.
+    """
+    program = shutil.which(command[0]) if command else None
+    if program is None:
+        raise LaunchError(
+            f"{command[0]!r} is no program; correct its name or give its path"
+            if command
+            else "no command; give it after --, such as python -m asgi_probe run -- uvicorn main:app"
+        )
+    stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
+    folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
+    if any(folder.glob("*.journal")):
+        folder /= stamp
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
+        print(
+            f"asgi-probe: writes to {folder}; read it with: study report {folder}", file=sys.stderr
+        )
+        restore_signals()
+        os.execve(program, command, build_environment(folder, variables))
+    except OSError as error:
+        raise LaunchError(f"{error.filename or program}: {error.strerror}") from error
+
+
+def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment, with the probe's folder first on PYTHONPATH."""
+    path = os.pathsep.join(filter(None, (str(SITE_FOLDER), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **variables, "PYTHONPATH": path, DIRECTORY_VARIABLE: str(folder)}
+
+
+def describe_launch(command: Sequence[str]) -> dict[str, object]:
+    """Return what `study report` shows of the start. The values of variables may be secrets."""
+    return {
+        "launch": 1,
+        "command": [ASSIGNMENT.sub(r"\1=...", word) for word in command],
+        "folder": str(Path.cwd()),
+        "started_utc": strftime("%Y-%m-%dT%H:%M:%S+00:00", gmtime()),
+        "t0_s": monotonic(),
+        "os": f"{os.uname().sysname} {os.uname().release}",
+        "machine": os.uname().machine,
+        "cores": os.cpu_count(),
+    }
+
+
+def restore_signals() -> None:
+    """Python ignores these signals, and a started program inherits that."""
+    for name in IGNORED_BY_PYTHON:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
