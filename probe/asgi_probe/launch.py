@@ -13,32 +13,26 @@ from pathlib import Path
 from time import gmtime, monotonic, strftime
 
 from .attach_report import DIRECTORY_VARIABLE
+from .errors import UsageError
 
 SITE_FOLDER = Path(__file__).resolve().parent / "site"
 LAUNCH_FILE = "launch.json"
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
+NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
 
 
-class LaunchError(Exception):
-    """A command or folder that cannot be used. Its text is one line: what is wrong, what to do."""
-
-
-def launch(command: Sequence[str], directory: Path | None, variables: Mapping[str, str]) -> None:
+def launch(command: list[str], directory: Path | None, variables: Mapping[str, str]) -> None:
     """Replace this process by the command, with the probe in each Python process that it starts.
 
     The process keeps its pid, so signals and the exit code are the command's own. The journals go
     to `directory`, or to a new folder `asgi-probe-<UTC time>`. If it has journals of an earlier
     start, such as those of a restarted container, they go to a new folder inside of it. variables:
-    more environment variables. Returns only by raising LaunchError.
+    more environment variables. Returns only by raising UsageError.
     """
     program = shutil.which(command[0]) if command else None
     if program is None:
-        raise LaunchError(
-            f"{command[0]!r} is no program; correct its name or give its path"
-            if command
-            else "no command; give it after --, such as python -m asgi_probe run -- uvicorn main:app"
-        )
+        raise UsageError(f"{command[0]!r} is no program" if command else NO_COMMAND)
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
     folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
     if any(folder.glob("*.journal")):
@@ -46,13 +40,11 @@ def launch(command: Sequence[str], directory: Path | None, variables: Mapping[st
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
-        print(
-            f"asgi-probe: writes to {folder}; read it with: study report {folder}", file=sys.stderr
-        )
+        print(f"asgi-probe: writes to {folder}", file=sys.stderr)
         restore_signals()
         os.execve(program, command, build_environment(folder, variables))
     except OSError as error:
-        raise LaunchError(f"{error.filename or program}: {error.strerror}") from error
+        raise UsageError(f"{error.filename or program}: {error.strerror}") from error
 
 
 def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:

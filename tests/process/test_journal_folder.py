@@ -1,4 +1,4 @@
-"""`study report` of a folder that the probe's own launcher wrote: the same findings as an audit's."""
+"""`study report` of a folder that the probe's own launcher wrote: an audit's findings."""
 
 import json
 import os

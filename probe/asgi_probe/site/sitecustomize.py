@@ -1,5 +1,5 @@
-"""Loads the probe into each Python process of a command: `study audit` and `python -m asgi_probe run`
-put this folder first on PYTHONPATH, and Python imports this module at startup.
+"""Loads the probe into each Python process of a command: `study audit` and the probe's launcher put
+this folder first on PYTHONPATH, and Python imports this module at startup.
 
 The service may start any Python version, so this file runs on all of them. A Python that is too
 old for the probe runs without it.
