@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import UsageError
-from .journal import FRAME
+from .journal import FRAME, VERSION
 
 JOURNALS = "probe-*.journal"
 RECENT_BYTES = 4 << 20
@@ -58,13 +58,16 @@ class JournalFiles:
 
 
 def skip_old_rows(file: BinaryIO) -> bytes:
-    """Read a journal's texts and its newest rows, and stop before a partial last frame."""
+    """Read a journal's texts and its newest rows, and stop before a partial last frame. Raises
+    ValueError for another kind of file."""
     size = file.seek(0, 2)
     at = file.seek(0)
     parts = []
     while at + FRAME.size <= size:
         head = file.read(FRAME.size)
         letter, length = FRAME.unpack(head)
+        if not at and letter != b"{":
+            raise ValueError(f"not a journal of version {VERSION}")
         if at + FRAME.size + length > size:
             break
         at += FRAME.size + length

@@ -30,9 +30,8 @@ class WrittenJournal:
     def add(self, letter: str, **given: float | str | None) -> None:
         columns: Columns = TABLES[letter]
         assert set(given) <= {name for name, _ in columns}
-        self._journal.add(
-            letter, make_packer(columns)(*(self._pack(given.get(n), k) for n, k in columns))
-        )
+        values = [self._pack(given.get(name), kind) for name, kind in columns]
+        self._journal.add(letter, make_packer(columns)(*values))
 
     def _pack(self, value: float | str | None, kind: str) -> float:
         if kind == "text":

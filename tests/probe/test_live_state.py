@@ -178,12 +178,12 @@ def test_without_a_journal_there_is_one_line(tmp_path: Path) -> None:
 
 def test_the_screen_has_80_columns_and_no_control_characters(tmp_path: Path) -> None:
     with written(tmp_path) as journal:
-        journal.add_sample(1.0, pool_total=40.0, pool_borrowed=40.0, pool_waiting=1000.0)
+        journal.add_sample(1.0)
         for visit in range(MOST_ROWS + 5):
             journal.add_request(visit, f"/\x1b[2J{visit}/" + "long/" * 30, 1.0, 12.0)
             journal.add("b", stretch=visit, began_s=1.0, ended_s=12.0, route="/" + "r" * 200)
             journal.add("c", stretch=visit, at_s=2.0, stack=STACK.replace("read", "r" * 50))
-        journal.add_sample(12.0)
+        journal.add_sample(12.0, pool_total=40.0, pool_borrowed=40.0, pool_waiting=1000.0)
     lines = render_screen(look(tmp_path), "asgi-probe top: here", 80)
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in "".join(lines)
