@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import localtime, monotonic, sleep, strftime
 from typing import Protocol
@@ -17,12 +17,13 @@ from .addresses import Address, parse_address
 from .errors import CANNOT, UsageError
 from .journal_files import JournalFiles
 from .live_state import LiveState
-from .relay import GREETING, MESSAGE
+from .relay import GREETING, MESSAGE, MOST_CLIENTS
 from .top_screen import render_screen
 
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 5.0
 MOST_COLUMNS = 80
+ENDED = f"the service has ended, or has {MOST_CLIENTS} other viewers"
 NEEDS_RICH = "top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does without"
 
 
@@ -35,6 +36,7 @@ class JournalSource(Protocol):
 
     def read_new(self) -> Iterator[tuple[str, bytes]]: ...
     def describe(self) -> str: ...
+    def close(self) -> None: ...
 
 
 class FileSource:
@@ -54,6 +56,8 @@ class FileSource:
         written = strftime("%Y-%m-%d %H:%M:%S", localtime(self._files.find_written_s()))
         return f"{self._files.path}, written {written}"
 
+    def close(self) -> None: ...
+
 
 class SocketSource:
     """Journals that a process of the service sends."""
@@ -63,15 +67,14 @@ class SocketSource:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         if not isinstance(address, str) and ":" in address[0]:
             family = socket.AF_INET6
-        client = socket.socket(family)
-        client.settimeout(PATIENCE_S)
-        try:
-            client.connect(address)
-            client.sendall(GREETING)
-        except OSError as error:
-            raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
-        self._received = client.makefile("rb")
-        client.close()  # the file keeps it open
+        with socket.socket(family) as client:
+            client.settimeout(PATIENCE_S)
+            try:
+                client.connect(address)
+                client.sendall(GREETING)
+            except OSError as error:
+                raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
+            self._received = client.makefile("rb")  # keeps it open
 
     def read_new(self) -> Iterator[tuple[str, bytes]]:
         """Yield the messages up to the next empty one. Raises ServiceEndedError."""
@@ -92,6 +95,9 @@ class SocketSource:
 
     def describe(self) -> str:
         return f"{self._name}, at {strftime('%H:%M:%S')}"
+
+    def close(self) -> None:
+        self._received.close()
 
 
 def open_source(target: str) -> JournalSource:
@@ -119,7 +125,7 @@ def reopen_source(target: str) -> JournalSource:
             return open_source(target)
         except UsageError:
             if monotonic() > deadline_s:
-                raise UsageError(f"{target}: the service has ended", CANNOT) from None
+                raise UsageError(f"{target}: {ENDED}", CANNOT) from None
 
 
 def show_top(target: str, *, once: bool) -> None:
@@ -137,19 +143,27 @@ def show_top(target: str, *, once: bool) -> None:
 
 
 def watch(target: str, show: Callable[[list[str]], object], once: bool) -> None:
-    source, state = open_source(target), LiveState()
+    """Raises UsageError."""
+    begin = open_source
     while True:
-        try:
-            state.read(source.read_new())
-        except ServiceEndedError:
-            source, state = reopen_source(target), LiveState()
-            continue
-        except ValueError as error:
-            raise UsageError(f"{target}: {error}") from error
+        with closing(begin(target)) as source:
+            try:
+                show_source(source, show, once)
+                return
+            except ServiceEndedError:
+                begin = reopen_source
+            except ValueError as error:
+                raise UsageError(f"{target}: {error}") from error
+
+
+def show_source(source: JournalSource, show: Callable[[list[str]], object], once: bool) -> None:
+    """Raises ServiceEndedError, ValueError for what is no journal."""
+    state, is_over = LiveState(), False
+    while not is_over:
+        state.read(source.read_new())
         columns = min(MOST_COLUMNS, shutil.get_terminal_size().columns)
         show(render_screen(state, f"asgi-probe top: {source.describe()}", columns))
-        if once:
-            return
+        is_over = once
 
 
 @contextmanager

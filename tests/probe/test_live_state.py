@@ -10,7 +10,7 @@ from asgi_probe import journal_files
 from asgi_probe.errors import UsageError
 from asgi_probe.journal import FRAME
 from asgi_probe.journal_files import JournalFiles
-from asgi_probe.journal_reader import JournalReader
+from asgi_probe.journal_reader import JournalReader, Row
 from asgi_probe.live_lines import WINDOW_S
 from asgi_probe.live_state import LiveState, find_site
 from asgi_probe.top_screen import MOST_ROWS, render_screen
@@ -33,7 +33,8 @@ def test_each_piece_of_a_journal_gives_its_whole_rows(tmp_path: Path) -> None:
         journal.add_request(2, "/b", 2.0, 2.5)
     content = journal.path.read_bytes()
     for size in (1, 7, len(content)):
-        reader, rows = JournalReader("h"), []
+        reader = JournalReader("h")
+        rows: list[tuple[str, Row]] = []
         for at in range(0, len(content), size):
             rows += reader.read(content[at : at + size])
         assert [(letter, row["visit"], row["route"]) for letter, row in rows] == [

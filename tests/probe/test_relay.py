@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -19,6 +20,7 @@ from asgi_probe.addresses import LONGEST_PATH, Address, parse_address
 from asgi_probe.errors import UsageError
 from asgi_probe.live_state import LiveState
 from asgi_probe.relay import GREETING, MOST_CLIENTS, is_answered, start_relay
+from asgi_probe.routes import Receive, Scope, Send
 from asgi_probe.top import ServiceEndedError, SocketSource, open_source
 
 from .journal_support import WrittenJournal, written
@@ -78,30 +80,29 @@ def test_addresses(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize(
-    "text", ["", "here", "host:", ":0", "host:65536", "/" * (LONGEST_PATH + 1)]
-)
+@pytest.mark.parametrize("text", ["", "here", "host:", ":0", "a:65536", "/" * (LONGEST_PATH + 1)])
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(UsageError):
         parse_address(text)
     if text:
         with pytest.raises(UsageError):
-            Probe(lambda *_: None, listen=text)  # type: ignore[arg-type, return-value]
+            Probe(lambda *_: None, listen=text)  # type: ignore[arg-type]
 
 
 def test_a_client_gets_what_is_there_and_then_what_is_new(
     path: str, journal: WrittenJournal
 ) -> None:
-    source, state = open_source(path), LiveState()
-    state.read(source.read_new())
-    assert [line.pid for line in state.list_loops()] == [7]
-    assert count_in_flight(state) == 1
-    journal.add_request(2, "/items", 2.5)
-    journal.flush()
-    deadline_s = monotonic() + PATIENCE_S
-    while count_in_flight(state) < 2:
-        assert monotonic() < deadline_s
+    state = LiveState()
+    with closing(open_source(path)) as source:
         state.read(source.read_new())
+        assert [line.pid for line in state.list_loops()] == [7]
+        assert count_in_flight(state) == 1
+        journal.add_request(2, "/items", 2.5)
+        journal.flush()
+        deadline_s = monotonic() + PATIENCE_S
+        while count_in_flight(state) < 2:
+            assert monotonic() < deadline_s
+            state.read(source.read_new())
 
 
 def test_only_this_user_can_open_the_socket(path: str) -> None:
@@ -121,11 +122,11 @@ def test_a_browser_gets_nothing(path: str) -> None:
 
 
 def test_more_clients_than_allowed_are_turned_away(path: str) -> None:
-    sources = [open_source(path) for _ in range(MOST_CLIENTS)]
-    for source in sources:
-        assert list(source.read_new())
-    with pytest.raises((ServiceEndedError, UsageError)):
-        list(open_source(path).read_new())
+    with ExitStack() as stack:
+        for _ in range(MOST_CLIENTS):
+            assert list(stack.enter_context(closing(open_source(path))).read_new())
+        with pytest.raises((ServiceEndedError, UsageError)):  # closed after the greeting, or before
+            list(stack.enter_context(closing(open_source(path))).read_new())
 
 
 def test_a_second_process_waits_and_a_dead_ones_socket_is_replaced(
@@ -165,16 +166,16 @@ def test_a_service_that_ends_is_noticed(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         server.listen()
-        source = SocketSource(str(tmp_path / "socket"), "it")
-        client, _ = server.accept()
-        assert client.recv(len(GREETING)) == GREETING
-        client.close()
-    with pytest.raises(ServiceEndedError):
-        list(source.read_new())
+        with closing(SocketSource(str(tmp_path / "socket"), "it")) as source:
+            client, _ = server.accept()
+            assert client.recv(len(GREETING)) == GREETING
+            client.close()
+            with pytest.raises(ServiceEndedError):
+                list(source.read_new())
 
 
-async def answer(scope: object, receive: object, send: object) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]
+async def answer(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
 def test_a_probe_listens_only_where_it_should(
@@ -183,8 +184,12 @@ def test_a_probe_listens_only_where_it_should(
     started: list[object] = []
     monkeypatch.setattr(relay, "start_relay", lambda *given: started.append(given))
     for listen in (None, "9464"):
-        probe = Probe(answer, tmp_path, listen=listen)  # type: ignore[arg-type]
-        asyncio.run(get("/")(probe))
+        probe = Probe(answer, tmp_path, listen=listen)
+
+        async def calls(app: Probe = probe) -> None:
+            await get("/")(app)
+
+        asyncio.run(calls())
         probe.stop()
         assert started == ([] if listen is None else [(tmp_path, ("127.0.0.1", 9464))])
 

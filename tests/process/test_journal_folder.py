@@ -11,11 +11,12 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from stress.machine import find_free_port
 from stress.places import PROBE_FOLDER
-from tests.process.support import run_here, wait_for
+from tests.process.support import ROOT, environment, run_here, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 SERVICE = """
@@ -35,6 +36,7 @@ def fast() -> int:
 """
 LINE = next(n for n, line in enumerate(SERVICE.splitlines(), 1) if "# blocks" in line)
 REQUESTS = 5
+SERVE = (sys.executable, "-m", "uvicorn", "main:app")
 
 
 def is_served(url: str) -> bool:
@@ -46,14 +48,14 @@ def is_served(url: str) -> bool:
 
 
 @contextmanager
-def launched(folder: Path, *options: str) -> Iterator[str]:
+def launched(folder: Path, *options: str, workers: int = 1) -> Iterator[str]:
     """The service under the launcher, from its first answer on; its URL."""
     (folder / "main.py").write_text(SERVICE)
     port = str(find_free_port(0))
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             (sys.executable, "-m", "asgi_probe", "run", "--directory", "journals", *options, "--",
-             sys.executable, "-m", "uvicorn", "main:app", "--port", port),
+             *SERVE, "--workers", str(workers), "--port", port),
             cwd=folder, env={**os.environ, "PYTHONPATH": str(PROBE_FOLDER)}, stdout=log, stderr=log,
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
@@ -133,3 +135,70 @@ def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
     assert done.stderr.startswith(f"study: {tmp_path}: the probe wrote no journal; ")
+
+
+def start_top(*words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        (sys.executable, "-m", "study", "top", *words), cwd=ROOT, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def is_shown(target: str) -> bool:
+    """Whether one view has the route, the request in flight, and the line that blocks."""
+    out, _ = start_top(target, "--once").communicate(timeout=60)
+    return all(each in out for each in ("/items/{item_id}", f"main.py:{LINE} read_item", "process"))
+
+
+def test_top_shows_the_service_from_its_files_and_from_its_port(tmp_path: Path) -> None:
+    port = find_free_port(0)
+    with launched(tmp_path, "--listen", str(port)) as url:
+        ask(url)
+        wait_for(lambda: is_shown(str(tmp_path / "journals")), "the service by its files")
+        assert is_shown(f"127.0.0.1:{port}")
+        top = start_top(f"127.0.0.1:{port}")
+        assert top.stdout is not None
+        assert top.stdout.readline().startswith(f"asgi-probe top: 127.0.0.1:{port}, at ")
+        top.send_signal(signal.SIGINT)
+        assert top.communicate(timeout=30)[1] == ""
+        assert top.returncode == 0
+
+
+def find_listener(port: int, parent: int) -> psutil.Process:
+    """The worker that serves the journals."""
+    (found,) = [
+        each for each in psutil.Process(parent).children(recursive=True)
+        if any(it.laddr.port == port for it in each.net_connections() if it.status == "LISTEN")
+    ]  # fmt: skip
+    return found
+
+
+def test_another_worker_takes_over_when_the_first_ends(tmp_path: Path) -> None:
+    port = find_free_port(0)
+    with launched(tmp_path, "--listen", str(port), workers=2):
+        (launch,) = [each for each in psutil.Process().children() if "main:app" in each.cmdline()]
+        wait_for(lambda: "process" in run_top_once(port), "a relay")
+        ended = find_listener(port, launch.pid)
+        top = start_top(f"127.0.0.1:{port}")
+        assert top.stdout is not None
+        seen: list[str] = [top.stdout.readline()]
+        ended.kill()
+        while f"process {ended.pid} " not in seen[-1]:
+            seen.append(top.stdout.readline())
+        wait_for(lambda: find_next(top, ended.pid), "a view without the ended worker")
+        top.send_signal(signal.SIGINT)
+        assert top.communicate(timeout=30)[1] == ""
+
+
+def run_top_once(port: int) -> str:
+    return start_top(f"127.0.0.1:{port}", "--once").communicate(timeout=60)[0]
+
+
+def find_next(top: "subprocess.Popen[str]", pid: int) -> bool:
+    """Read one more view; whether it has a process, and not this one."""
+    assert top.stdout is not None
+    lines = [top.stdout.readline()]
+    while lines[-1] and not lines[-1].startswith("Of the last"):
+        lines.append(top.stdout.readline())
+    view = "".join(lines)
+    return "process" in view and f"process {pid} " not in view
