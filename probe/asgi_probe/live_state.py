@@ -18,7 +18,7 @@ MOST_KEPT = 100_000
 PART = re.compile(r"(probe-[\d]+-[\d.]+?)(-\d+)?\.journal")
 LIBRARY = re.compile(r"/(site|dist)-packages/|/lib\d*/python\d|^<")
 THREAD_KINDS = ("loop", "anyio_worker", "executor", "other")
-NO_LINE = "(no sample)"
+NO_LINE = "(line unknown)"
 
 
 class LiveLoop:

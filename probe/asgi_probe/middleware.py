@@ -32,7 +32,11 @@ class Probe:
     `Probe(app)` attaches a service by hand: it writes an audit's files during an audit, and does
     nothing otherwise. user_root: the folder of the user's own code; default: the current one.
     listen: where `asgi_probe top` can connect: PATH of a Unix socket, HOST:PORT, or PORT of the
-    loopback; nowhere by default. Raises UsageError for another text.
+    loopback; nowhere by default, and only with a directory. report: of the process that the probe
+    was attached to; None if you wrap the app yourself.
+
+    Raises UsageError if `listen` is no address. An error of the probe while it runs switches it
+    off, and the app goes on; its logger is `probe`.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ def test_blocks_are_summed_by_line_without_what_the_machine_took(tmp_path: Path)
         journal.add("b", stretch=4, began_s=14.0, route="/now", run_delay_s=0.0)  # not over yet
         journal.add_sample(15.0)
     now, items = look(tmp_path).list_sites()
-    assert (now.site, now.route, now.blocked_s, now.cpu_s) == ("(no sample)", "/now", 1.0, None)
+    assert (now.site, now.route, now.blocked_s, now.cpu_s) == ("(line unknown)", "/now", 1.0, None)
     assert (items.site, items.blocks) == ("shop/main.py:7 read_item", 2)
     assert items.blocked_s == pytest.approx(0.7)
     assert items.longest_s == pytest.approx(0.4)
