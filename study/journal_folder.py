@@ -75,6 +75,11 @@ def build_run(path: Path) -> RunDir:
     return run
 
 
+def find_later_starts(path: Path) -> list[Path]:
+    """Return the folders of later starts of the service, the earliest first."""
+    return sorted({each.parent for each in path.glob(f"*/{JOURNALS}")})
+
+
 def read_launch(path: Path) -> Launch:
     file = path / LAUNCH_FILE
     if not file.is_file():

@@ -54,21 +54,13 @@ def build_parser() -> OneLineParser:
         description="Show what an ASGI service does with its threads, pools and event loop.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
-    run = commands.add_parser(
-        "run", help="start a service with the probe",
-        usage="python -m asgi_probe run [OPTION ...] -- COMMAND ...",
-        description="Start a service with the probe. It keeps this process's pid and signals.",
+    add_run_options(
+        commands.add_parser(
+            "run", help="start a service with the probe",
+            usage="python -m asgi_probe run [OPTION ...] -- COMMAND ...",
+            description="Start a service with the probe. It keeps this process's pid and signals.",
+        )
     )  # fmt: skip
-    run.add_argument(
-        "--directory", type=Path, metavar="DIR",
-        help="folder for the journals, which `study report DIR` reads; asgi-probe-<UTC time> if "
-        "not given",
-    )  # fmt: skip
-    for_top = run.add_mutually_exclusive_group()
-    for_top.add_argument("--socket", metavar="PATH", help="Unix socket for `top`")
-    for_top.add_argument(
-        "--listen", metavar="[HOST:]PORT", help="TCP address for `top`; the loopback without HOST"
-    )
     top = commands.add_parser(
         "top", help="show what a running service does",
         description="Show routes, requests in flight, waits for the thread pool and what blocks "
@@ -80,6 +72,19 @@ def build_parser() -> OneLineParser:
     )  # fmt: skip
     top.add_argument("--once", action="store_true", help="print one view and end")
     return parser
+
+
+def add_run_options(run: ArgumentParser) -> None:
+    run.add_argument(
+        "--directory", type=Path, metavar="DIR",
+        help="folder for the journals, which `study report DIR` reads; asgi-probe-<UTC time> if "
+        "not given",
+    )  # fmt: skip
+    for_top = run.add_mutually_exclusive_group()
+    for_top.add_argument("--socket", metavar="PATH", help="Unix socket for `top`")
+    for_top.add_argument(
+        "--listen", metavar="[HOST:]PORT", help="TCP address for `top`; the loopback without HOST"
+    )
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ class LiveLoop:
                     yield self.sites.get(stretch, NO_LINE), row, own_s
 
 
-class LiveState:
+class ServiceState:
     """All loops of a service."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol
 from .addresses import Address, parse_address
 from .errors import CANNOT, UsageError
 from .journal_files import JournalFiles
-from .live_state import LiveState
+from .live_state import ServiceState
 from .relay import GREETING, MESSAGE, MOST_CLIENTS
 from .top_screen import render_screen
 
@@ -158,7 +158,7 @@ def watch(target: str, show: Callable[[list[str]], object], once: bool) -> None:
 
 def show_source(source: JournalSource, show: Callable[[list[str]], object], once: bool) -> None:
     """Raises ServiceEndedError, ValueError for what is no journal."""
-    state, is_over = LiveState(), False
+    state, is_over = ServiceState(), False
     while not is_over:
         state.read(source.read_new())
         columns = min(MOST_COLUMNS, shutil.get_terminal_size().columns)

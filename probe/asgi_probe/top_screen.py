@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .live_lines import BLOCKS_WINDOW_S, WINDOW_S, LoopLine, RouteLine, SiteLine
-from .live_state import LiveState
+from .live_state import ServiceState
 
 MOST_ROWS = 12
 """Of each table; the rest is counted."""
@@ -20,7 +20,7 @@ ROUTES = ("route", "requests/s", "in flight", "median", "longest", "pool wait", 
 SITES = ("blocks the loop", "route", "times", "total", "longest", "CPU")
 
 
-def render_screen(state: LiveState, title: str, columns: int) -> list[str]:
+def render_screen(state: ServiceState, title: str, columns: int) -> list[str]:
     """Return the lines. columns: width of the terminal; a narrower one cuts the lines."""
     lines = [title]
     loops = [format_loop(each) for each in state.list_loops()]

@@ -12,14 +12,14 @@ from asgi_probe.journal import FRAME
 from asgi_probe.journal_files import JournalFiles
 from asgi_probe.journal_reader import JournalReader, Row
 from asgi_probe.live_lines import WINDOW_S
-from asgi_probe.live_state import LiveState, find_site
+from asgi_probe.live_state import ServiceState, find_site
 from asgi_probe.top_screen import MOST_ROWS, render_screen
 
 from .journal_support import BEAT_S, STACK, written
 
 
-def look(path: Path) -> LiveState:
-    state = LiveState()
+def look(path: Path) -> ServiceState:
+    state = ServiceState()
     state.read(JournalFiles(path).read_new())
     return state
 

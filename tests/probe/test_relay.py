@@ -18,7 +18,7 @@ import pytest
 from asgi_probe import Probe, relay
 from asgi_probe.addresses import LONGEST_PATH, Address, parse_address
 from asgi_probe.errors import UsageError
-from asgi_probe.live_state import LiveState
+from asgi_probe.live_state import ServiceState
 from asgi_probe.relay import GREETING, MOST_CLIENTS, is_answered, start_relay
 from asgi_probe.routes import Receive, Scope, Send
 from asgi_probe.top import ServiceEndedError, SocketSource, open_source
@@ -61,7 +61,7 @@ def run_top(*words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def count_in_flight(state: LiveState) -> int:
+def count_in_flight(state: ServiceState) -> int:
     return sum(line.in_flight for line in state.list_routes())
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_address(text: str) -> None:
 def test_a_client_gets_what_is_there_and_then_what_is_new(
     path: str, journal: WrittenJournal
 ) -> None:
-    state = LiveState()
+    state = ServiceState()
     with closing(open_source(path)) as source:
         state.read(source.read_new())
         assert [line.pid for line in state.list_loops()] == [7]

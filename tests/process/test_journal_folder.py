@@ -123,6 +123,10 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run_here(("report", str(tmp_path))).returncode == 0
     assert [each["route"] for each in read_findings(tmp_path)] == ["/a"]
+    (tmp_path / "20261129T120000Z").mkdir()  # what a restarted service wrote
+    (tmp_path / "20261129T120000Z/probe-1-2.000.journal").touch()
+    done = run_here(("report", str(tmp_path)))
+    assert "the service started 2 times; this is the first start" in done.stderr
     (tmp_path / "launch.json").write_text("{torn")
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
