@@ -123,15 +123,16 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run_here(("report", str(tmp_path))).returncode == 0
     assert [each["route"] for each in read_findings(tmp_path)] == ["/a"]
-    (tmp_path / "20261129T120000Z").mkdir()  # what a restarted service wrote
-    (tmp_path / "20261129T120000Z/probe-1-2.000.journal").touch()
-    done = run_here(("report", str(tmp_path)))
-    assert "the service started 2 times; this is the first start" in done.stderr
     (tmp_path / "launch.json").write_text("{torn")
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
     assert f"{tmp_path / 'launch.json'} is damaged" in done.stderr
     assert done.stderr.count("\n") == 1
+    (tmp_path / "launch.json").unlink()
+    (tmp_path / "20261129T120000Z").mkdir()  # what a restarted service wrote
+    (tmp_path / "20261129T120000Z/probe-1-2.000.journal").touch()
+    done = run_here(("report", str(tmp_path)))
+    assert "the service started 2 times; this is the first start" in done.stderr
 
 
 def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:
