@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import stat
 import sys
@@ -182,5 +183,6 @@ def open_screen() -> Iterator[Callable[[list[str]], object]]:
             text.append(f"{line}\n", "bold" if is_title else "")
         live.update(text, refresh=True)
 
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # leaves the `with`
     with Live(screen=True, auto_refresh=False) as live:
         yield show
