@@ -11,6 +11,7 @@ from typing import NoReturn
 from .addresses import LISTEN_VARIABLE, parse_address
 from .errors import WRONG_USE, UsageError
 from .launch import launch
+from .relay import listen
 from .top import show_top
 
 
@@ -44,8 +45,11 @@ def choose_address(path: str | None, address: str | None) -> dict[str, str]:
     text = address or (str(Path(path).absolute()) if path else None)
     if text is None:
         return {}
-    parse_address(text)
-    return {LISTEN_VARIABLE: text}
+    try:
+        with listen(parse_address(text)):
+            return {LISTEN_VARIABLE: text}
+    except OSError as error:
+        raise UsageError(f"{text}: cannot listen there: {error.strerror or error}") from error
 
 
 def build_parser() -> OneLineParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -94,14 +95,20 @@ def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:
         (("run", "--folder", "x", "--", "true"), "unrecognized arguments: --folder x"),
         (("run", "true"), "unrecognized arguments: true"),
         (("run", "--directory", "file", "--", "true"), "{folder}/file: File exists"),
+        (("run", "--listen", "x", "--", "true"), "'x' is no address"),
+        (("run", "--listen", "{port}", "--", "true"), "{port}: cannot listen there: Address"),
+        (("run", "--socket", "no/s", "--", "true"), "{folder}/no/s: cannot listen there: No such"),
+        (("run", "--socket", "s", "--listen", "1", "--", "true"), "argument --listen: not allowed"),
         (("walk",), "argument COMMAND: invalid choice: 'walk'"),
         ((), "the following arguments are required: COMMAND"),
     ],
 )
 def test_wrong_use_is_one_line(tmp_path: Path, words: tuple[str, ...], line: str) -> None:
     (tmp_path / "file").touch()
-    code, out, err = run(tmp_path, *words)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = run(tmp_path, *(word.format(port=port) for word in words))
     assert (code, out) == (2, "")
-    assert err.startswith("asgi-probe: " + line.format(folder=tmp_path))
+    assert err.startswith("asgi-probe: " + line.format(folder=tmp_path, port=port))
     assert err.count("\n") == 1
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

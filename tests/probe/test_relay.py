@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -221,3 +224,42 @@ def test_wrong_targets_are_one_line(tmp_path: Path, target: str, code: int, line
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"asgi-probe: {line.format(folder=tmp_path)}")
     assert done.stderr.count("\n") == 1
+
+
+def watch_in_terminal(target: str, *options: str) -> tuple[int, str]:
+    """Run `top` on a terminal of 80 columns until it has drawn a view, then press Ctrl-C; the exit
+    code and what it wrote."""
+    ours, its = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        with os.fdopen(its, "wb") as output:
+            process = subprocess.Popen(
+                (sys.executable, *options, "-m", "asgi_probe", "top", target),
+                env={**os.environ, "PYTHONPATH": str(HOME), "TERM": "xterm", "COLUMNS": "80"},
+                stdin=output, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        seen, is_pressed = b"", False
+        with suppress(OSError):  # Linux: the other side has closed it
+            while received := terminal.read(4096):
+                seen += received
+                if b"event loop" in seen and not is_pressed:
+                    process.send_signal(signal.SIGINT)
+                    is_pressed = True
+    return process.wait(PATIENCE_S), seen.decode()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rich") is None, reason="needs rich")
+def test_on_a_terminal_it_takes_the_screen_and_gives_it_back(journal: WrittenJournal) -> None:
+    code, seen = watch_in_terminal(str(journal.path))
+    assert code == 0
+    assert "\x1b[?1049h" in seen
+    assert "/items" in seen
+    assert seen.rstrip().endswith("\x1b[?1049l")
+
+
+def test_on_a_terminal_without_rich_it_says_what_to_install(journal: WrittenJournal) -> None:
+    code, seen = watch_in_terminal(str(journal.path), "-S")
+    assert code == 3
+    assert seen == (
+        "asgi-probe: top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does "
+        "without\r\n"
+    )
