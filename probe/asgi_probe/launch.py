@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ SITE_FOLDER = Path(__file__).resolve().parent / "site"
 LAUNCH_FILE = "launch.json"
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
 
 
@@ -28,23 +30,33 @@ def launch(command: list[str], directory: Path | None, variables: Mapping[str, s
     The process keeps its pid, so signals and the exit code are the command's own. The journals go
     to `directory`, or to a new folder `asgi-probe-<UTC time>`. If it has journals of an earlier
     start, such as those of a restarted container, they go to a new folder inside of it. variables:
-    more environment variables. Returns only by raising UsageError.
+    more environment variables. Raises UsageError; a full disk is none: the service must start.
     """
     program = shutil.which(command[0]) if command else None
     if program is None:
         raise UsageError(f"{command[0]!r} is no program" if command else NO_COMMAND)
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
     folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
-    if any(folder.glob("*.journal")):
+    while any(folder.glob("*.journal")):
         folder /= stamp
+    print(f"asgi-probe: {prepare_folder(folder, command)}", file=sys.stderr)
+    restore_signals()
+    try:
+        os.execve(program, command, build_environment(folder, variables))
+    except OSError as error:
+        raise UsageError(f"{program}: {error.strerror}") from error
+
+
+def prepare_folder(folder: Path, command: Sequence[str]) -> str:
+    """Note the start; return a sentence on where the records are. Raises UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
-        print(f"asgi-probe: writes to {folder}", file=sys.stderr)
-        restore_signals()
-        os.execve(program, command, build_environment(folder, variables))
     except OSError as error:
-        raise UsageError(f"{error.filename or program}: {error.strerror}") from error
+        if error.errno not in FULL_DISK:
+            raise UsageError(f"{folder}: {error.strerror}") from error
+        return f"{folder}: {error.strerror}; the service starts, and may not be recorded"
+    return f"writes to {folder}"
 
 
 def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:

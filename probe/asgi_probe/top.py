@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from time import localtime, monotonic, sleep, strftime
 from typing import Protocol
@@ -131,9 +132,11 @@ def reopen_source(target: str) -> JournalSource:
 
 def show_top(target: str, *, once: bool) -> None:
     """Show the service until Ctrl-C, or once. Raises UsageError."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a route may have any character
     try:
         if once or not sys.stdout.isatty():
-            watch(target, lambda lines: print("\n".join(lines), "\n", flush=True), once)
+            watch(target, lambda lines: print(*lines, "", sep="\n", flush=True), once)
             return
         with open_screen() as show:
             watch(target, show, once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import asgi_probe
 import pytest
-from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER
+from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER, launch
 
 HOME = Path(asgi_probe.__file__).parent.parent
 SHOW = "import os, json, sys; print(json.dumps([os.getpid(), dict(os.environ), list(sys.modules)]))"
@@ -77,6 +78,21 @@ def test_signals_reach_the_command_and_none_is_ignored(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGTERM
+
+
+def test_a_full_disk_does_not_keep_the_service_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    started: list[object] = []
+    monkeypatch.setattr(Path, "write_text", write)
+    monkeypatch.setattr(os, "execve", lambda program, *_: started.append(program))
+    monkeypatch.setattr("asgi_probe.launch.restore_signals", lambda: None)
+    launch([sys.executable], tmp_path, {})
+    assert started == [sys.executable]
+    assert "No space left on device; the service starts" in capsys.readouterr().err
 
 
 def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:

@@ -56,10 +56,10 @@ def path(tmp_path: Path, journal: WrittenJournal) -> str:
     return path
 
 
-def run_top(*words: str) -> subprocess.CompletedProcess[str]:
+def run_top(*words: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         (sys.executable, "-m", "asgi_probe", "top", *words),
-        env={**os.environ, "PYTHONPATH": str(HOME), "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONPATH": str(HOME), "PYTHONIOENCODING": encoding},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -206,6 +206,14 @@ def test_the_command_prints_plain_text(path: str, journal: WrittenJournal) -> No
         assert any(line.startswith("/items") for line in rest)
         assert max(map(len, rest)) <= 80
         assert "\x1b" not in done.stdout
+
+
+def test_what_the_output_cannot_have_is_replaced(journal: WrittenJournal) -> None:
+    journal.add_request(2, "/größe", 1.5)
+    journal.flush()
+    done = run_top(str(journal.path), "--once", encoding="ascii")
+    assert done.stderr == ""
+    assert "/gr??e" in done.stdout
 
 
 @pytest.mark.parametrize(
