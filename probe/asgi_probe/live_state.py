@@ -18,6 +18,8 @@ MOST_KEPT = 100_000
 PART = re.compile(r"(probe-[\d]+-[\d.]+?)(-\d+)?\.journal")
 LIBRARY = re.compile(r"/(site|dist)-packages/|/lib\d*/python\d|^<")
 THREAD_KINDS = ("loop", "anyio_worker", "executor", "other")
+LETTERS = "hsbc"
+"""Tables of the journal: requests, samples, blocks, stacks of blocks."""
 NO_LINE = "(line unknown)"
 
 
@@ -25,7 +27,7 @@ class LiveLoop:
     """The newest rows of one journal, which is one event loop's."""
 
     def __init__(self) -> None:
-        self.readers: dict[str, JournalReader] = {}
+        self._reader, self._file = JournalReader(LETTERS), ""
         self.pid = 0
         self.sample: Row = {}
         self.began_s = 0.0
@@ -38,7 +40,9 @@ class LiveLoop:
 
     def read(self, name: str, content: bytes) -> None:
         """Take a piece of one of the journal's files. Raises ValueError."""
-        reader = self.readers.setdefault(name, JournalReader("hsbc"))
+        if name != self._file:  # each part has a header
+            self._reader, self._file = JournalReader(LETTERS), name
+        reader = self._reader
         for letter, row in reader.read(content):
             if letter == "h":
                 self._take_request(row)
@@ -123,14 +127,9 @@ class ServiceState:
     def read(self, pieces: Iterable[tuple[str, bytes]]) -> None:
         """Take pieces of journals, each with its file's name. Raises ValueError."""
         for name, content in pieces:
-            part = PART.fullmatch(name)
-            self._loops.setdefault(part[1] if part else name, LiveLoop()).read(name, content)
-        newest_s = max(
-            (each.samples[-1][0] for each in self._loops.values() if each.samples), default=0.0
-        )
-        for name, loop in list(self._loops.items()):
-            if loop.samples and loop.samples[-1][0] < newest_s - SILENT_S:
-                del self._loops[name]  # its process has ended
+            if content:
+                part = PART.fullmatch(name)
+                self._loops.setdefault(part[1] if part else name, LiveLoop()).read(name, content)
 
     def list_loops(self) -> list[LoopLine]:
         """Return the loops ordered by pid."""
@@ -170,7 +169,11 @@ class ServiceState:
         return sorted(lines, key=lambda line: -line.blocked_s)
 
     def _list_seen(self) -> list[LiveLoop]:
-        return [each for each in self._loops.values() if each.samples]
+        """Return the loops whose process has not ended. One that is silent for longer than SILENT_S
+        may come back: a thread may hold the GIL as long."""
+        seen = [each for each in self._loops.values() if each.samples]
+        newest_s = max((each.samples[-1][0] for each in seen), default=0.0)
+        return [each for each in seen if each.samples[-1][0] >= newest_s - SILENT_S]
 
 
 def describe_route(

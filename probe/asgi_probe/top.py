@@ -24,6 +24,8 @@ from .top_screen import render_screen
 
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 5.0
+ANSWERS_WITHIN_S = 60.0
+"""A thread that holds the GIL of the service delays the answer."""
 MOST_COLUMNS = 80
 ENDED = f"the service has ended, or has {MOST_CLIENTS} other viewers"
 NEEDS_RICH = "top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does without"
@@ -76,6 +78,7 @@ class SocketSource:
                 client.sendall(GREETING)
             except OSError as error:
                 raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
+            client.settimeout(ANSWERS_WITHIN_S)
             self._received = client.makefile("rb")  # keeps it open
 
     def read_new(self) -> Iterator[tuple[str, bytes]]:

@@ -155,9 +155,25 @@ def test_parts_of_one_journal_belong_together(tmp_path: Path) -> None:
         later.add_request(1, "/a", 1.0, 2.0)
         later.add_sample(2.0)
     later.path.rename(journal.path.with_name(f"{journal.path.stem}-2.journal"))
-    state = look(tmp_path)
+    files, state = JournalFiles(tmp_path), ServiceState()
+    for _ in range(2):  # the first part stays, and gets nothing more
+        state.read(files.read_new())
     assert [line.in_flight for line in state.list_routes()] == [0]
     assert len(state.list_loops()) == 1
+
+
+def test_a_process_that_was_silent_comes_back(tmp_path: Path) -> None:
+    with written(tmp_path) as silent, written(tmp_path, pid=2) as other:
+        files, state = JournalFiles(tmp_path), ServiceState()
+        for journal, at_s in ((silent, 1.0), (other, 1.0), (other, 20.0)):
+            journal.add_sample(at_s)
+            journal.flush()
+        state.read(files.read_new())
+        assert [line.pid for line in state.list_loops()] == [2]
+        silent.add_sample(21.0)
+        silent.flush()
+        state.read(files.read_new())
+        assert [line.pid for line in state.list_loops()] == [1, 2]
 
 
 def test_an_ended_process_is_left_out(tmp_path: Path) -> None:
