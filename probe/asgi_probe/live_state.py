@@ -27,7 +27,7 @@ class LiveLoop:
     """The newest rows of one journal, which is one event loop's."""
 
     def __init__(self) -> None:
-        self._reader, self._file = JournalReader(LETTERS), ""
+        self._reader = JournalReader(LETTERS)
         self.pid = 0
         self.sample: Row = {}
         self.began_s = 0.0
@@ -38,10 +38,8 @@ class LiveLoop:
         self.blocks: dict[Value, Row] = {}
         self.sites: dict[Value, str] = {}
 
-    def read(self, name: str, content: bytes) -> None:
-        """Take a piece of one of the journal's files. Raises ValueError."""
-        if name != self._file:  # each part has a header
-            self._reader, self._file = JournalReader(LETTERS), name
+    def read(self, content: bytes) -> None:
+        """Take a piece of the journal, whose parts follow each other. Raises ValueError."""
         reader = self._reader
         for letter, row in reader.read(content):
             if letter == "h":
@@ -127,9 +125,8 @@ class ServiceState:
     def read(self, pieces: Iterable[tuple[str, bytes]]) -> None:
         """Take pieces of journals, each with its file's name. Raises ValueError."""
         for name, content in pieces:
-            if content:
-                part = PART.fullmatch(name)
-                self._loops.setdefault(part[1] if part else name, LiveLoop()).read(name, content)
+            part = PART.fullmatch(name)
+            self._loops.setdefault(part[1] if part else name, LiveLoop()).read(content)
 
     def list_loops(self) -> list[LoopLine]:
         """Return the loops ordered by pid."""
