@@ -33,6 +33,7 @@ from benchmarks.corpus_rivals import (
 )
 from benchmarks.raw_load import drive
 from stress.audit.audited_app import DIRECTORY_VARIABLE
+from stress.places import SITE_FOLDER
 from tests.corpus.serve import ServedApp, serve
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,7 +82,7 @@ def list_rivals(
     python = choose_environment(python, CACHE, packages)
     target = f"{CORPUS_APP}:app"
     bare = ServedApp(target, python, loop)
-    variables = {"PYTHONPATH": str(ROOT / "probe"), DIRECTORY_VARIABLE: str(folder)}
+    variables = {"PYTHONPATH": str(SITE_FOLDER), DIRECTORY_VARIABLE: str(folder)}
     found = {
         "bare": bare,
         "bare again": bare,

@@ -6,7 +6,7 @@ from functools import cache
 
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import APP_TARGETS, Server
-from stress.places import PROBE_FOLDER, find_specimen_folder, put_probe_first
+from stress.places import PROBE_FOLDER, find_specimen_folder, put_first
 from stress.processes import clean_environment
 from stress.servers import find_adapter, find_python
 
@@ -21,7 +21,7 @@ def check_interpreter(server: Server) -> None:
     packages = [each.replace("-", "_") for each in find_adapter(server.kind).packages]
     code = f"import {', '.join(['asgi_probe', *packages, module])}"
     given = os.environ if server.has_users_app else clean_environment(os.environ)
-    path = put_probe_first() if server.has_users_app else str(PROBE_FOLDER)
+    path = put_first(PROBE_FOLDER) if server.has_users_app else str(PROBE_FOLDER)
     environment = {**given, "PYTHONPATH": path}
     try:
         done = subprocess.run(

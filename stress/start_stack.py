@@ -20,7 +20,7 @@ from stress.databases import PreparedDatabase
 from stress.extras import check_extra
 from stress.interruption import Interruption
 from stress.machine import find_free_port, is_listening, is_own_address, list_listening_pids
-from stress.places import PROBE_FOLDER, ROOT, find_specimen_folder, put_probe_first
+from stress.places import PROBE_FOLDER, ROOT, find_specimen_folder, put_first
 from stress.processes import READY_WITHIN_S, ExternalProcess
 from stress.programs import find_upstream_program
 from stress.resource_monitor import WorkerMonitor
@@ -128,7 +128,7 @@ def build_server_command(
     server = scenario.server
     adapter = find_adapter(server.kind)
     probe = {
-        "PYTHONPATH": put_probe_first() if server.has_users_app else str(PROBE_FOLDER),
+        "PYTHONPATH": put_first(PROBE_FOLDER) if server.has_users_app else str(PROBE_FOLDER),
         "PROBE_TARGET": APP_TARGETS.get(server.app, server.app),
         "PROBE_DIR": str(journals),
     }

@@ -74,7 +74,7 @@ COMMANDS = {
         measure.run, reading.list, reading.show, guide.advise, theory.predict, sweep.sweep,
         capacity.capacity,
     ),
-    "Your own service": (audit.audit, probe),
+    "Your own service": (audit.audit, probe, processes.top),
     "Recorded runs": (reading.report, reading.compare),
     "Teaching": (workshop.workshop, guide.guide),
     "Tools": (

@@ -16,7 +16,9 @@ from study.final_output import (
     print_tables,
     write_report_page,
 )
+from study.journal_folder import build_run, find_later_starts, is_journal_folder
 from study.messages import print_message, show_activity
+from study.paths import format_path
 
 OUTCOMES: Mapping[Outcome, str] = {
     "recovered": "was recovered: the study was killed while it ran",
@@ -27,7 +29,7 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:
     """Return the run's exit code. Raises UserError if there is nothing to report."""
-    run = open_run(directory)
+    run = open_journals(directory) if is_journal_folder(directory) else open_run(directory)
     if is_audit(run):
         return report_audit(run, gate, verbose=verbose)
     if verbose:
@@ -51,6 +53,16 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
     print_report_location(run, page)
     code = judge_expectations(summary)
     return code if page or code else BROKEN
+
+
+def open_journals(directory: Path) -> RunDir:
+    """Raises UserError."""
+    if later := find_later_starts(directory):
+        print_message(
+            f"the service started {len(later) + 1} times; this is the first start, and the last "
+            f"one is {format_path(later[-1])}"
+        )
+    return build_run(directory)
 
 
 def recover_cells(run: RunDir) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
 
+from .addresses import LISTEN_VARIABLE, parse_address
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachReport
 from .audit_logs import is_audit
 from .blocks import instrument_handles
@@ -30,6 +31,12 @@ class Probe:
 
     `Probe(app)` attaches a service by hand: it writes an audit's files during an audit, and does
     nothing otherwise. user_root: the folder of the user's own code; default: the current one.
+    listen: where `asgi_probe top` can connect: PATH of a Unix socket, HOST:PORT, or PORT of the
+    loopback; nowhere by default, and only with a directory. report: of the process that the probe
+    was attached to; None if you wrap the app yourself.
+
+    Raises UsageError if `listen` is no address. An error of the probe while it runs switches it
+    off, and the app goes on; its logger is `probe`.
     """
 
     def __init__(
@@ -38,11 +45,14 @@ class Probe:
         directory: Path | None = None,
         user_root: Path | None = None,
         report: AttachReport | None = None,
+        listen: str | None = None,
     ) -> None:
         self.app = app
         if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
             directory = Path(audited)
             report = report or AttachReport(directory, app, "", BY_HAND)
+        listen = listen or os.environ.get(LISTEN_VARIABLE)
+        self.address = None if listen is None else parse_address(listen)
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
@@ -98,6 +108,10 @@ class Probe:
             app = self._try_change()
             self._call = app if watch.times_handles else wrap_app(app, watch)
             atexit.register(self._watchdog.stop)
+            if self.address is not None:
+                from .relay import start_relay  # few services need it
+
+                start_relay(self.directory, self.address)
         except Exception as error:  # the app must not be affected
             recorder.switch_off(error)
 

@@ -31,7 +31,7 @@ from stress.audit.listening import Listener, build_url, list_listeners, speaks_t
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
 from stress.last_words import find_exception, read_last_lines
-from stress.places import PROBE_FOLDER, put_probe_first
+from stress.places import PROBE_FOLDER, SITE_FOLDER, put_first
 from stress.plan import Command
 from stress.processes import Process
 
@@ -51,7 +51,7 @@ LOOK_EVERY_S = 0.05
 
 def build_environment(raw: Path) -> dict[str, str]:
     """Return the variables added to the user's."""
-    return {"PYTHONPATH": put_probe_first(), DIRECTORY_VARIABLE: str(raw)}
+    return {"PYTHONPATH": put_first(SITE_FOLDER), DIRECTORY_VARIABLE: str(raw)}
 
 
 def start_audited_app(
@@ -97,7 +97,7 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         if look.is_unreachable():
             raise build_unreachable_error(app.command)
         if look.is_unattached():
-            reason = find_reason([each for each in processes if look.listens(each)], PROBE_FOLDER)
+            reason = find_reason([each for each in processes if look.listens(each)], SITE_FOLDER)
             if reason or look.is_unattached(LOAD_WITHIN_S):
                 raise build_unattached_error(app.command, reason, PROBE_FOLDER)
         if monotonic() > deadline_s:

@@ -1,6 +1,7 @@
-"""`study upstream` and `study load-worker`: single processes of a study."""
+"""`study upstream`, `study load-worker` and `study top`: programs of their own."""
 
 import os
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -56,3 +57,26 @@ def load_worker(
     from study.load_worker import run_load_worker
 
     return run_load_worker(master, idle)
+
+
+@o.declare_command()
+def top(
+    target: Annotated[str, Setting(
+        "Folder or file of the probe's journals, or the launcher's --socket or --listen.",
+        name="DIR|FILE|SOCKET|HOST:PORT",
+    )],
+    /,
+    *,
+    once: Annotated[bool, Setting("One view, instead of one per second until Ctrl-C.")] = False,
+) -> int:
+    """Show what a service does now that runs under `python -m asgi_probe run`.
+
+    For example:
+        study top asgi-probe-20261122T064600Z
+        study top 127.0.0.1:9464 --once
+    """
+    from stress.places import PROBE_FOLDER
+
+    words = ("-P", "-m", "asgi_probe", "top", target, *(("--once",) if once else ()))
+    environment = {**os.environ, "PYTHONPATH": str(PROBE_FOLDER)}
+    os.execve(sys.executable, (sys.executable, *words), environment)

@@ -18,7 +18,7 @@ from asgi_probe.middleware import Probe
 starlette = pytest.mark.skipif(
     importlib.util.find_spec("starlette") is None, reason="needs Starlette"
 )
-HOME = Path(asgi_probe.__file__).parent.parent
+HOME = Path(asgi_probe.__file__).parent / "site"
 LIGHT = {"asgi_probe", "asgi_probe.import_hook"}
 
 
@@ -65,7 +65,7 @@ def test_an_installed_probe_of_another_version_is_not_taken(tmp_path: Path) -> N
     done = run_python(
         "import asgi_probe; print(asgi_probe.__file__)", tmp_path, str(tmp_path / "earlier")
     )
-    assert done.stdout.strip() == str(HOME / "asgi_probe" / "__init__.py")
+    assert done.stdout.strip() == asgi_probe.__file__
 
 
 def test_the_next_sitecustomize_runs_and_keeps_its_name(tmp_path: Path) -> None:

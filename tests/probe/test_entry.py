@@ -33,7 +33,7 @@ def test_the_folder_on_the_path_holds_the_package_alone() -> None:
         if each.suffix in {".py", ".pyc", ".so", ".pth"}
         or (each.is_dir() and each.name.isidentifier())
     }
-    assert importable - {"__pycache__"} == {"asgi_probe", "sitecustomize.py"}
+    assert importable - {"__pycache__"} == {"asgi_probe"}
 
 
 def test_it_needs_the_standard_library_alone(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from stress.audit.audited_app import AuditedApp, find_processes
 from stress.audit.command import AuditedCommand, build_target_command
 from stress.interruption import Interruption
 from stress.machine import find_free_port
+from stress.places import SITE_FOLDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(170)]
 
@@ -151,7 +152,7 @@ def test_the_environment_stays_the_users(
         seen = json.load(answer)
     ours, _, rest = seen.pop("PYTHONPATH").partition(":")
     assert rest == "e"
-    assert Path(ours).name == "probe"
+    assert Path(ours) == SITE_FOLDER
     assert seen.pop("ASGI_PROBE_DIR") == str(app.raw)
     expected = dict(os.environ)
     del expected["PYTHONPATH"]

@@ -12,6 +12,7 @@ import polars as pl
 import psutil
 import pytest
 
+from stress.places import SITE_FOLDER
 from tests.process.support import ROOT, only_run, run_here, running, wait_for
 from tests.process.test_scripts import free_port
 
@@ -184,8 +185,8 @@ def test_the_users_own_traffic_until_ctrl_c(folder: Path) -> None:
             get("/items/1")
         seen = json.loads(get("/free"))
         assert (seen["APP_NAME"], seen["PGHOST"]) == ("mine", "db.invalid")
-        # the user's own PYTHONPATH, after the folder that holds only the probe
-        assert seen["PYTHONPATH"] == f"{ROOT / 'probe'}:{ROOT}"
+        # the user's own PYTHONPATH, after the folder that holds only the probe's sitecustomize
+        assert seen["PYTHONPATH"] == f"{SITE_FOLDER}:{ROOT}"
         run.send(signal.SIGINT)
         assert run.finish() == 0, run.text()
     (worst,) = read_findings(out)

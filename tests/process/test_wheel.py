@@ -22,7 +22,7 @@ PACKED = ("analysis", "app", "docs", "peers", "probe", "records", "scenarios", "
           "stress", "study")  # fmt: skip
 NOT_PACKED = re.compile(
     r".*/\.gitignore|.*\.png|docs/sample-run/.*|peers/(README\.md|check\.sh)|stress/stress_\w+\.sh"
-    r"|probe/(check\.sh|pyproject\.toml)|study/entry\.py"
+    r"|probe/(check\.sh|pyproject\.toml|README\.md|LICENSE)|study/entry\.py"
 )
 """Tracked files of these folders that only a clone needs, or that have moved."""
 JUNK = (

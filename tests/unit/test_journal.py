@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from asgi_probe.journal import ProbeJournal, make_packer
+from asgi_probe.journal_reader import JournalReader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,16 @@ def test_a_torn_end_loses_only_the_last_frames(
     whole = [row for batch in batches for row in batch]
     read = decode_journal(torn).tables["r"].rows()
     assert read == whole[: len(read)]
+
+
+@given(st.lists(rows, max_size=4), st.integers(1, 60))
+def test_the_probes_own_reader_reads_the_same_in_pieces(
+    batches: list[list[tuple[int, float, str | None]]], size: int
+) -> None:
+    content, reader = written(batches), JournalReader("r")
+    pieces = (content[at : at + size] for at in range(0, len(content), size))
+    read = [tuple(row.values()) for piece in pieces for _, row in reader.read(piece)]
+    assert read == decode_journal(content).tables["r"].rows()
 
 
 def test_the_probes_own_writer_is_read_too(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""Loads the probe into each Python process of an audited command: `study audit` puts this folder
-first on PYTHONPATH, and Python imports this module at startup.
+"""Loads the probe into each Python process of a command: `study audit` and the probe's launcher put
+this folder first on PYTHONPATH, and Python imports this module at startup.
 
 The service may start any Python version, so this file runs on all of them. A Python that is too
 old for the probe runs without it.
@@ -9,20 +9,21 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+HOME = os.path.dirname(os.path.dirname(HERE))
 
 
 def watch_imports():
     if not os.environ.get("ASGI_PROBE_DIR") or sys.version_info < (3, 9):
         return
-    sys.path.insert(0, HERE)  # this copy, even if another version is installed
+    sys.path.insert(0, HOME)  # this copy, even if another version is installed
     try:
         from asgi_probe import import_hook
 
         import_hook.install()
     except Exception:
-        pass  # the service must start; the audit then reports that no probe is attached
+        pass  # the service must start; `study` then reports that no probe is attached
     finally:
-        sys.path.remove(HERE)
+        sys.path.remove(HOME)
 
 
 def import_next():

@@ -1,0 +1,78 @@
+"""The journals of a folder, from their newest part on, as their processes write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import UsageError
+from .journal import FRAME, VERSION
+
+JOURNALS = "probe-*.journal"
+RECENT_BYTES = 4 << 20
+"""Rows before the last so many bytes of a journal are skipped at first: they are minutes old."""
+SILENT_S = 10.0
+"""A journal is written four times per second. One that is this much older than the newest belongs
+to a process that has ended."""
+
+
+class JournalFiles:
+    """Journals of one folder, and of its folders from later starts; or a single journal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._positions: dict[Path, int] = {}
+
+    def read_new(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what each journal got since the last call, with the journal's name. A removed file
+        is skipped. Raises UsageError if there is no journal, or no right to read it."""
+        try:
+            for path in self._list_recent():
+                with path.open("rb") as file:
+                    if path not in self._positions:
+                        yield path.name, skip_old_rows(file)
+                    else:
+                        file.seek(self._positions[path])
+                        yield path.name, file.read()
+                    self._positions[path] = file.tell()
+        except FileNotFoundError:
+            return  # a part of a journal that its process removed in this moment
+        except OSError as error:
+            raise UsageError(f"{error.filename}: {error.strerror}") from error
+
+    def find_written_s(self) -> float:
+        """Return when a journal was last written, in seconds since the epoch."""
+        return max(path.stat().st_mtime for path in self._list_recent())
+
+    def _list_recent(self) -> list[Path]:
+        found = [self.path]
+        if self.path.is_dir():
+            found = [*self.path.glob(JOURNALS), *self.path.glob(f"*/{JOURNALS}")]
+        if not found:
+            raise UsageError(f"{self.path}: no journal; the service got no request yet")
+        written = {path: path.stat().st_mtime for path in found}
+        newest_s = max(written.values())
+        recent = (path for path in found if written[path] >= newest_s - SILENT_S)
+        return sorted(recent, key=lambda path: (len(path.name), path.name))  # part 2 before part 10
+
+
+def skip_old_rows(file: BinaryIO) -> bytes:
+    """Read a journal's texts and its newest rows, and stop before a partial last frame. Raises
+    ValueError for another kind of file."""
+    size = file.seek(0, 2)
+    at = file.seek(0)
+    parts = []
+    while at + FRAME.size <= size:
+        head = file.read(FRAME.size)
+        letter, length = FRAME.unpack(head)
+        if not at and letter != b"{":
+            raise ValueError(f"not a journal of version {VERSION}")
+        if at + FRAME.size + length > size:
+            break
+        at += FRAME.size + length
+        if letter == b"{" or at > size - RECENT_BYTES:
+            parts.append(head + file.read(length))
+        file.seek(at)
+    file.seek(at)
+    return b"".join(parts)

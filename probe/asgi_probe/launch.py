@@ -1,0 +1,86 @@
+"""`python -m asgi_probe run -- COMMAND`: starts a service with the probe, in this very process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from json import dumps
+from pathlib import Path
+from time import gmtime, monotonic, strftime
+
+from .attach_report import DIRECTORY_VARIABLE
+from .errors import UsageError
+
+SITE_FOLDER = Path(__file__).resolve().parent / "site"
+LAUNCH_FILE = "launch.json"
+ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
+NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
+
+
+def launch(command: list[str], directory: Path | None, variables: Mapping[str, str]) -> None:
+    """Replace this process by the command, with the probe in each Python process that it starts.
+
+    The process keeps its pid, so signals and the exit code are the command's own. The journals go
+    to `directory`, or to a new folder `asgi-probe-<UTC time>`. If it has journals of an earlier
+    start, such as those of a restarted container, they go to a new folder inside of it. variables:
+    more environment variables. Raises UsageError; a full disk is none: the service must start.
+    """
+    program = shutil.which(command[0]) if command else None
+    if program is None:
+        raise UsageError(f"{command[0]!r} is no program" if command else NO_COMMAND)
+    stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
+    folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
+    while any(folder.glob("*.journal")):
+        folder /= stamp
+    print(f"asgi-probe: {prepare_folder(folder, command)}", file=sys.stderr)
+    restore_signals()
+    try:
+        os.execve(program, command, build_environment(folder, variables))
+    except OSError as error:
+        raise UsageError(f"{program}: {error.strerror}") from error
+
+
+def prepare_folder(folder: Path, command: Sequence[str]) -> str:
+    """Note the start; return a sentence on where the records are. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise UsageError(f"{folder}: {error.strerror}") from error
+        return f"{folder}: {error.strerror}; the service starts, and may not be recorded"
+    return f"writes to {folder}"
+
+
+def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment, with the probe's folder first on PYTHONPATH."""
+    path = os.pathsep.join(filter(None, (str(SITE_FOLDER), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **variables, "PYTHONPATH": path, DIRECTORY_VARIABLE: str(folder)}
+
+
+def describe_launch(command: Sequence[str]) -> dict[str, object]:
+    """Return what `study report` shows of the start. The values of variables may be secrets."""
+    return {
+        "launch": 1,
+        "command": [ASSIGNMENT.sub(r"\1=...", word) for word in command],
+        "folder": str(Path.cwd()),
+        "started_utc": strftime("%Y-%m-%dT%H:%M:%S+00:00", gmtime()),
+        "t0_s": monotonic(),
+        "os": f"{os.uname().sysname} {os.uname().release}",
+        "machine": os.uname().machine,
+        "cores": os.cpu_count(),
+    }
+
+
+def restore_signals() -> None:
+    """Python ignores these signals, and a started program inherits that."""
+    for name in IGNORED_BY_PYTHON:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)

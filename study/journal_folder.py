@@ -1,0 +1,117 @@
+"""The folder of a probe that ran without `study`, such as that of `python -m asgi_probe run`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from pydantic import TypeAdapter
+
+from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord, Phase
+from records.build_probe_tables import PROBE_TABLES
+from records.build_tables import read_journals
+from records.files import write_whole
+from records.journal import Journal
+from records.rundir import RunDir, translate_read_errors, translate_write_errors
+from scenarios.errors import UserError
+from scenarios.units import Second
+from stress.audit.drive import OWN_TRAFFIC
+from stress.audit.reports import read_reports
+from study import __version__
+
+JOURNALS, LAUNCH_FILE = "probe-*.journal", "launch.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What the launcher noted. Without it, a folder has only the journals of `Probe(app, folder)`.
+    t0_s: time.monotonic() of the service's host."""
+
+    command: tuple[str, ...] = ()
+    folder: str = ""
+    started_utc: str = ""
+    t0_s: Second | None = None
+    os: str | None = None
+    machine: str | None = None
+    cores: int | None = None
+    launch: int = 1
+
+
+READER = TypeAdapter(Launch)
+
+
+def is_journal_folder(path: Path) -> bool:
+    return (path / LAUNCH_FILE).is_file() or any(path.glob(JOURNALS))
+
+
+def build_run(path: Path) -> RunDir:
+    """Build the tables of an audit from the journals, again if the folder already has some: the
+    service may still run. Raises UserError."""
+    journals, _ = read_journals(sorted(path.glob(JOURNALS)))
+    if not journals:
+        raise UserError(
+            f"{path}: the probe wrote no journal; the service got no request, or its server loads "
+            "no ASGI app that the probe can see"
+        )
+    launch, run = read_launch(path), RunDir(path)
+    t0_s, end_s = find_span(journals)
+    t0_s = t0_s if launch.t0_s is None else launch.t0_s
+    cell = run.open_cell(KIND)
+    with translate_write_errors(path, "the tables"):
+        cell.path.mkdir(parents=True, exist_ok=True)
+        for name, build in PROBE_TABLES.items():
+            cell.save_table(name, build(journals, t0_s, end_s))
+        cell.save_table("asked", pl.DataFrame(schema=ASKED))
+        record = build_record(path, launch, t0_s, end_s)
+        text = TypeAdapter(AuditRecord).dump_json(record, indent=2)
+        write_whole(cell.path / AUDIT_FILE, text + b"\n")
+        run.save_manifest({
+            "kind": KIND,
+            "command": " ".join(("python -m asgi_probe run --", *launch.command)),
+            "environment": {
+                "os": launch.os, "machine": launch.machine, "cores": launch.cores,
+                "study": __version__,
+            },
+        })  # fmt: skip
+    return run
+
+
+def find_later_starts(path: Path) -> list[Path]:
+    """Return the folders of later starts of the service, the earliest first."""
+    return sorted({each.parent for each in path.glob(f"*/{JOURNALS}")})
+
+
+def read_launch(path: Path) -> Launch:
+    file = path / LAUNCH_FILE
+    if not file.is_file():
+        return Launch()
+    with translate_read_errors(file):
+        return READER.validate_json(file.read_bytes())
+
+
+def find_span(journals: list[Journal]) -> tuple[Second, Second]:
+    """Return the first and the last moment of the probe's samples and requests."""
+    moments = pl.concat(
+        [
+            journal.tables[letter].select(at_s=name)
+            for journal in journals
+            for letter, name in (("s", "at_s"), ("h", "arrived_s"))
+        ]
+    )["at_s"]
+    first, last = moments.min(), moments.max()
+    return (first, last) if isinstance(first, float) and isinstance(last, float) else (0.0, 0.0)
+
+
+def build_record(path: Path, launch: Launch, t0_s: Second, end_s: Second) -> AuditRecord:
+    with translate_read_errors(path):
+        reports = read_reports(path)
+    listens = [f"http://{host}:{port}" for each in reports for host, port in each.listens]
+    return AuditRecord(
+        started_utc=launch.started_utc,
+        t0_s=t0_s,
+        ended_s=end_s - t0_s,
+        command=launch.command,
+        folder=launch.folder or next((each.folder for each in reports), ""),
+        url=next(iter(listens), ""),
+        processes=tuple(each.build_record() for each in reports),
+        phases=(Phase(OWN_TRAFFIC, 0.0, end_s - t0_s, 0),),
+    )

@@ -1,0 +1,130 @@
+"""The launcher's process becomes the command, with the probe in it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import asgi_probe
+import pytest
+from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER, launch
+
+HOME = Path(asgi_probe.__file__).parent.parent
+SHOW = "import os, json, sys; print(json.dumps([os.getpid(), dict(os.environ), list(sys.modules)]))"
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        (sys.executable, "-m", "asgi_probe", *words), cwd=folder, text=True,
+        env={**os.environ, "PYTHONPATH": str(HOME), "MINE": "kept"}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    process = start(folder, *words)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def test_the_command_keeps_the_pid_and_gets_the_probe(tmp_path: Path) -> None:
+    process = start(tmp_path, "run", "--directory", "j", "--", sys.executable, "-c", SHOW)
+    out, err = process.communicate(timeout=30)
+    pid, variables, modules = json.loads(out)
+    assert pid == process.pid
+    assert "asgi_probe.import_hook" in modules
+    assert variables["ASGI_PROBE_DIR"] == str(tmp_path / "j")
+    assert variables["PYTHONPATH"] == f"{SITE_FOLDER}{os.pathsep}{HOME}"
+    assert variables["MINE"] == "kept"
+    assert err == f"asgi-probe: writes to {tmp_path}/j\n"
+
+
+def test_without_a_folder_it_makes_one_named_by_the_time(tmp_path: Path) -> None:
+    assert run(tmp_path, "run", "--", sys.executable, "-c", "raise SystemExit(7)")[0] == 7
+    (folder,) = tmp_path.glob("asgi-probe-*Z")
+    assert (folder / LAUNCH_FILE).is_file()
+
+
+def test_a_second_start_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:
+    """A restarted container has the same pid again: its rows must not meet the earlier ones."""
+    (tmp_path / "probe-1-2.000.journal").touch()
+    words = ("run", "--directory", str(tmp_path), "--", sys.executable, "-c", SHOW)
+    used = json.loads(run(tmp_path, *words)[1])[1]["ASGI_PROBE_DIR"]
+    assert Path(used).parent == tmp_path
+    assert (Path(used) / LAUNCH_FILE).is_file()
+
+
+def test_signals_reach_the_command_and_none_is_ignored(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; print(signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN, flush=True)\n"
+        "signal.pause()"
+    )
+    # Python itself ignores SIGPIPE again, so the shell says what it got
+    process = start(
+        tmp_path, "run", "--", "sh", "-c",
+        'grep SigIgn /proc/self/status 2>/dev/null; exec "$0" -c "$1"', sys.executable, code,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = [process.stdout.readline()]
+    if lines[0].startswith("SigIgn"):  # Linux
+        assert int(lines.pop().split()[1], 16) & 1 << signal.SIGPIPE - 1 == 0
+        lines.append(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_full_disk_does_not_keep_the_service_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    started: list[object] = []
+    monkeypatch.setattr(Path, "write_text", write)
+    monkeypatch.setattr(os, "execve", lambda program, *_: started.append(program))
+    monkeypatch.setattr("asgi_probe.launch.restore_signals", lambda: None)
+    launch([sys.executable], tmp_path, {})
+    assert started == [sys.executable]
+    assert "No space left on device; the service starts" in capsys.readouterr().err
+
+
+def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:
+    run(tmp_path, "run", "--directory", "j", "--", "env", "TOKEN=s3cret", "true")
+    noted = (tmp_path / "j" / LAUNCH_FILE).read_text()
+    assert "TOKEN=..." in noted
+    assert "s3cret" not in noted
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("run",), "no command; give it after --: python -m asgi_probe run"),
+        (("run", "--"), "no command; give it after --"),
+        (("run", "--", "no-such-program"), "'no-such-program' is no program"),
+        (("run", "--folder", "x", "--", "true"), "unrecognized arguments: --folder x"),
+        (("run", "true"), "unrecognized arguments: true"),
+        (("run", "--directory", "file", "--", "true"), "{folder}/file: File exists"),
+        (("run", "--listen", "x", "--", "true"), "'x' is no address"),
+        (("run", "--listen", "{port}", "--", "true"), "{port}: cannot listen there: Address"),
+        (("run", "--socket", "no/s", "--", "true"), "{folder}/no/s: cannot listen there: No such"),
+        (("run", "--socket", "s", "--listen", "1", "--", "true"), "argument --listen: not allowed"),
+        (("walk",), "argument COMMAND: invalid choice: 'walk'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_wrong_use_is_one_line(tmp_path: Path, words: tuple[str, ...], line: str) -> None:
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = run(tmp_path, *(word.format(port=port) for word in words))
+    assert (code, out) == (2, "")
+    assert err.startswith("asgi-probe: " + line.format(folder=tmp_path, port=port))
+    assert err.count("\n") == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,274 @@
+"""The socket on which a service sends its journals, and the command that reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+import asgi_probe
+import pytest
+from asgi_probe import Probe, relay
+from asgi_probe.addresses import LONGEST_PATH, Address, parse_address
+from asgi_probe.errors import UsageError
+from asgi_probe.live_state import ServiceState
+from asgi_probe.relay import GREETING, MOST_CLIENTS, is_answered, start_relay
+from asgi_probe.routes import Receive, Scope, Send
+from asgi_probe.top import ServiceEndedError, SocketSource, open_source
+
+from .journal_support import WrittenJournal, written
+from .support import get
+
+HOME = Path(asgi_probe.__file__).parent.parent
+PATIENCE_S = 20.0
+"""Time for a thread to start, and for another process to import the package, on a busy machine."""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[WrittenJournal]:
+    (tmp_path / "journals").mkdir()
+    with written(tmp_path / "journals", pid=7) as journal:
+        journal.add_request(1, "/items", 1.0)
+        journal.add_sample(2.0)
+        journal.flush()
+        yield journal
+
+
+@pytest.fixture
+def path(tmp_path: Path, journal: WrittenJournal) -> str:
+    """The path of a socket that is served, in this process."""
+    path = str(tmp_path / "socket")
+    start_relay(journal.path.parent, path)
+    deadline_s = monotonic() + PATIENCE_S
+    while not Path(path).exists():
+        assert monotonic() < deadline_s
+        sleep(0.01)
+    return path
+
+
+def run_top(*words: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (sys.executable, "-m", "asgi_probe", "top", *words),
+        env={**os.environ, "PYTHONPATH": str(HOME), "PYTHONIOENCODING": encoding},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def count_in_flight(state: ServiceState) -> int:
+    return sum(line.in_flight for line in state.list_routes())
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("9464", ("127.0.0.1", 9464)),
+        (":9464", ("127.0.0.1", 9464)),
+        ("0.0.0.0:9464", ("0.0.0.0", 9464)),
+        ("[::1]:9464", ("::1", 9464)),
+        ("/run/probe", "/run/probe"),
+        ("./probe", "./probe"),
+    ],
+)
+def test_addresses(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "here", "host:", ":0", "a:65536", "/" * (LONGEST_PATH + 1)])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_address(text)
+    if text:
+        with pytest.raises(UsageError):
+            Probe(lambda *_: None, listen=text)  # type: ignore[arg-type]
+
+
+def test_a_client_gets_what_is_there_and_then_what_is_new(
+    path: str, journal: WrittenJournal
+) -> None:
+    state = ServiceState()
+    with closing(open_source(path)) as source:
+        state.read(source.read_new())
+        assert [line.pid for line in state.list_loops()] == [7]
+        assert count_in_flight(state) == 1
+        journal.add_request(2, "/items", 2.5)
+        journal.flush()
+        deadline_s = monotonic() + PATIENCE_S
+        while count_in_flight(state) < 2:
+            assert monotonic() < deadline_s
+            state.read(source.read_new())
+
+
+def test_only_this_user_can_open_the_socket(path: str) -> None:
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_browser_gets_nothing(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.settimeout(PATIENCE_S)
+        try:
+            received = client.recv(100)
+        except ConnectionResetError:  # it closed without reading all
+            received = b""
+    assert received == b""
+
+
+def test_more_clients_than_allowed_are_turned_away(path: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(MOST_CLIENTS):
+            assert list(stack.enter_context(closing(open_source(path))).read_new())
+        with pytest.raises((ServiceEndedError, UsageError)):  # closed after the greeting, or before
+            list(stack.enter_context(closing(open_source(path))).read_new())
+
+
+def test_a_second_process_waits_and_a_dead_ones_socket_is_replaced(
+    path: str, journal: WrittenJournal
+) -> None:
+    with pytest.raises(OSError, match="another process listens"), relay.listen(path):
+        pass
+    dead = f"{path}-2"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(dead)
+    assert not is_answered(dead)
+    start_relay(journal.path.parent, dead)
+    deadline_s = monotonic() + PATIENCE_S
+    while not is_answered(dead):
+        assert monotonic() < deadline_s
+        sleep(0.01)
+
+
+def test_a_process_starts_one_relay_for_all_its_probes(path: str, journal: WrittenJournal) -> None:
+    count = threading.active_count()
+    start_relay(journal.path.parent, path)
+    assert threading.active_count() == count
+
+
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_gives_the_socket_back(path: str) -> None:
+    """Otherwise clients would wait for a child that never answers, once its parent has ended."""
+    sockets = list(relay.listening)
+    assert sockets
+    child = os.fork()
+    if not child:
+        os._exit(sum(each.fileno() != -1 for each in sockets))
+    assert os.waitpid(child, 0)[1] == 0
+    assert is_answered(path)
+
+
+def test_a_service_that_ends_is_noticed(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
+        with closing(SocketSource(str(tmp_path / "socket"), "it")) as source:
+            client, _ = server.accept()
+            assert client.recv(len(GREETING)) == GREETING
+            client.close()
+            with pytest.raises(ServiceEndedError):
+                list(source.read_new())
+
+
+async def answer(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def test_a_probe_listens_only_where_it_should(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(relay, "start_relay", lambda *given: started.append(given))
+    for listen in (None, "9464"):
+        probe = Probe(answer, tmp_path, listen=listen)
+
+        async def calls(app: Probe = probe) -> None:
+            await get("/")(app)
+
+        asyncio.run(calls())
+        probe.stop()
+        assert started == ([] if listen is None else [(tmp_path, ("127.0.0.1", 9464))])
+
+
+def test_the_command_prints_plain_text(path: str, journal: WrittenJournal) -> None:
+    for target in (path, str(journal.path), str(journal.path.parent)):
+        done = run_top(target, "--once")
+        assert (done.returncode, done.stderr) == (0, "")
+        first, *rest = done.stdout.splitlines()
+        assert first.startswith(f"asgi-probe top: {target}, ")
+        assert any(line.startswith("/items") for line in rest)
+        assert max(map(len, rest)) <= 80
+        assert "\x1b" not in done.stdout
+
+
+def test_what_the_output_cannot_have_is_replaced(journal: WrittenJournal) -> None:
+    journal.add_request(2, "/größe", 1.5)
+    journal.flush()
+    done = run_top(str(journal.path), "--once", encoding="ascii")
+    assert done.stderr == ""
+    assert "/gr??e" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "line"),
+    [
+        ("nowhere", 2, "nowhere: no such file or folder"),
+        ("127.0.0.1:1", 2, "127.0.0.1:1: cannot connect: Connection refused"),
+        ("host:name", 2, "'host:name' is no address"),
+        ("{folder}/text", 2, "{folder}/text: not a journal of version 1"),
+        ("{folder}", 2, "{folder}: no journal; the service got no request yet"),
+    ],
+)
+def test_wrong_targets_are_one_line(tmp_path: Path, target: str, code: int, line: str) -> None:
+    (tmp_path / "text").write_text("not a journal at all")
+    done = run_top(target.format(folder=tmp_path))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"asgi-probe: {line.format(folder=tmp_path)}")
+    assert done.stderr.count("\n") == 1
+
+
+def watch_in_terminal(target: str, *options: str) -> tuple[int, str]:
+    """Run `top` on a terminal of 80 columns until it has drawn a view, then press Ctrl-C; the exit
+    code and what it wrote."""
+    ours, its = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        with os.fdopen(its, "wb") as output:
+            process = subprocess.Popen(
+                (sys.executable, *options, "-m", "asgi_probe", "top", target),
+                env={**os.environ, "PYTHONPATH": str(HOME), "TERM": "xterm", "COLUMNS": "80"},
+                stdin=output, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        seen, is_pressed = b"", False
+        with suppress(OSError):  # Linux: the other side has closed it
+            while received := terminal.read(4096):
+                seen += received
+                if b"event loop" in seen and not is_pressed:
+                    process.send_signal(signal.SIGINT)
+                    is_pressed = True
+    return process.wait(PATIENCE_S), seen.decode()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rich") is None, reason="needs rich")
+def test_on_a_terminal_it_takes_the_screen_and_gives_it_back(journal: WrittenJournal) -> None:
+    code, seen = watch_in_terminal(str(journal.path))
+    assert code == 0
+    assert "\x1b[?1049h" in seen
+    assert "/items" in seen
+    assert seen.rstrip().endswith("\x1b[?1049l")
+
+
+def test_on_a_terminal_without_rich_it_says_what_to_install(journal: WrittenJournal) -> None:
+    code, seen = watch_in_terminal(str(journal.path), "-S")
+    assert code == 3
+    assert seen == (
+        "asgi-probe: top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does "
+        "without\r\n"
+    )
