@@ -33,6 +33,8 @@ SHAPES = ["circle", "diamond", "triangle-up", "square", "cross"]
 BLUE, ORANGE, GREEN, PINK, RED, SKY = COLOURS
 MOST_TOGETHER = len(COLOURS)
 """Lines on one axis."""
+THINNEST, THICKER = 2.0, 1.6
+"""Pixels of the line in front, and more for each line that it may cover."""
 PALE_SKY = "rgba(86,180,233,0.35)"
 ROOM = 1.2
 Cell = TypeVar("Cell")
@@ -107,6 +109,12 @@ def build_name_colours(
     """Assign a colour to each name; the colours repeat if there are more names."""
     colours = [*islice(cycle(palette), len(names))]
     return alt.Color(f"{field}:N").scale(domain=list(names), range=colours)
+
+
+def build_name_widths(field: str, names: Sequence[str]) -> alt.StrokeWidth:
+    """Make each line thinner than the one that it covers, so that equal lines show both."""
+    ends = [THINNEST + THICKER * (len(names) - 1), THINNEST]
+    return alt.StrokeWidth(f"{field}:N").scale(domain=list(names), range=ends).legend(None)
 
 
 def build_name_shapes(field: str, names: Sequence[str]) -> alt.Shape:
