@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle, islice, pairwise
+from itertools import cycle, groupby, islice, pairwise
 from textwrap import wrap
 from typing import TypeVar
 
@@ -166,15 +166,23 @@ def render_both(name: str, draw: Callable[[float], Chart]) -> RenderedChart:
 
 
 def render_groups(
-    name: str, cells: Sequence[Cell], draw: Callable[[Sequence[Cell], float], Chart]
+    name: str, cells: Sequence[tuple[str, Cell]], draw: Callable[[Sequence[Cell], float], Chart]
 ) -> list[RenderedChart]:
-    """Split the cells into pictures in which each has its own colour; none if there is no cell."""
-    count = -(-len(cells) // MOST_TOGETHER)
-    edges = [round(place * len(cells) / count) for place in range(count + 1)] if count else []
+    """Split the cells into pictures in which each has its own colour; none if there is no cell.
+    `cells`: each with its group; groups are split up last."""
+    is_one = len(cells) <= MOST_TOGETHER
+    groups = [[*own] for _, own in groupby(cells, lambda each: "" if is_one else each[0])]
+    together = [part for own in groups for part in split_cells([each for _, each in own])]
     return [
-        render_both(f"{name}-{number}" if count > 1 else name, partial(draw, cells[first:end]))
-        for number, (first, end) in enumerate(pairwise(edges), start=1)
+        render_both(f"{name}-{number}" if len(together) > 1 else name, partial(draw, part))
+        for number, part in enumerate(together, start=1)
     ]
+
+
+def split_cells(cells: Sequence[Cell]) -> list[Sequence[Cell]]:
+    count = -(-len(cells) // MOST_TOGETHER)
+    edges = (round(place * len(cells) / count) for place in range(count + 1))
+    return [cells[first:end] for first, end in pairwise(edges)]
 
 
 def render_svg(name: str, chart: Chart) -> str:

@@ -33,7 +33,7 @@ from analysis.report.time_picture import CellCourse, draw_over_time
 from analysis.report.timeline import Timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.summary.comparison import ensure_mapping
-from analysis.summary.contrast import Contrast, compute_overall
+from analysis.summary.contrast import Contrast, compares_all, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.theory.formulas import Curve, build_users_grid, compute_curve
@@ -109,7 +109,8 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     sections = [build_section(each) for each in cells]
     groups = dict(render_together(cells, manifest))
     contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
-    whole = swept or (contrast if compute_overall(summary.contrasts) else None)
+    names = {each.scenario for each in summary.cells}
+    whole = swept or (contrast if compares_all(summary.contrasts, names) else None)
     compared = None if whole else render_answer([(each.summary, each.scenario) for each in cells])
     pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
@@ -212,15 +213,20 @@ def render_together(
     cells: Sequence[ReportCell], manifest: Mapping[str, object]
 ) -> Iterator[tuple[str, list[RenderedChart]]]:
     """Yield the pictures that show all cells on one axis, by the part of the page."""
-    yield "time", render_groups("time", [each.course for each in cells], draw_over_time)
-    curves = [(each.name, each.latency.quantiles) for each in cells]
-    spreads = [(each.name, each.latency.spread) for each in cells]
-    known = [each for each in curves if not each[1].is_empty()]
-    yield "quantiles", render_groups("quantiles", known, draw_quantiles)
-    counted = [each for each in spreads if not each[1].is_empty()]
-    yield "spreads", render_groups("latency", counted, draw_spreads)
-    theories = [(each, compute_theory(each, manifest)) for each in cells]
-    predicted = [PredictedCell(each.name, curve, each.summary) for each, curve in theories if curve]
+    grouped = [(each.scenario.group, each) for each in cells]
+    courses = [(group, each.course) for group, each in grouped]
+    yield "time", render_groups("time", courses, draw_over_time)
+    known = [(group, each) for group, each in grouped if not each.latency.quantiles.is_empty()]
+    curves = [(group, (each.name, each.latency.quantiles)) for group, each in known]
+    yield "quantiles", render_groups("quantiles", curves, draw_quantiles)
+    counted = [(group, each) for group, each in grouped if not each.latency.spread.is_empty()]
+    spreads = [(group, (each.name, each.latency.spread)) for group, each in counted]
+    yield "spreads", render_groups("latency", spreads, draw_spreads)
+    predicted = [
+        (group, PredictedCell(each.name, curve, each.summary))
+        for group, each in grouped
+        if (curve := compute_theory(each, manifest))
+    ]
     yield "predictions", render_groups("prediction", predicted, draw_predictions)
 
 
@@ -228,12 +234,9 @@ def build_section(found: ReportCell) -> Section:
     drawn = draw_pictures(found)
     known = {part: render_chart(f"{found.identity}-{part}", chart) for part, chart in drawn}
     pictures = {part: known.get(part) for part in PARTS}
-    lanes = found.lanes
-    slices = (
-        None
-        if lanes.is_empty
-        else build_slices(lanes, found.name, found.identity, found.first_slice)
-    )
+    if found.lanes.is_empty:
+        return Section(found, pictures, None)
+    slices = build_slices(found.lanes, found.name, found.identity, found.first_slice)
     return Section(found, pictures, slices)
 
 
