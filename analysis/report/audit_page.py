@@ -26,7 +26,7 @@ PAGE_FILE = "report.html"
 COLUMNS = (
     Column("findings"),
     Column("what happens", is_text=True),
-    Column("where", is_text=True),
+    Column("route", is_text=True),
     Column("requests"),
     Column("seconds", format=formats.decimal),
     Column("longest", "ms", formats.milliseconds),
