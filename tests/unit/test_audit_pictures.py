@@ -20,7 +20,7 @@ from analysis.report.moment_picture import (
     draw_moment,
 )
 from analysis.report.moment_requests import MOST_REQUESTS
-from analysis.report.moments import Moment, find_moments
+from analysis.report.moments import Moment, find_moment
 from analysis.report.timeline import MOST_BARS
 from tests.unit.audit_samples import PID, AuditBuilder, Row, endpoint, library
 from tests.unit.finding_samples import SampleFinding
@@ -45,8 +45,8 @@ def build_blocked(victims: int = 3) -> AuditBuilder:
 
 
 def draw(evidence: AuditEvidence) -> list[MomentPicture]:
-    moments = find_moments(find_all(evidence).findings, evidence)
-    return [draw_moment(each, evidence) for each in moments]
+    moments = (find_moment(each, evidence) for each in find_all(evidence).findings)
+    return [draw_moment(each, evidence) for each in moments if each is not None]
 
 
 def list_kinds(picture: MomentPicture, lane: str) -> list[list[str]]:
@@ -132,7 +132,8 @@ def test_threads_with_very_many_calls_do_not_make_a_very_large_page() -> None:
 def test_a_deadlock_is_shown_for_as_long_as_it_lasts() -> None:
     evidence = lock_up(Threads()).build()
     stuck = [each for each in find_all(evidence).findings if each.code == "POOL_DEADLOCK"]
-    (moment,) = find_moments(stuck, evidence)
+    (moment,) = (find_moment(each, evidence) for each in stuck)
+    assert moment is not None
     assert moment.peak.length_s == stuck[0].lasted_s  # type: ignore[attr-defined]
     picture = draw_moment(moment, evidence)
     assert len(list_kinds(picture, "50 threads, 48 of which are shown")) == 48
@@ -140,7 +141,7 @@ def test_a_deadlock_is_shown_for_as_long_as_it_lasts() -> None:
 
 def test_a_finding_without_a_moment_has_no_picture() -> None:
     sample = SampleFinding(severity="error", confidence="high")
-    assert find_moments([sample], build_blocked().build()) == []
+    assert find_moment(sample, build_blocked().build()) is None
 
 
 TIMES = st.floats(0.0, 10.0)
