@@ -55,17 +55,32 @@ class LowerBound(Statement):
 
     groups: tuple[tuple[tuple[Served, ...], tuple[str, ...]], ...]
     """Throughputs with the same doubts."""
+    arrivals: tuple[tuple[str, ...], ...] = ()
+    """Rates of each group of steps in a capacity search."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         bounds = [each for each in results.cases if each.is_usable and not each.is_comparable]
         groups = group_by_doubts(bounds)
         found = ((tuple(each.served for each in those), doubts) for doubts, those in groups.items())
-        return (cls(groups=tuple(found)),) if groups else ()
+        arrivals = (list_arrivals(each) for each in groups.values()) if results.knee else ()
+        return (cls(groups=tuple(found), arrivals=tuple(arrivals)),) if groups else ()
 
     @property
     def message(self) -> str:
-        return "; ".join(describe_bound(*each) for each in self.groups) + "."
+        if not self.arrivals:
+            return "; ".join(describe_bound(*each) for each in self.groups) + "."
+        clauses = (
+            f"at {name_some(rates)} requests/s, {describe_doubts(doubts)}"
+            for rates, (_, doubts) in zip(self.arrivals, self.groups, strict=True)
+        )
+        return f"The service may sustain more: {'; '.join(clauses)}."
+
+
+def list_arrivals(steps: Sequence[MeasuredScenario]) -> tuple[str, ...]:
+    """List the rates of the steps of a search."""
+    rates = sorted(each.scenario.load.arrival_rate or 0.0 for each in steps)
+    return tuple(dict.fromkeys(map(formats.short_number, rates)))
 
 
 def describe_bound(served: Sequence[Served], doubts: tuple[str, ...]) -> str:
