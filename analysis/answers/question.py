@@ -70,7 +70,7 @@ def write_question(results: Results) -> str:
     then the question; several questions stand on lines of their own."""
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
-        return exercise.question
+        return exercise.question.replace("`", "")
     if not scenarios and results.knee is None:
         return "Nothing was measured."
     trials = describe_trials(results)

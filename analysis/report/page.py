@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
-from operator import attrgetter
-from statistics import median_low
+from itertools import chain
 
 import polars as pl
 from pydantic import TypeAdapter
 
 from analysis.answers.compose import RunAnswer
-from analysis.answers.measured_scenario import DESCRIBING, list_errors
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report.answer_picture import render_answer
 from analysis.report.cell_timeline import build_timeline
@@ -21,6 +18,7 @@ from analysis.report.drawing import Chart, RenderedChart, render_chart, render_g
 from analysis.report.interactive_timeline import build_slices, draw_timeline
 from analysis.report.latency_picture import draw_quantiles, draw_spreads
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
+from analysis.report.median_trials import list_compared, select_median_cells
 from analysis.report.notes import describe_outcome, list_advice, write_headline, write_notes
 from analysis.report.over_time import compute_time_series
 from analysis.report.predicted_curves import PredictedCell, draw_predictions
@@ -109,9 +107,10 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     sections = [build_section(each) for each in cells]
     groups = dict(render_together(cells, manifest))
     contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
+    pairs = [(each.summary, each.scenario) for each in cells]
     names = {each.scenario for each in summary.cells}
     whole = swept or (contrast if compares_all(summary.contrasts, names) else None)
-    compared = None if whole else render_answer([(each.summary, each.scenario) for each in cells])
+    compared = None if whole else render_answer(list_compared(pairs, summary))
     pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
         "title": run.path.name,
@@ -164,21 +163,6 @@ def build_page_contrasts(found: Sequence[Contrast]) -> list[Table]:
     for each in found:
         tables += build_contrast_tables(each, narrow=False, corner="ratios")
     return tables
-
-
-def select_median_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
-    """Select each scenario's trial with the median throughput."""
-    by_scenario = groupby(summary.cells, attrgetter("scenario"))
-    chosen = [select_median_trial(list(trials)) for _, trials in by_scenario]
-    return [(run.open_cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
-
-
-def select_median_trial(trials: Sequence[CellSummary]) -> CellSummary:
-    """Select among the trials with the fewest errors that make their figures doubtful."""
-    doubts = [len(list_errors(each) - DESCRIBING) + bool(each.interrupted) for each in trials]
-    trials = [each for each, count in zip(trials, doubts, strict=True) if count == min(doubts)]
-    middle = median_low([each.ok_rps or 0.0 for each in trials])
-    return next(each for each in trials if (each.ok_rps or 0.0) == middle)
 
 
 def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:

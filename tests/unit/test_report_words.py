@@ -11,13 +11,13 @@ from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
+from analysis.report.median_trials import select_median_trial
 from analysis.report.notes import (
     write_bystander_note,
     write_cycles_note,
     write_headline,
     write_notes,
 )
-from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, Cycle
 from analysis.summary.predicates import mark_extremes
