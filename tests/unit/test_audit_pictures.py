@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.measures.window import Window
+from analysis.report.audit_page import draw_moments
 from analysis.report.change_picture import draw_predicted, draw_tried
+from analysis.report.finding_card import build_cards
 from analysis.report.lanes import Scale, list_ticks
 from analysis.report.moment_picture import (
     BLOCK,
@@ -17,6 +19,7 @@ from analysis.report.moment_picture import (
     WAIT,
     WORK,
     MomentPicture,
+    describe_request,
     draw_moment,
 )
 from analysis.report.moment_requests import MOST_REQUESTS
@@ -55,7 +58,7 @@ def list_kinds(picture: MomentPicture, lane: str) -> list[list[str]]:
 
 
 def test_a_block_is_shown_where_others_wait_for_it() -> None:
-    (picture,) = draw(build_blocked().build())
+    (picture, *_) = draw(build_blocked().build())
     moment = picture.moment
     assert (moment.finding.function, moment.peak) == ("build", Window(2.0, 2.25))
     assert (moment.shown.start_s, moment.shown.end_s) == (1.875, 2.5)
@@ -71,15 +74,31 @@ def test_a_block_is_shown_where_others_wait_for_it() -> None:
     assert picture.kinds[0] == (CULPRIT, "main.py:17 build blocks the event loop")
 
 
+def test_each_finding_has_its_picture_once() -> None:
+    evidence = build_blocked().build()
+    cards = build_cards(find_all(evidence).findings)
+    blocks = [each.number for each in cards if each.finding.code == "LOOP_BLOCKED"]
+    moments = draw_moments(cards, evidence)
+    assert list(moments) == blocks
+    assert [each.is_typical for each in moments.values()] == [True, *[False] * (len(blocks) - 1)]
+    twice = [cards[0], replace(cards[0], number=9)]
+    assert draw_moments(twice, evidence)[9].number == 1
+
+
+def test_background_work_that_waits_is_not_part_of_the_response() -> None:
+    assert describe_request("/pay", 0.107, waits_later=True) == "/pay: answered after 107 ms"
+    assert describe_request("/pay", 0.107, waits_later=False) == "/pay: 107 ms"
+
+
 def test_of_many_requests_some_are_shown_and_all_are_counted() -> None:
-    (picture,) = draw(build_blocked(victims=50).build())
+    (picture, *_) = draw(build_blocked(victims=50).build())
     assert len(list_kinds(picture, "requests")) == MOST_REQUESTS
     assert "50 requests of other routes" in picture.description
     assert picture.description.endswith(f"{MOST_REQUESTS - 1} of which are shown.")
 
 
 def test_a_block_without_requests_of_others_is_a_picture_too() -> None:
-    (picture,) = draw(build_blocked(victims=0).build())
+    (picture, *_) = draw(build_blocked(victims=0).build())
     assert "0 requests of other routes are in flight" in picture.description
 
 
