@@ -2,7 +2,12 @@
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain
-from analysis.answers.measured_scenario import DESCRIBING, MeasuredScenario, list_errors
+from analysis.answers.measured_scenario import (
+    DESCRIBING,
+    LOWERING,
+    MeasuredScenario,
+    list_errors,
+)
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import has_many_failures, is_overloaded
@@ -92,7 +97,7 @@ def is_limited(case: MeasuredScenario) -> bool:
 
 
 class LatencyBelowCapacity(Statement):
-    """Latency at shares of the sustained rate, without doubtful ones."""
+    """Latency at shares of the sustained rate, without those that are not compared."""
 
     rank = 20
 
@@ -108,7 +113,7 @@ class LatencyBelowCapacity(Statement):
             and cell.p99_ms is not None
             and not is_overloaded(cell)
             and not has_many_failures(cell)
-            and not list_errors(cell) - DESCRIBING
+            and list_errors(cell) <= DESCRIBING | LOWERING
         )
         return (cls(shares=known),) if known else ()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from analysis.metrics import list_metrics
 from analysis.report.run_table import format_metric
@@ -23,7 +23,7 @@ from tests.process.support import ROOT
 SAMPLE = ROOT / "docs" / "sample-run"
 MOST_BYTES = 3_000_000
 PHONE = {"width": 360, "height": 740}
-SHEET = {"width": 794, "height": 1123}
+SHEET: ViewportSize = {"width": 794, "height": 1123}
 """A4 upright."""
 LEAST_TEXT_PX = 12
 READ_SIZES = """() => [...document.querySelectorAll('main *')]

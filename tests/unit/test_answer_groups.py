@@ -351,10 +351,10 @@ def test_latencies_of_an_overload_are_not_those_below_the_capacity() -> None:
         assert LatencyBelowCapacity.find(replace(results, share_cells=((share, bad),))) == ()
 
 
-def test_a_doubtful_share_of_the_capacity_is_not_cited() -> None:
+def test_a_share_of_the_capacity_that_is_not_compared_is_not_cited() -> None:
     results = search({39.0: True, 78.0: True, 82.0: False})
     (share, cell) = results.share_cells[0]
-    doubted = replace(cell, verdicts=(plant_error("MACHINE_BUSY"),))
+    doubted = replace(cell, verdicts=(plant_error("TOO_SHORT"),))
     assert LatencyBelowCapacity.find(replace(results, share_cells=((share, doubted),))) == ()
 
 
