@@ -146,6 +146,8 @@ def test_the_slice_is_moved_by_keyboard(looked: Looked) -> None:
     expect(moved).to_have_count(1)
     assert float(moved.get_attribute("data-begin") or "nan") > before
     expect(moved.locator("svg g.mark-rect path").first).to_be_attached()
+    ground = moved.locator("svg").evaluate("own => getComputedStyle(own).backgroundColor")
+    assert ground == "rgba(0, 0, 0, 0)", "dark mode has no white ground"
     assert looked.complaints == []
 
 
