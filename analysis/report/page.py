@@ -107,10 +107,10 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     sections = [build_section(each) for each in cells]
     groups = dict(render_together(cells, manifest))
     contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
-    pairs = [(each.summary, each.scenario) for each in cells]
-    names = {each.scenario for each in summary.cells}
-    whole = swept or (contrast if compares_all(summary.contrasts, names) else None)
-    compared = None if whole else render_answer(list_compared(pairs, summary))
+    measured = [(each.summary, each.scenario) for each in cells]
+    is_contrast = compares_all(summary.contrasts, [each.scenario for each in summary.cells])
+    whole = swept or (contrast if is_contrast else None)
+    compared = None if whole else render_answer(list_compared(measured, summary))
     pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
         "title": run.path.name,
@@ -118,11 +118,7 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
         "first": whole or compared,
         "summary": summary,
         "sections": sections,
-        "profiles": [
-            each.path.name
-            for each in run.list_saved_cells()
-            if (each.path / "profile.svg").is_file()
-        ],
+        "profiles": list_profiles(run),
         "conditions": collect_conditions(manifest),
         "slices": encode_script_json([each.slices for each in sections if each.slices]),
         "vega": load_vega(),
@@ -133,6 +129,12 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     files = (*pictures.values(), *chain.from_iterable(groups.values()), *own)
     template = create_html_environment().get_template("report.html")
     return template.render(context | groups | pictures | describe_results(summary)), files
+
+
+def list_profiles(run: RunDir) -> list[str]:
+    """List the cells that have a flame graph."""
+    found = (each.path for each in run.list_saved_cells())
+    return [each.name for each in found if (each / "profile.svg").is_file()]
 
 
 def describe_results(summary: RunSummary) -> dict[str, object]:
