@@ -2,7 +2,12 @@
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain
-from analysis.answers.measured_scenario import MeasuredScenario
+from analysis.answers.measured_scenario import (
+    DESCRIBING,
+    LOWERING,
+    MeasuredScenario,
+    list_errors,
+)
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import has_many_failures, is_overloaded
@@ -57,13 +62,42 @@ class SustainedRate(Statement):
         return self.why.change if self.why else ""
 
 
+class UnknownCapacity(Statement):
+    """A search in which the load generator could not offer even the lowest rate."""
+
+    rank = 10
+
+    name: str
+    generator_limit: float
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        knee = results.knee
+        if knee is None or knee.generator_limit is None:
+            return ()
+        if knee.sustained_rps is not None or knee.overloaded_rps is not None:
+            return ()
+        return (cls(name=results.searched or "the service", generator_limit=knee.generator_limit),)
+
+    @property
+    def message(self) -> str:
+        return (
+            f"What {self.name} sustains is unknown: the load generator could not send "
+            f"{formats.short_number(self.generator_limit)} requests/s, the lowest rate tried."
+        )
+
+    @property
+    def change(self) -> str:
+        return "search from a lower --first-rate, or send from more --load-processes"
+
+
 def is_limited(case: MeasuredScenario) -> bool:
     """Return True if a resource is known to be full: a service whose requests fail may keep up."""
     return case.is_usable and case.limit is not None and case.limit.resource != "arrivals"
 
 
 class LatencyBelowCapacity(Statement):
-    """Latency at shares of the sustained rate."""
+    """Latency at shares of the sustained rate, without those that are not compared."""
 
     rank = 20
 
@@ -79,6 +113,7 @@ class LatencyBelowCapacity(Statement):
             and cell.p99_ms is not None
             and not is_overloaded(cell)
             and not has_many_failures(cell)
+            and list_errors(cell) <= DESCRIBING | LOWERING
         )
         return (cls(shares=known),) if known else ()
 

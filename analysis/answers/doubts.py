@@ -56,23 +56,41 @@ class LowerBound(Statement):
     groups: tuple[tuple[tuple[Served, ...], tuple[str, ...]], ...]
     """Throughputs with the same doubts."""
     leaves_best_open: bool = False
+    arrivals: tuple[tuple[str, ...], ...] = ()
+    """Rates of each group of steps in a capacity search."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         bounds = [each for each in results.cases if each.is_usable and not each.is_comparable]
         groups = group_by_doubts(bounds)
-        found = ((tuple(each.served for each in those), doubts) for doubts, those in groups.items())
+        bounded = (
+            (tuple(each.served for each in those), doubts) for doubts, those in groups.items()
+        )
         is_open = any(
             len(each.cases) > 1 and not each.best.is_comparable and not each.has_clear_best
             for each in results.families
         )
-        return (cls(groups=tuple(found), leaves_best_open=is_open),) if groups else ()
+        arrivals = (list_arrivals(each) for each in groups.values()) if results.knee else ()
+        found = cls(groups=tuple(bounded), leaves_best_open=is_open, arrivals=tuple(arrivals))
+        return (found,) if groups else ()
 
     @property
     def message(self) -> str:
-        found = "; ".join(describe_bound(*each) for each in self.groups)
-        end = ". So this run does not show which has the highest throughput."
-        return found + (end if self.leaves_best_open else ".")
+        if not self.arrivals:
+            bounds = "; ".join(describe_bound(*each) for each in self.groups)
+            end = ". So this run does not show which has the highest throughput."
+            return bounds + (end if self.leaves_best_open else ".")
+        clauses = (
+            f"at {name_some(rates)} requests/s, {describe_doubts(doubts)}"
+            for rates, (_, doubts) in zip(self.arrivals, self.groups, strict=True)
+        )
+        return f"The service may sustain more: {'; '.join(clauses)}."
+
+
+def list_arrivals(steps: Sequence[MeasuredScenario]) -> tuple[str, ...]:
+    """List the rates of the steps of a search."""
+    rates = sorted(each.scenario.load.arrival_rate or 0.0 for each in steps)
+    return tuple(dict.fromkeys(map(formats.short_number, rates)))
 
 
 def describe_bound(served: Sequence[Served], doubts: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.answers.factors import join_words, name_some
 from analysis.answers.measured_scenario import DESCRIBING, MeasuredScenario, list_errors
-from analysis.answers.results import Results
+from analysis.answers.results import Results, find_subject
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from scenarios.catalogue import CATALOGUE, GROUP_QUESTIONS
@@ -23,33 +23,54 @@ def write_title(results: Results) -> str:
         return f"How much load can {results.searched or 'the service'} sustain?"
     if len(results.cases) == 1:
         return f"How much does {results.cases[0].name} serve?"
-    if question := find_group_question([each.scenario for each in results.cases]):
-        return f"{question[0].upper()}{question[1:]}"
+    if questions := list_group_questions(results):
+        (first, *others) = questions.values()
+        return first if not others else f"{len(questions)} questions: {join_words([*questions])}"
+    if asks_several(results):
+        return f"How much do these {len(results.cases)} scenarios serve?"
     styles = {each.scenario.endpoint.style for each in results.cases}
     if {"def", "async def"} <= styles and not results.contrasts:
         return "def or async def?"
     return "Which scenario serves more?"
 
 
-def find_group_question(scenarios: Sequence[Scenario]) -> str:
-    """Return the question of the catalogue's group that ran as a whole, except for compiled servers
-    that may not be built; empty for any other choice."""
-    groups = {each.group for each in scenarios}
-    if len(groups) != 1:
-        return ""
-    (group,) = groups
+def list_group_questions(results: Results) -> dict[str, str]:
+    """Return the questions of the catalogue's groups if each ran as a whole and, of several groups,
+    not all compare; empty for any other choice."""
+    groups: dict[str, list[Scenario]] = {}
+    for each in results.cases:
+        groups.setdefault(each.scenario.group, []).append(each.scenario)
+    found = {name: find_group_question(name, those) for name, those in groups.items()}
+    is_one = len(groups) > 1 and len(list_subjects(results)) == 1
+    return found if all(found.values()) and not is_one else {}
+
+
+def asks_several(results: Results) -> bool:
+    """Return True if not all cases compare, with each other or as contenders of a contrast."""
+    groups = {each.scenario.group for each in results.cases}
+    return len(list_subjects(results)) > 1 and (len(groups) > 1 or not results.contrasts)
+
+
+def list_subjects(results: Results) -> set[tuple[str, ...]]:
+    return {find_subject(each) for each in results.cases}
+
+
+def find_group_question(group: str, scenarios: Sequence[Scenario]) -> str:
+    """Return the question of the catalogue's group if the scenarios are the whole group, except for
+    compiled servers that may not be built; otherwise an empty text."""
     members = [each for each in CATALOGUE if each.group == group]
     needed = {each.name for each in members if not each.server.is_compiled}
     is_whole = bool(needed) and needed <= {each.name for each in scenarios}
-    return GROUP_QUESTIONS[group] if is_whole else ""
+    question = GROUP_QUESTIONS[group] if is_whole else ""
+    return f"{question[:1].upper()}{question[1:]}"
 
 
 def write_question(results: Results) -> str:
     """Write what a request waits for and how many users send it, where all scenarios share these,
-    then the question."""
+    then the question; several questions stand on lines of their own."""
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
-        return exercise.question
+        return exercise.question.replace("`", "")
     if not scenarios and results.knee is None:
         return "Nothing was measured."
     trials = describe_trials(results)
@@ -58,6 +79,11 @@ def write_question(results: Results) -> str:
         (only,) = scenarios
         question = f"{only.question} ({shared})" if shared else only.question
         return f"{question}{'.' if shared and trials else ''}{trials}"
+    questions = list_group_questions(results)
+    if len(questions) > 1 and not results.sweeps and results.knee is None:
+        lines = [f"{each} ({name})" for name, each in questions.items()]
+        first = f"{shared[0].upper()}{shared[1:]}." if shared else ""
+        return "\n".join(filter(None, (first, *lines, trials.strip())))
     question = f"{shared}: {ask(results)}" if shared else ask(results)
     return f"{question[0].upper()}{question[1:]}{trials}"
 
@@ -105,6 +131,8 @@ def ask(results: Results) -> str:
     of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
     if len(results.cases) == 2:
         return "which of the two scenarios serves more, and why?"
+    if asks_several(results):
+        return f"what limits each of these {len(results.cases)} scenarios?"
     which = f"which of these {len(results.cases)} scenarios{of_endpoints}"
     return f"{which} has the highest throughput, and what limits the other scenarios?"
 

@@ -18,7 +18,8 @@ def split_lead(message: str) -> tuple[str, str]:
 
 def render_answer_lines(answer: RunAnswer) -> list[str]:
     """Return the question, the statements and what to change, wrapped for a terminal."""
-    lines = [answer.title, *wrap_whole(answer.question)]
+    questions = answer.question.split("\n")
+    lines = [answer.title, *(line for each in questions for line in wrap_whole(each))]
     said = [line for each in answer.statements for line in wrap_whole(f"- {each.message}")]
     lines += ["", *said] if said else []
     if not answer.changes:
@@ -40,7 +41,8 @@ def name_rule(change: Change) -> str:
 
 
 def render_answer_markdown(answer: RunAnswer) -> str:
-    text = f"# {escape_markdown(answer.title)}\n\n{escape_markdown(answer.question)}\n\n"
+    paragraphs = [escape_markdown(each) for each in answer.question.split("\n")]
+    text = f"# {escape_markdown(answer.title)}\n\n" + "".join(f"{each}\n\n" for each in paragraphs)
     text += "".join(f"- {escape_markdown(each.message)}\n" for each in answer.statements)
     if answer.changes:
         text += "\n**What to change**\n\n"

@@ -28,6 +28,8 @@ from analysis.report.table import Column, Row, Table, escape_markdown, render_ma
 from analysis.report.trial_lines import describe_trials
 from analysis.stats import formats
 
+ESCAPED_CODE, ESCAPED = re.compile(r"\\`(.+?)\\`"), re.compile(r"\\(.)|\N{ZERO WIDTH NON-JOINER}")
+"""Code in text that is escaped already, and what escaping has added to it."""
 MOST_ROWS = 25
 MOST_DETAILED = 5
 """Findings shown with their full text."""
@@ -58,13 +60,13 @@ def render_audit_markdown(
     shown = sorted(choose_shown(found, verbose=True), key=lambda each: each not in new)
     parts = [
         f"### {write_heading(found, new if baseline else None)}",
-        "\n".join(f"- {escape(describe_finding_outcome(each))}" for each in outcomes),
-        escape(write_answer(found)),
+        "\n".join(f"- {write_prose(describe_finding_outcome(each))}" for each in outcomes),
+        write_prose(write_answer(found)),
         render_rows(build_markdown_table(shown, new)) if shown else "",
         *describe_findings(shown[:MOST_DETAILED]),
-        "\n".join(f"- {escape(each)}" for each in describe_trials(found.trials)),
+        "\n".join(f"- {write_prose(each)}" for each in describe_trials(found.trials)),
         fold("Latency", render_rows(build_overview_table(evidence))),
-        "\n".join(f"- {escape(each)}" for each in list_notes(found)),
+        "\n".join(f"- {write_prose(each)}" for each in list_notes(found)),
     ]
     return "\n\n".join(each.strip() for each in parts if each.strip()) + "\n"
 
@@ -99,17 +101,17 @@ def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
         new = [text for topic, text in advice.items() if topic not in topics]
         topics.update(advice)
         place = f"**{escape(cut(format_place(each)))}**, {escape(cut(format_route(each)))}"
-        yield f"{place}: {escape(' '.join((each.facts, *new)))}"
+        yield f"{place}: {write_prose(' '.join((each.facts, *new)))}"
         if each.cure is not None and each.cure not in cures:
             yield from describe_cure_in_markdown(each.cure)
             cures.add(each.cure)
         if each.predicted is not None and each.predicted.reason is None:
-            yield escape(describe_predicted(each.predicted))
+            yield write_prose(describe_predicted(each.predicted))
 
 
 def describe_cure_in_markdown(cure: Cure) -> Iterator[str]:
     """Yield the reason, and the change as a diff."""
-    yield escape(describe_cure(cure))
+    yield write_prose(describe_cure(cure))
     lines = [cut(f"{sign} {line}".rstrip()) for sign, line in list_changes(cure)[:MOST_LINES]]
     if lines:
         place = format_cure_place(cure)
@@ -136,6 +138,11 @@ def fold(title: str, text: str) -> str:
 def list_notes(found: AuditFindings) -> list[str]:
     notes = list(write_notices(tuple(list_notices(found)), verbose=False))
     return [*notes[:MOST_NOTES], *count_more(len(notes) - MOST_NOTES)]
+
+
+def write_prose(text: str) -> str:
+    """Escape all but the text between backticks, which becomes code."""
+    return ESCAPED_CODE.sub(lambda found: "`" + ESCAPED.sub(r"\1", found[1]) + "`", escape(text))
 
 
 def escape(text: str) -> str:

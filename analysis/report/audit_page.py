@@ -1,7 +1,8 @@
 """report.html of an audit: the answer and the worst finding first, then all findings, the requests
 that waited, and the conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from analysis.findings import AuditEvidence, AuditFindings
 from analysis.findings.remedies import Predicted
@@ -12,7 +13,7 @@ from analysis.report.finding_card import FindingCard, build_cards
 from analysis.report.findings_table import choose_shown, find_worst, write_answer
 from analysis.report.harm_table import list_shaded_rows
 from analysis.report.moment_picture import MomentPicture, draw_moment
-from analysis.report.moments import find_moments
+from analysis.report.moments import find_moment
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment
 from analysis.report.trial_lines import describe_trial
@@ -26,7 +27,7 @@ PAGE_FILE = "report.html"
 COLUMNS = (
     Column("findings"),
     Column("what happens", is_text=True),
-    Column("where", is_text=True),
+    Column("route", is_text=True),
     Column("requests"),
     Column("seconds", format=formats.decimal),
     Column("longest", "ms", formats.milliseconds),
@@ -44,13 +45,15 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
     environment = ensure_mapping(run.load_manifest().get("environment"))
     known = {words: environment.get(key) for key, words in MACHINE.items()}
     cards, worst = build_cards(choose_shown(found, verbose=True)), find_worst(found)
+    moments = draw_moments(cards, evidence)
     context = {
         "title": run.path.name,
         "record": evidence.record,
         "answer": write_answer(found),
         "cards": cards,
         "worst": next((each for each in cards if each.finding is worst), None),
-        "moments": draw_moments(cards, evidence),
+        "moments": moments,
+        "typical": [each for each in moments.values() if each.is_typical],
         "predictions": list_predictions(cards),
         "unpredicted": list_unpredicted(cards),
         "trials": [(draw_tried(each), describe_trial(each), each) for each in found.trials],
@@ -65,10 +68,35 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
     return create_html_environment().get_template("audit.html").render(context)
 
 
-def draw_moments(cards: Sequence[FindingCard], evidence: AuditEvidence) -> list[MomentPicture]:
-    """Draw the worst finding of each kind that can be drawn."""
-    grave = [each.finding for each in cards if each.finding.severity != "info"]
-    return [draw_moment(each, evidence) for each in find_moments(grave, evidence)]
+@dataclass(frozen=True, slots=True)
+class CardMoment:
+    """The picture of a finding. is_typical: of the worst finding of its kind. number: of the
+    finding that has the same picture; its own otherwise."""
+
+    picture: MomentPicture
+    is_typical: bool
+    number: int
+
+    @property
+    def anchor(self) -> str:
+        return f"moment-{self.number}"
+
+
+def draw_moments(cards: Sequence[FindingCard], evidence: AuditEvidence) -> Mapping[int, CardMoment]:
+    """Draw each finding that has a moment and is not informational, by its number."""
+    drawn: dict[int, CardMoment] = {}
+    for each in cards:
+        moment = find_moment(each.finding, evidence)
+        if moment is None or each.finding.severity == "info":
+            continue
+        picture = draw_moment(moment, evidence)
+        before = [known for known in drawn.values() if known.picture.lanes == picture.lanes]
+        codes = {known.picture.moment.finding.code for known in drawn.values()}
+        is_typical = not before and each.finding.code not in codes
+        drawn[each.number] = CardMoment(
+            picture, is_typical, before[0].number if before else each.number
+        )
+    return drawn
 
 
 def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, ChangePicture]]:

@@ -13,7 +13,7 @@ from analysis.report.comparison_tables import (
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import RenderedChart
 from analysis.report.latency_shape import ANSWERED, compute_distribution
-from analysis.report.page import select_median_cells
+from analysis.report.median_trials import select_median_cells
 from analysis.report.summary_charts import render_ratios_chart, render_run_quantiles
 from analysis.report.templating import Page, create_html_environment
 from analysis.summary.comparison import Comparison

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle, islice, pairwise
+from itertools import cycle, groupby, islice, pairwise
 from textwrap import wrap
 from typing import TypeVar
 
@@ -33,6 +33,8 @@ SHAPES = ["circle", "diamond", "triangle-up", "square", "cross"]
 BLUE, ORANGE, GREEN, PINK, RED, SKY = COLOURS
 MOST_TOGETHER = len(COLOURS)
 """Lines on one axis."""
+THINNEST, THICKER = 2.0, 1.6
+"""Pixels of the line in front, and more for each line that it may cover."""
 PALE_SKY = "rgba(86,180,233,0.35)"
 ROOM = 1.2
 Cell = TypeVar("Cell")
@@ -109,6 +111,12 @@ def build_name_colours(
     return alt.Color(f"{field}:N").scale(domain=list(names), range=colours)
 
 
+def build_name_widths(field: str, names: Sequence[str]) -> alt.StrokeWidth:
+    """Make each line thinner than the one that it covers, so that equal lines show both."""
+    ends = [THINNEST + THICKER * (len(names) - 1), THINNEST]
+    return alt.StrokeWidth(f"{field}:N").scale(domain=list(names), range=ends).legend(None)
+
+
 def build_name_shapes(field: str, names: Sequence[str]) -> alt.Shape:
     """Assign shapes so that names of the same colour differ."""
     shapes = [SHAPES[place // len(COLOURS) % len(SHAPES)] for place in range(len(names))]
@@ -158,15 +166,23 @@ def render_both(name: str, draw: Callable[[float], Chart]) -> RenderedChart:
 
 
 def render_groups(
-    name: str, cells: Sequence[Cell], draw: Callable[[Sequence[Cell], float], Chart]
+    name: str, cells: Sequence[tuple[str, Cell]], draw: Callable[[Sequence[Cell], float], Chart]
 ) -> list[RenderedChart]:
-    """Split the cells into pictures in which each has its own colour; none if there is no cell."""
-    count = -(-len(cells) // MOST_TOGETHER)
-    edges = [round(place * len(cells) / count) for place in range(count + 1)] if count else []
+    """Split the cells into pictures in which each has its own colour; none if there is no cell.
+    `cells`: each with its group; groups are split up last."""
+    is_one = len(cells) <= MOST_TOGETHER
+    groups = [[*own] for _, own in groupby(cells, lambda each: "" if is_one else each[0])]
+    together = [part for own in groups for part in split_cells([each for _, each in own])]
     return [
-        render_both(f"{name}-{number}" if count > 1 else name, partial(draw, cells[first:end]))
-        for number, (first, end) in enumerate(pairwise(edges), start=1)
+        render_both(f"{name}-{number}" if len(together) > 1 else name, partial(draw, part))
+        for number, part in enumerate(together, start=1)
     ]
+
+
+def split_cells(cells: Sequence[Cell]) -> list[Sequence[Cell]]:
+    count = -(-len(cells) // MOST_TOGETHER)
+    edges = (round(place * len(cells) / count) for place in range(count + 1))
+    return [cells[first:end] for first, end in pairwise(edges)]
 
 
 def render_svg(name: str, chart: Chart) -> str:

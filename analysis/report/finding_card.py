@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.answers.guidance import load_rule_references
 from analysis.findings import AuditFinding
 from analysis.findings.base import TokenHolder
+from analysis.findings.waits.queue_wait import QueueWait
 from analysis.report.finding_words import format_place, format_route, name_finding
 from analysis.report.remedy_words import (
     describe_cure,
@@ -62,6 +64,18 @@ class FindingCard:
     def cure_text(self) -> str:
         cure = self.finding.cure
         return describe_cure(cure, self.finding.tried) if cure else ""
+
+    @property
+    def rank(self) -> str:
+        """The worst finding about a queue is a wait; the answer names the code that causes it."""
+        return "The worst wait" if isinstance(self.finding, QueueWait) else "The worst"
+
+    @property
+    def rule(self) -> str:
+        """The rule of the guidance behind the change; empty if there is none."""
+        cure = self.finding.cure
+        rule = load_rule_references().get(cure.rule or "") if cure else None
+        return f"Guidance, rule {rule.number}: {rule.claim}." if rule else ""
 
     @property
     def outlook(self) -> list[str]:

@@ -8,6 +8,7 @@ from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.report.finding_words import (
     count_findings,
     format_place,
+    format_route,
     name_finding,
 )
 from analysis.report.table import Column, Row, Table, shorten
@@ -34,9 +35,10 @@ COLUMNS = (
 def build_findings_table(found: Sequence[AuditFinding], width: int | None) -> Table:
     """Build a row for each finding. width: the terminal's; a long name then takes its own line.
     Without it, the first column is as wide as the longest name."""
+    named = Counter((format_place(each), name_finding(each)) for each in found)
     rows = [
         Row(
-            shorten(format_place(each)),
+            shorten(name_row(each, named[format_place(each), name_finding(each)])),
             [name_finding(each), each.count, each.seconds, each.longest_ms],
             badges=((each.severity, each.severity),),
         )
@@ -45,6 +47,11 @@ def build_findings_table(found: Sequence[AuditFinding], width: int | None) -> Ta
     longest = max((len(each.name) for each in rows if width is None), default=0)
     names = replace(COLUMNS[0], width=max(COLUMNS[0].width, longest))
     return Table((names, *COLUMNS[1:]), rows)
+
+
+def name_row(found: AuditFinding, alike: int) -> str:
+    """Name the place; with its route if several findings are alike."""
+    return format_place(found) + (f", {format_route(found)}" if alike > 1 else "")
 
 
 def split_grave(found: AuditFindings) -> tuple[list[AuditFinding], list[AuditFinding]]:

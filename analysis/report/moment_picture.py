@@ -181,17 +181,23 @@ def draw_requests(
     """Draw a row for each request, with its waits or its block in front."""
     waits = list_waits(moment, evidence).partition_by("visit", as_dict=True)
     for row in rows.iter_rows(named=True):
-        bars = [scale.draw(FLIGHT, row["started_s"], row["until_s"], row["route"])]
+        bars, waits_later = (
+            [scale.draw(FLIGHT, row["started_s"], row["until_s"], row["route"])],
+            False,
+        )
         if not moment.queue and row["is_own"]:
             peak = moment.peak
             bars += [scale.draw(CULPRIT, peak.start_s, peak.end_s, "blocks the event loop")]
         if row["visit"] is not None and (mine := waits.get((row["visit"],))) is not None:
-            spans = mine.select("wait_from_s", "wait_until_s").iter_rows()
+            spans = [*mine.select("wait_from_s", "wait_until_s").iter_rows()]
             bars += [
                 scale.draw(WAIT, begin_s, end_s, "waits for a thread") for begin_s, end_s in spans
             ]
-        yield PictureRow(tuple(bars), describe_request(row["route"], row["took_s"]))
+            waits_later = any(end_s > row["until_s"] for _, end_s in spans)
+        yield PictureRow(tuple(bars), describe_request(row["route"], row["took_s"], waits_later))
 
 
-def describe_request(route: str, took_s: Second) -> str:
-    return f"{shorten(route, LONGEST_ROUTE)}: {formats.milliseconds(1000 * took_s)} ms"
+def describe_request(route: str, took_s: Second, waits_later: bool) -> str:
+    """waits_later: its background work waits, after the response."""
+    took = f"{formats.milliseconds(1000 * took_s)} ms"
+    return f"{shorten(route, LONGEST_ROUTE)}: {f'answered after {took}' if waits_later else took}"

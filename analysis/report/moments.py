@@ -1,7 +1,6 @@
 """The moment of an audit that shows a finding best: a block during which many requests of other
 routes wait, or the longest wait for a thread."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,17 +43,8 @@ class Moment:
     queue: str = ""
 
 
-def find_moments(found: Sequence[AuditFinding], evidence: AuditEvidence) -> list[Moment]:
-    """Find one moment for each kind of finding, in the order of the findings."""
-    moments: dict[str, Moment] = {}
-    for each in found:
-        if each.code not in moments:
-            moment = find_moment(each, evidence)
-            moments |= {each.code: moment} if moment is not None else {}
-    return list(moments.values())
-
-
 def find_moment(found: AuditFinding, evidence: AuditEvidence) -> Moment | None:
+    """Return None if the finding is not about a block or a wait."""
     if isinstance(found, LoopBlocked):
         return find_block(found, evidence)
     if isinstance(found, QueueWait):

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
-from operator import attrgetter
-from statistics import median_low
+from itertools import chain
 
 import polars as pl
 from pydantic import TypeAdapter
 
 from analysis.answers.compose import RunAnswer
-from analysis.answers.measured_scenario import DESCRIBING, list_errors
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report.answer_picture import render_answer
 from analysis.report.cell_timeline import build_timeline
@@ -21,6 +18,7 @@ from analysis.report.drawing import Chart, RenderedChart, render_chart, render_g
 from analysis.report.interactive_timeline import build_slices, draw_timeline
 from analysis.report.latency_picture import draw_quantiles, draw_spreads
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
+from analysis.report.median_trials import list_compared, select_median_cells
 from analysis.report.notes import describe_outcome, list_advice, write_headline, write_notes
 from analysis.report.over_time import compute_time_series
 from analysis.report.predicted_curves import PredictedCell, draw_predictions
@@ -33,7 +31,7 @@ from analysis.report.time_picture import CellCourse, draw_over_time
 from analysis.report.timeline import Timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.summary.comparison import ensure_mapping
-from analysis.summary.contrast import Contrast, compute_overall
+from analysis.summary.contrast import Contrast, compares_all, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.theory.formulas import Curve, build_users_grid, compute_curve
@@ -109,8 +107,10 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     sections = [build_section(each) for each in cells]
     groups = dict(render_together(cells, manifest))
     contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
-    whole = swept or (contrast if compute_overall(summary.contrasts) else None)
-    compared = None if whole else render_answer([(each.summary, each.scenario) for each in cells])
+    measured = [(each.summary, each.scenario) for each in cells]
+    is_contrast = compares_all(summary.contrasts, [each.scenario for each in summary.cells])
+    whole = swept or (contrast if is_contrast else None)
+    compared = None if whole else render_answer(list_compared(measured, summary))
     pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
         "title": run.path.name,
@@ -118,11 +118,7 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
         "first": whole or compared,
         "summary": summary,
         "sections": sections,
-        "profiles": [
-            each.path.name
-            for each in run.list_saved_cells()
-            if (each.path / "profile.svg").is_file()
-        ],
+        "profiles": list_profiles(run),
         "conditions": collect_conditions(manifest),
         "slices": encode_script_json([each.slices for each in sections if each.slices]),
         "vega": load_vega(),
@@ -133,6 +129,12 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     files = (*pictures.values(), *chain.from_iterable(groups.values()), *own)
     template = create_html_environment().get_template("report.html")
     return template.render(context | groups | pictures | describe_results(summary)), files
+
+
+def list_profiles(run: RunDir) -> list[str]:
+    """List the cells that have a flame graph."""
+    found = (each.path for each in run.list_saved_cells())
+    return [each.name for each in found if (each / "profile.svg").is_file()]
 
 
 def describe_results(summary: RunSummary) -> dict[str, object]:
@@ -163,21 +165,6 @@ def build_page_contrasts(found: Sequence[Contrast]) -> list[Table]:
     for each in found:
         tables += build_contrast_tables(each, narrow=False, corner="ratios")
     return tables
-
-
-def select_median_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
-    """Select each scenario's trial with the median throughput."""
-    by_scenario = groupby(summary.cells, attrgetter("scenario"))
-    chosen = [select_median_trial(list(trials)) for _, trials in by_scenario]
-    return [(run.open_cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
-
-
-def select_median_trial(trials: Sequence[CellSummary]) -> CellSummary:
-    """Select among the trials with the fewest errors that make their figures doubtful."""
-    doubts = [len(list_errors(each) - DESCRIBING) + bool(each.interrupted) for each in trials]
-    trials = [each for each, count in zip(trials, doubts, strict=True) if count == min(doubts)]
-    middle = median_low([each.ok_rps or 0.0 for each in trials])
-    return next(each for each in trials if (each.ok_rps or 0.0) == middle)
 
 
 def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
@@ -212,15 +199,20 @@ def render_together(
     cells: Sequence[ReportCell], manifest: Mapping[str, object]
 ) -> Iterator[tuple[str, list[RenderedChart]]]:
     """Yield the pictures that show all cells on one axis, by the part of the page."""
-    yield "time", render_groups("time", [each.course for each in cells], draw_over_time)
-    curves = [(each.name, each.latency.quantiles) for each in cells]
-    spreads = [(each.name, each.latency.spread) for each in cells]
-    known = [each for each in curves if not each[1].is_empty()]
-    yield "quantiles", render_groups("quantiles", known, draw_quantiles)
-    counted = [each for each in spreads if not each[1].is_empty()]
-    yield "spreads", render_groups("latency", counted, draw_spreads)
-    theories = [(each, compute_theory(each, manifest)) for each in cells]
-    predicted = [PredictedCell(each.name, curve, each.summary) for each, curve in theories if curve]
+    grouped = [(each.scenario.group, each) for each in cells]
+    courses = [(group, each.course) for group, each in grouped]
+    yield "time", render_groups("time", courses, draw_over_time)
+    known = [(group, each) for group, each in grouped if not each.latency.quantiles.is_empty()]
+    curves = [(group, (each.name, each.latency.quantiles)) for group, each in known]
+    yield "quantiles", render_groups("quantiles", curves, draw_quantiles)
+    counted = [(group, each) for group, each in grouped if not each.latency.spread.is_empty()]
+    spreads = [(group, (each.name, each.latency.spread)) for group, each in counted]
+    yield "spreads", render_groups("latency", spreads, draw_spreads)
+    predicted = [
+        (group, PredictedCell(each.name, curve, each.summary))
+        for group, each in grouped
+        if (curve := compute_theory(each, manifest))
+    ]
     yield "predictions", render_groups("prediction", predicted, draw_predictions)
 
 
@@ -228,12 +220,9 @@ def build_section(found: ReportCell) -> Section:
     drawn = draw_pictures(found)
     known = {part: render_chart(f"{found.identity}-{part}", chart) for part, chart in drawn}
     pictures = {part: known.get(part) for part in PARTS}
-    lanes = found.lanes
-    slices = (
-        None
-        if lanes.is_empty
-        else build_slices(lanes, found.name, found.identity, found.first_slice)
-    )
+    if found.lanes.is_empty:
+        return Section(found, pictures, None)
+    slices = build_slices(found.lanes, found.name, found.identity, found.first_slice)
     return Section(found, pictures, slices)
 
 

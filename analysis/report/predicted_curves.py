@@ -15,6 +15,7 @@ from analysis.report.drawing import (
     build_legend,
     build_log_scale,
     build_name_colours,
+    build_name_widths,
     build_title,
     layer_charts,
     title_panel,
@@ -72,7 +73,8 @@ def draw_panel(cells: Sequence[PredictedCell], figure: str, colours: alt.Color) 
     scale, ticks = build_log_scale(users, MOST_TICKS)
     x = alt.X("users:Q", title="users (logarithmic)", scale=scale).axis(values=ticks)
     tooltip = ["scenario", "users", figure, alt.Tooltip("limited_by", title="limited by")]
-    line = alt.Chart(lines).mark_line(strokeWidth=2).encode(x=x, y=y, color=colours)
+    widths = build_name_widths("scenario", [each.name for each in cells])
+    line = alt.Chart(lines).mark_line().encode(x=x, y=y, color=colours, strokeWidth=widths)
     rules = alt.Chart(knees.drop_nulls()).mark_rule(strokeDash=[4, 4], opacity=0.7)
     marks = [
         alt.Chart(points)

@@ -11,6 +11,8 @@ from analysis.stats import formats
 
 TIE = 1.05
 """Medians that differ by a smaller factor count as equal."""
+SHOWN_MS = 0.05
+"""Shorter times would round to 0.0."""
 REFUTED = "But its trial made requests slower and none faster."
 INDENT = "    "
 CUT = " …"
@@ -33,10 +35,14 @@ def format_cure_place(cure: Cure) -> str:
 def describe_cost(cure: Cure) -> str:
     """Describe saving and cost; return an empty text if neither is known."""
     verb = "frees the event loop for" if cure.frees_loop else "saves"
-    saves = f"{verb} {formats.milliseconds(cure.saves_ms)} ms" if cure.saves_ms else ""
-    costs = f"costs {formats.milliseconds(cure.costs_ms)} ms" if cure.costs_ms else ""
+    saves = f"{verb} {format_time(cure.saves_ms)}" if cure.saves_ms else ""
+    costs = f"costs {format_time(cure.costs_ms)}" if cure.costs_ms else ""
     both = " and ".join(filter(None, (saves, costs)))
     return f"It {both} per request." if both else ""
+
+
+def format_time(time_ms: float) -> str:
+    return "less than 0.1 ms" if time_ms < SHOWN_MS else f"{formats.milliseconds(time_ms)} ms"
 
 
 def describe_cure(cure: Cure, tried: Tried | None = None) -> str:

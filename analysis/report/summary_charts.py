@@ -45,6 +45,8 @@ SWEEP_PANELS = {
     "cpu_ms_per_request": "CPU per request, ms",
 }
 SWEPT = (*SWEEP_PANELS, "predicted.ok_rps")
+STOP = "Dotted vertical lines: beyond them, throughput grows by less than 5 %."
+DELAY_STOP = "Dotted vertical lines: up to them, the delay costs less than 5 % of the throughput."
 NARROWEST, WIDEST = 0.5, 2.0
 """Minimum range of the ratio axis: without it, a difference of 1 % would fill the axis."""
 
@@ -133,9 +135,10 @@ def draw_sweeps(found: Sequence[Sweep], width: float = WIDE) -> Chart:
         layers = [each.encode(x=x) for each in draw_sweep_layers(found, rows, figure, width)]
         panel = alt.layer(*layers, title=title_panel(SWEEP_PANELS[figure]))
         panels.append(panel.properties(width=room - EDGE, height=PANEL_HEIGHT))
-    notes = ["Dashed lines: predicted."] if rows["predicted.ok_rps"].count() else []
-    if any(each.enough is not None for each in found):
-        notes.append("Dotted vertical lines: beyond them, throughput grows by less than 5 %.")
+    has_line = rows.drop_nulls("predicted.ok_rps")["scenario"].is_duplicated().any()
+    notes = ["Dashed lines: predicted."] if has_line else []
+    if any(each.stops_paying for each in found):
+        notes.append(DELAY_STOP if found[0].setting == "delay" else STOP)
     title = build_title(width, f"Effect of {found[0].setting}", *notes)
     return alt.hconcat(*panels, title=title) if is_wide else alt.vconcat(*panels, title=title)
 
@@ -154,7 +157,7 @@ def draw_sweep_layers(
     y = alt.Y(f"{figure}:Q", title=None, scale=scale).axis(values=ticks)
     base = alt.Chart(known).encode(y=y, color=colours)
     if figure == "ok_rps":
-        stops = [(each.scenario, each.enough) for each in found if each.enough is not None]
+        stops = [(each.scenario, each.enough) for each in found if each.stops_paying]
         stop = alt.Chart(build_frame(stops, "scenario", "value")).mark_rule(strokeDash=[2, 3])
         yield stop.encode(color=colours)
         line = alt.Chart(predicted).mark_line(strokeDash=[4, 4], opacity=0.7)
@@ -168,7 +171,8 @@ def build_setting_axis(sweep: Sweep, values: pl.Series, *, is_titled: bool) -> a
     shown = values.unique().sort().to_list()
     name = "requests in flight" if sweep.arrival_rate else name
     axis = alt.X("value:Q", title=name if is_titled else None)
-    axis = axis.scale(type="log" if shown[0] > 0 else "symlog", nice=False, padding=12)
+    ends = [shown[0], shown[-1]]
+    axis = axis.scale(type="log" if shown[0] > 0 else "symlog", domain=ends, nice=False, padding=12)
     return axis.axis(values=shown)
 
 

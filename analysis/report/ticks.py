@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from math import floor, log10
 
-FACTORS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,))
+FACTORS = (
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+    (1, 1.5, 2, 3, 4, 5, 7),
+    (1, 2, 3, 5),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)
 """Multiples of a power of ten, from dense to sparse; the densest suit an axis that spans a third of
 its value."""
 

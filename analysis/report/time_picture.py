@@ -47,6 +47,8 @@ SHORTEST_BEAT_MS = 10.0
 MOST_TICKS = 4
 EDGE = 12
 DASH = [4, 3]
+ABOVE = 1.08
+"""Room above the highest line, in which the frame does not hide it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ def build_seconds(cells: Sequence[CellCourse], *, is_last: bool) -> alt.X:
 
 
 def draw_lines(own: pl.DataFrame, panel: str, colours: alt.Color) -> alt.Chart:
-    axis = alt.Y("value:Q", title=None).axis(tickCount=3)
+    highest = max(own["value"], default=0.0) * ABOVE or 1.0
+    scale = alt.Scale(domain=[0, highest], nice=False)
+    axis = alt.Y("value:Q", title=None, scale=scale).axis(tickCount=3)
     if panel == time.HEARTBEAT:
         highest = max(1000.0, *own["value"])
         scale, ticks = build_log_scale([SHORTEST_BEAT_MS, highest], MOST_TICKS)

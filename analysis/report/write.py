@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,6 +35,9 @@ from scenarios.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
+
+PICTURE = re.compile(r'<figure id="([\w.-]+)">')
+"""A picture of a page; its files have that name."""
 
 
 def load_cell_summary(cell: CellDir, prediction: Prediction | None = None) -> CellSummary:
@@ -168,9 +172,11 @@ def write_page(run: RunDir, summary: RunSummary) -> Path:
     from analysis.report.page import render_report  # altair and vl-convert take a while to import
 
     html, pictures = render_report(run, summary, compose_run_answer(summary))
-    save_pictures(run.path / "charts", pictures)
-    path = run.path / "report.html"
+    path, charts = run.path / "report.html", run.path / "charts"
+    shown_before = list_page_pictures(path)
+    save_pictures(charts, pictures)
     write_whole(path, html)
+    remove_pictures(charts, shown_before - {each.name for each in pictures if each})
     return path
 
 
@@ -185,8 +191,10 @@ def write_comparison(
 
     html, pictures = render_comparison(sides, comparison, unlike)
     try:
-        save_pictures(path.with_suffix(".charts"), pictures)
+        charts, shown_before = path.with_suffix(".charts"), list_page_pictures(path)
+        save_pictures(charts, pictures)
         write_whole(path, html)
+        remove_pictures(charts, shown_before - {each.name for each in pictures if each})
     except OSError as error:
         raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
 
@@ -197,3 +205,19 @@ def save_pictures(folder: Path, pictures: "Iterable[RenderedChart | None]") -> N
     for each in filter(None, pictures):
         write_whole(folder / f"{each.name}.svg", each.svg)
         write_whole(folder / f"{each.name}.png", each.render_png())
+
+
+def list_page_pictures(page: Path) -> set[str]:
+    """List the pictures that a page shows; none if there is no page."""
+    try:
+        text = page.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return set()
+    return set(PICTURE.findall(text))
+
+
+def remove_pictures(folder: Path, names: Iterable[str]) -> None:
+    """Remove the files of pictures that an earlier page showed and this one does not."""
+    for name in names:
+        for suffix in (".svg", ".png"):
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)

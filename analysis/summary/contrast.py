@@ -6,7 +6,7 @@ plain: 2 is twice as much.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -139,6 +139,12 @@ def compute_overall(found: Sequence[Contrast]) -> tuple[OverallResult, ...]:
     names = [each.contender for each in found[0].results]
     everywhere = [name for name in names if all(find_result(each, name) for each in found)]
     return tuple(compute_contender_overall(name, found) for name in everywhere)
+
+
+def compares_all(found: Sequence[Contrast], scenarios: Collection[str]) -> bool:
+    """Return True if there is an overall result, and every scenario is in a comparison."""
+    compared = {each.scenario for one in found for each in one.results}
+    return compared.issuperset(scenarios) and bool(compute_overall(found))
 
 
 def group_by_base(found: Sequence[Contrast]) -> list[list[Contrast]]:

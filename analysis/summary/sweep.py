@@ -81,6 +81,12 @@ class Sweep:
     arrival_rate: float | None = None
     collapse: Collapse | None = None
 
+    @property
+    def stops_paying(self) -> bool:
+        """True unless `enough` is the last value, or the shortest delay: then nothing is known."""
+        last = self.points[0 if self.setting == "delay" else -1]
+        return self.enough is not None and self.enough != last.value
+
     def count_in_flight(self, value: float) -> float | None:
         """Compute the requests in flight if only the delay takes time (Little's law); None where
         the varied setting does not determine it."""

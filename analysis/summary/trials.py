@@ -3,7 +3,8 @@ and one moment of the machine, so that thousands of them are one observation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 from analysis.metrics import get_value, list_metrics
 from analysis.stats.intervals import MedianInterval, compute_median_interval
@@ -36,6 +37,13 @@ def group_completed_trials(cells: Sequence[CellSummary]) -> dict[str, list[CellS
 def collect_values(cells: Sequence[CellSummary], key: str) -> list[float]:
     values = (get_value(cell, key) for cell in cells)
     return [value for value in values if value is not None]
+
+
+def take_medians(cell: CellSummary, trials: Sequence[CellSummary]) -> CellSummary:
+    """Replace the cell's throughput and latencies by the medians over the trials."""
+    known = (collect_values(trials, key) for key in ("ok_rps", "median_ms", "p99_ms"))
+    ok_rps, median_ms, p99_ms = (median(each) if each else None for each in known)
+    return replace(cell, ok_rps=ok_rps, median_ms=median_ms, p99_ms=p99_ms)
 
 
 def summarize_trials(cells: Sequence[CellSummary]) -> tuple[ScenarioSummary, ...]:

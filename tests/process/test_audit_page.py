@@ -23,7 +23,8 @@ DESK, PHONE = (1400, 900), (390, 844)
 LEAST_TEXT_PX = 12
 PLANTED = "<img src=x onerror='window.planted = 1'>"
 LONG_ROUTE = "/organisations/{organisation}/departments/{department}/people"
-READ_TEXTS = """() => [...document.querySelectorAll('svg text, main p, main td, main th, main li')]
+READ_TEXTS = """() => [...document.querySelectorAll('svg text, main p, main td, main th, main li, '
+    + 'main small, main dt, main code')]
     .filter(each => each.getClientRects().length)
     .map(each => [parseFloat(getComputedStyle(each).fontSize), each.textContent])"""
 READ_OVERFLOW = """() => [...document.querySelectorAll('svg text, svg rect, svg circle')]
@@ -129,7 +130,7 @@ def open_page(browser: Browser, file: Path, size: tuple[int, int], scheme: str) 
 
 def test_the_blocks_of_a_picture_are_where_the_record_has_them(looked: Looked) -> None:
     """The block's band, its bar on the loop and the bar of its request are at one place."""
-    picture = looked.page.locator(".moment").first
+    picture = looked.page.locator("#moments .moment").first
     band = picture.locator(".band").bounding_box()
     assert band is not None
     for bar in (picture.locator("rect.culprit").nth(0), picture.locator("rect.culprit").nth(1)):

@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 import polars as pl
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.process.browsing import NEEDS_CHROMIUM, browser
 from tests.process.support import cells, only_run, running, wait_for
 
 LOAD = ("--users", "10", "--delay", "100ms", "--duration", "6s", "--no-predict", "--port", "0")
 SEEN_WITHIN_MS = 30_000
+PHONE: ViewportSize = {"width": 390, "height": 844}
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser"]
 
@@ -31,6 +32,8 @@ def test_the_page_moves_with_the_run_and_ends_with_it(browser: Browser, tmp_path
         page.on("console", lambda said: complaints.append(said.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
+        phone = browser.new_page(viewport=PHONE)
+        phone.goto(address)
         page.goto(address)
         expect(page.locator("#scenario")).to_have_text("1 of 2: sync-http", timeout=SEEN_WITHIN_MS)
         expect(page.locator("#phase")).to_contain_text("window", timeout=SEEN_WITHIN_MS)
@@ -38,6 +41,9 @@ def test_the_page_moves_with_the_run_and_ends_with_it(browser: Browser, tmp_path
         assert number(page, "#threads") > 1
         assert number(page, "#good") > 0
         expect(page.locator("#lanes svg g.mark-rect path").first).to_be_attached()
+        expect(phone.locator("#lanes svg")).to_be_visible()
+        assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        phone.close()
         expect(page.locator("#scenario")).to_have_text(
             "2 of 2: async-http-sync-shared", timeout=SEEN_WITHIN_MS
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from analysis.metrics import list_metrics
 from analysis.report.run_table import format_metric
@@ -23,6 +23,13 @@ from tests.process.support import ROOT
 SAMPLE = ROOT / "docs" / "sample-run"
 MOST_BYTES = 3_000_000
 PHONE = {"width": 360, "height": 740}
+SHEET: ViewportSize = {"width": 794, "height": 1123}
+"""A4 upright."""
+LEAST_TEXT_PX = 12
+READ_SIZES = """() => [...document.querySelectorAll('main *')]
+    .filter(each => each.getClientRects().length && !each.closest('svg, .hidden'))
+    .filter(each => [...each.childNodes].some(own => own.nodeType == 3 && own.textContent.trim()))
+    .map(each => parseFloat(getComputedStyle(each).fontSize))"""
 PLANTED = "<script>window.planted = 1</script><img src=x onerror='window.planted = 2'>"
 
 pytestmark = NEEDS_CHROMIUM
@@ -94,6 +101,7 @@ def test_a_phone_never_scrolls_sideways(browser: Browser, report: Path) -> None:
     page = browser.new_page(viewport={"width": PHONE["width"], "height": PHONE["height"]})
     page.goto(report.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert min(page.evaluate(READ_SIZES)) >= LEAST_TEXT_PX
     widths = page.evaluate(
         "[...document.querySelectorAll('.picture svg')].filter(e => e.getClientRects().length)"
         ".map(e => e.getBoundingClientRect().width)"
@@ -119,7 +127,9 @@ def test_text_stands_out_from_its_ground_in_light_and_dark(
 
 
 def test_it_can_be_printed(looked: Looked) -> None:
+    looked.page.set_viewport_size(SHEET)
     looked.page.emulate_media(media="print")
+    assert looked.page.evaluate("document.documentElement.scrollWidth") <= SHEET["width"]
     expect(looked.page.locator("nav")).to_be_hidden()
     pdf = looked.page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
@@ -136,6 +146,8 @@ def test_the_slice_is_moved_by_keyboard(looked: Looked) -> None:
     expect(moved).to_have_count(1)
     assert float(moved.get_attribute("data-begin") or "nan") > before
     expect(moved.locator("svg g.mark-rect path").first).to_be_attached()
+    ground = moved.locator("svg").evaluate("own => getComputedStyle(own).backgroundColor")
+    assert ground == "rgba(0, 0, 0, 0)", "dark mode has no white ground"
     assert looked.complaints == []
 
 

@@ -7,20 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.answers.capacities import LatencyBelowCapacity, SustainedRate
+from analysis.answers.capacities import LatencyBelowCapacity, SustainedRate, UnknownCapacity
 from analysis.answers.compose import compose_answer, export_answer
 from analysis.answers.contrasts import OverallContrast
 from analysis.answers.exercises import ExerciseOutcome
+from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.results import Results, collect_results
 from analysis.answers.sweeps import SweepCollapse, SweepComparison, SweepThroughput
 from analysis.measures.throughput import OpenLoopSummary
 from analysis.report.answer_lines import render_answer_lines, render_answer_markdown
 from analysis.report.table import WIDTH
+from analysis.summary.capacity import Knee
 from analysis.summary.contrast import Entrant
 from analysis.summary.model import CellSummary
 from analysis.summary.run import ExerciseRecord, RunSettings, summarize_run
 from analysis.summary.sweep import SweepSettings
 from records.prediction import Prediction
+from scenarios.catalogue import CATALOGUE
 from scenarios.model import Scenario
 from scenarios.sweep import SweepStep
 from tests.unit.answer_samples import (
@@ -31,7 +34,9 @@ from tests.unit.answer_samples import (
     FORTY,
     SLOW_PING,
     get_scenario,
+    plant_case,
     plant_cell,
+    plant_error,
     plant_results,
 )
 
@@ -344,6 +349,60 @@ def test_latencies_of_an_overload_are_not_those_below_the_capacity() -> None:
     (share, cell) = results.share_cells[0]
     for bad in (replace(cell, open_loop=build_loop(39.0, False)), replace(cell, failure_ratio=0.5)):
         assert LatencyBelowCapacity.find(replace(results, share_cells=((share, bad),))) == ()
+
+
+def test_a_share_of_the_capacity_that_is_not_compared_is_not_cited() -> None:
+    results = search({39.0: True, 78.0: True, 82.0: False})
+    (share, cell) = results.share_cells[0]
+    doubted = replace(cell, verdicts=(plant_error("TOO_SHORT"),))
+    assert LatencyBelowCapacity.find(replace(results, share_cells=((share, doubted),))) == ()
+
+
+def test_a_capacity_that_the_load_generator_did_not_reach_is_unknown() -> None:
+    knee = Knee(None, None, 954.0)
+    results = search({60.0: True}, errors=("GENERATOR_SATURATED",))
+    bound = replace(get_scenario(BASE.name), load=replace(BASE.load, arrival_rate=954.0))
+    case = MeasuredScenario(bound, (plant_cell(bound, 425.0, ("GENERATOR_SATURATED",)),))
+    answer = compose_answer(replace(results, knee=knee, cases=(case,)))
+    assert [each.message for each in answer.statements] == [
+        "What sync-http-shared sustains is unknown: the load generator could not send 954 "
+        "requests/s, the lowest rate tried.",
+        "The service may sustain more: at 954 requests/s, the load generator may have been the "
+        "limit (GENERATOR_SATURATED).",
+    ]
+    assert "--first-rate" in answer.changes[0].text
+    assert UnknownCapacity.find(search({60.0: True, 82.0: False})) == ()
+
+
+# --- several groups
+
+
+def plant_group(*groups: str) -> Results:
+    members = [each for each in CATALOGUE if each.group in groups]
+    return plant_results(*(plant_case(each.name, 100.0) for each in members))
+
+
+def test_groups_that_do_not_compare_have_a_question_each() -> None:
+    answer = compose_answer(plant_group("fair", "rare"))
+    assert answer.title == "2 questions: fair and rare"
+    assert [line for line in answer.question.split("\n") if line.endswith(")")] == [
+        "One shared client, enough threads: does def cost more? (fair)",
+        "1 % of the requests block the event loop: which wait? (rare)",
+    ]
+    lines = render_answer_lines(answer)
+    assert max(map(len, lines)) <= WIDTH
+    assert "1 % of the requests block the event loop: which wait? (rare)" in lines
+    assert compose_answer(plant_group("fair")).title.startswith("One shared client")
+
+
+def test_parts_of_groups_that_do_not_compare_are_not_ranked() -> None:
+    answer = compose_answer(plant_results(DEF, plant_case("rare-awaits", 100.0)))
+    assert answer.title == "How much do these 2 scenarios serve?"
+    assert "highest" not in answer.question
+
+
+def test_groups_of_the_same_work_are_compared() -> None:
+    assert compose_answer(plant_group("classic", "fair")).title == "def or async def?"
 
 
 # --- exercises

@@ -17,7 +17,7 @@ from analysis.findings.remedies import Cure
 from analysis.report.audit_markdown import render_audit_markdown
 from tests.unit.audit_samples import AuditBuilder, endpoint
 from tests.unit.ci_samples import findings, gather
-from tests.unit.finding_samples import SampleBlock
+from tests.unit.finding_samples import SampleBlock, SampleFinding
 
 COMMENT = 65_536
 """Maximum characters of a pull request's comment."""
@@ -102,6 +102,13 @@ def test_a_cure_is_a_diff_in_place_of_advice() -> None:
     assert "diff" not in render(gather([replace(found, cure=without)]))
 
 
+def test_code_between_backticks_is_code_and_nothing_else_is() -> None:
+    cure = Cure("main.py", 1, (), (), "As a `def f_g()` it_runs, `a|b <c>` and `alone.")
+    found = SampleFinding(severity="error", confidence="high", file="main.py", cure=cure)
+    text = render(gather([found]))
+    assert "As a `def f_g()` it\\_runs, `a|b <c>` and \\`alone." in text
+
+
 def test_an_audit_without_findings_has_no_table_of_them() -> None:
     text = render(gather([]))
     assert text.startswith("### study audit: no findings\n")
@@ -120,7 +127,8 @@ def test_it_fits_a_comment_and_is_no_markup_whatever_the_names_are(
     assert len(text) < COMMENT
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     kinds = {child.type for each in tokens for child in each.children or ()}
-    assert kinds <= {"text", "softbreak", "strong_open", "strong_close", "text_special"}
+    inert = {"text", "softbreak", "strong_open", "strong_close", "text_special", "code_inline"}
+    assert kinds <= inert
     blocks = [each.content for each in tokens if each.type == "html_block"]
     assert {each.strip() for each in blocks} <= {
         "<details><summary>Latency</summary>", "</details>",

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.measures.window import Window
+from analysis.report.audit_page import draw_moments
 from analysis.report.change_picture import draw_predicted, draw_tried
+from analysis.report.finding_card import build_cards
 from analysis.report.lanes import Scale, list_ticks
 from analysis.report.moment_picture import (
     BLOCK,
@@ -17,10 +19,11 @@ from analysis.report.moment_picture import (
     WAIT,
     WORK,
     MomentPicture,
+    describe_request,
     draw_moment,
 )
 from analysis.report.moment_requests import MOST_REQUESTS
-from analysis.report.moments import Moment, find_moments
+from analysis.report.moments import Moment, find_moment
 from analysis.report.timeline import MOST_BARS
 from tests.unit.audit_samples import PID, AuditBuilder, Row, endpoint, library
 from tests.unit.finding_samples import SampleFinding
@@ -45,8 +48,8 @@ def build_blocked(victims: int = 3) -> AuditBuilder:
 
 
 def draw(evidence: AuditEvidence) -> list[MomentPicture]:
-    moments = find_moments(find_all(evidence).findings, evidence)
-    return [draw_moment(each, evidence) for each in moments]
+    moments = (find_moment(each, evidence) for each in find_all(evidence).findings)
+    return [draw_moment(each, evidence) for each in moments if each is not None]
 
 
 def list_kinds(picture: MomentPicture, lane: str) -> list[list[str]]:
@@ -55,7 +58,7 @@ def list_kinds(picture: MomentPicture, lane: str) -> list[list[str]]:
 
 
 def test_a_block_is_shown_where_others_wait_for_it() -> None:
-    (picture,) = draw(build_blocked().build())
+    (picture, *_) = draw(build_blocked().build())
     moment = picture.moment
     assert (moment.finding.function, moment.peak) == ("build", Window(2.0, 2.25))
     assert (moment.shown.start_s, moment.shown.end_s) == (1.875, 2.5)
@@ -71,15 +74,31 @@ def test_a_block_is_shown_where_others_wait_for_it() -> None:
     assert picture.kinds[0] == (CULPRIT, "main.py:17 build blocks the event loop")
 
 
+def test_each_finding_has_its_picture_once() -> None:
+    evidence = build_blocked().build()
+    cards = build_cards(find_all(evidence).findings)
+    blocks = [each.number for each in cards if each.finding.code == "LOOP_BLOCKED"]
+    moments = draw_moments(cards, evidence)
+    assert list(moments) == blocks
+    assert [each.is_typical for each in moments.values()] == [True, *[False] * (len(blocks) - 1)]
+    twice = [cards[0], replace(cards[0], number=9)]
+    assert draw_moments(twice, evidence)[9].number == 1
+
+
+def test_background_work_that_waits_is_not_part_of_the_response() -> None:
+    assert describe_request("/pay", 0.107, waits_later=True) == "/pay: answered after 107 ms"
+    assert describe_request("/pay", 0.107, waits_later=False) == "/pay: 107 ms"
+
+
 def test_of_many_requests_some_are_shown_and_all_are_counted() -> None:
-    (picture,) = draw(build_blocked(victims=50).build())
+    (picture, *_) = draw(build_blocked(victims=50).build())
     assert len(list_kinds(picture, "requests")) == MOST_REQUESTS
     assert "50 requests of other routes" in picture.description
     assert picture.description.endswith(f"{MOST_REQUESTS - 1} of which are shown.")
 
 
 def test_a_block_without_requests_of_others_is_a_picture_too() -> None:
-    (picture,) = draw(build_blocked(victims=0).build())
+    (picture, *_) = draw(build_blocked(victims=0).build())
     assert "0 requests of other routes are in flight" in picture.description
 
 
@@ -132,7 +151,8 @@ def test_threads_with_very_many_calls_do_not_make_a_very_large_page() -> None:
 def test_a_deadlock_is_shown_for_as_long_as_it_lasts() -> None:
     evidence = lock_up(Threads()).build()
     stuck = [each for each in find_all(evidence).findings if each.code == "POOL_DEADLOCK"]
-    (moment,) = find_moments(stuck, evidence)
+    (moment,) = (find_moment(each, evidence) for each in stuck)
+    assert moment is not None
     assert moment.peak.length_s == stuck[0].lasted_s  # type: ignore[attr-defined]
     picture = draw_moment(moment, evidence)
     assert len(list_kinds(picture, "50 threads, 48 of which are shown")) == 48
@@ -140,7 +160,7 @@ def test_a_deadlock_is_shown_for_as_long_as_it_lasts() -> None:
 
 def test_a_finding_without_a_moment_has_no_picture() -> None:
     sample = SampleFinding(severity="error", confidence="high")
-    assert find_moments([sample], build_blocked().build()) == []
+    assert find_moment(sample, build_blocked().build()) is None
 
 
 TIMES = st.floats(0.0, 10.0)

@@ -43,6 +43,20 @@ def test_the_page_has_every_figure_and_its_pictures(
     assert {"sync-http-ratios.svg", "sync-http-quantiles.png"} <= charts
 
 
+def test_pictures_of_an_earlier_page_go_and_other_files_stay(slower: Path, tmp_path: Path) -> None:
+    page, charts = tmp_path / "ab.html", tmp_path / "ab.charts"
+    charts.mkdir()
+    page.write_text('<figure id="gone-ratios"><figure id="../kept">')
+    for name in ("gone-ratios.svg", "gone-ratios.png", "mine.svg"):
+        (charts / name).touch()
+    (tmp_path / "kept.svg").touch()
+    compare_directories(SAMPLE, slower, anyway=False, html=page)
+    left = {each.name for each in charts.iterdir()}
+    assert left >= {"mine.svg", "sync-http-ratios.svg"}
+    assert not left & {"gone-ratios.svg", "gone-ratios.png"}
+    assert (tmp_path / "kept.svg").exists()
+
+
 def test_the_same_two_runs_make_the_same_page(slower: Path, tmp_path: Path) -> None:
     for name in ("one.html", "two.html"):
         compare_directories(SAMPLE, slower, anyway=False, html=tmp_path / name)

@@ -297,7 +297,7 @@ def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
     assert page.count("<figcaption>--try loop=uvloop, 3 rounds each") == 1
     assert "<del>- &lt;old&gt;()</del><ins>+ &lt;new&gt;()</ins>" in page
     assert page.count("Predicted for 7 users: the median of /&lt;read&gt; falls") == len(changed)
-    assert "Guidance rule: small-pool." in page
+    assert "Guidance, rule 1: A <code>def</code> endpoint is not slow" in page
     assert not any(each in page for each in ("/<read>", "<old>", "<better>"))
 
 

@@ -56,6 +56,16 @@ def list_shown(lines: Sequence[str], findings: int) -> list[int]:
     return [place for place in range(findings) if any(f"main.py:{place} pay" in x for x in lines)]
 
 
+def test_findings_with_equal_rows_name_their_routes() -> None:
+    one, *_ = build_found(1).findings
+    other = replace(one, route="/refund")
+    lines = render_findings(replace(build_found(1), findings=(one, other)), WIDTH)
+    for route in ("/pay/0", "/refund"):
+        assert any(each.startswith(f"main.py:0 pay, {route} ") for each in lines)
+    unlike = render_findings(build_found(2), WIDTH)
+    assert not any(each.startswith("main.py:0 pay, ") for each in unlike)
+
+
 @given(st.integers(0, 15), st.integers(0, 8), st.integers(17, 40))
 def test_what_has_room_is_shown_and_the_rest_is_counted(
     findings: int, notices: int, room: int

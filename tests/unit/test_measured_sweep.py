@@ -68,6 +68,15 @@ def test_no_cheaper_value_has_nearly_all_of_the_throughput(
     assert found("delay", *points).enough == (max(good) if shorter <= good else None)
 
 
+def test_a_line_marks_only_the_value_beyond_which_more_was_measured() -> None:
+    """The last value that was tried shows nothing of what lies beyond it."""
+    assert found("pool", (10, 10.0), (40, 40.0), (100, 40.0)).stops_paying
+    assert not found("pool", (10, 10.0), (40, 40.0)).stops_paying
+    assert found("delay", (0.1, 40.0), (0.2, 40.0), (1.0, 4.0)).stops_paying
+    assert not found("delay", (0.1, 40.0), (1.0, 4.0)).stops_paying
+    assert not found("pool", (10, 0.0)).stops_paying
+
+
 def test_where_a_pool_stops_paying_is_said() -> None:
     one = found("pool", (10, 10.0), (40, 40.0), (100, 99.0), (500, 100.0))
     assert describe_limit(one) == (

@@ -34,6 +34,12 @@ def test_a_change_is_a_diff_without_its_common_indentation() -> None:
     )
 
 
+def test_a_short_time_is_not_said_to_be_none() -> None:
+    assert describe_cure(replace(SLEEP, costs_ms=0.04)).endswith(
+        "saves 100 ms and costs less than 0.1 ms per request."
+    )
+
+
 def test_lines_keep_their_indentation_to_each_other() -> None:
     cure = Cure("a.py", 1, ("    with x:", "        y()"), ("    z()",), "")
     assert [line for _, line in list_changes(cure)] == ["with x:", "    y()", "z()"]

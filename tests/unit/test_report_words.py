@@ -6,18 +6,21 @@ from dataclasses import replace
 import altair as alt
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
+from analysis.report.median_trials import select_median_trial
 from analysis.report.notes import (
     write_bystander_note,
     write_cycles_note,
     write_headline,
     write_notes,
 )
-from analysis.report.page import select_median_trial
+from analysis.report.ticks import list_log_ticks
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, Cycle
 from analysis.summary.predicates import mark_extremes
@@ -165,3 +168,9 @@ def test_conditions_of_an_early_manifest_are_what_there_is() -> None:
         ("GIL enabled", "yes"),
     ]
     assert not found.settings.rows
+
+
+@given(st.floats(0.001, 1e6), st.floats(2.5, 1e6), st.integers(3, 6))
+def test_an_axis_that_has_room_has_more_than_one_tick(low: float, ratio: float, most: int) -> None:
+    ticks = list_log_ticks(low, low * ratio, most)
+    assert 2 <= len(ticks) <= most

@@ -44,7 +44,9 @@ class MeasuredRoute:
         """Return None where the model agrees. shares: the quantiles to compare."""
         rps, said_rps = self.rps, said.rps if said else 0.0
         if said is None or abs(said_rps - rps) > RPS_OFF * rps + REQUESTS_OFF / self.span_s:
-            return self.compare(formats.rate(said_rps), formats.rate(rps), "requests/s")
+            return self.compare(
+                formats.short_number(said_rps), formats.short_number(rps), "requests/s"
+            )
         for share, said_ms in ((0.5, said.p50_ms), (0.99, said.p99_ms)):
             if said_ms is not None and share in shares and not self.allows(share, said_ms):
                 seen_ms = float(np.quantile(self.took_ms, share, method="inverted_cdf"))

@@ -5,6 +5,7 @@
   const whole = new Intl.NumberFormat("en");
   const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
   const SILENT_MS = 1000;
+  const LABELS_PX = 75;
   let view = null;
 
   function say(id, text, grave = false) {
@@ -41,7 +42,9 @@
 
   async function lanes(found) {
     if (view === null) {
-      view = window.vegaEmbed(by("lanes"), JSON.parse(by("spec").textContent), {
+      const spec = JSON.parse(by("spec").textContent);
+      spec.width = Math.min(spec.width, by("lanes").clientWidth - LABELS_PX); // text must not shrink
+      view = window.vegaEmbed(by("lanes"), spec, {
         actions: false, renderer: "svg", mode: "vega-lite", ast: true,
       }).then((made) => made.view);
     }
