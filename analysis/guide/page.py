@@ -21,8 +21,7 @@ from analysis.guide.rules import (
 from analysis.stats import formats
 
 AFTER_TABLE = "<h2>In short</h2>"
-GENERATOR_LIMIT = 90.0
-"""Percent of one core: above it a load process can't send any faster."""
+SATURATED = "GENERATOR_SATURATED"
 
 
 class MissingError(Exception):
@@ -98,10 +97,10 @@ class TemplateFiller:
         return f"[{text(found)}](#{build_anchor(cell)})"
 
     def quote_throughput(self, cell: str) -> str:
-        """Quote a rate; a lower bound if the load process was saturated. Raises MissingError."""
+        """Quote a rate; a lower bound if the load generator may have been the limit. Raises
+        MissingError."""
         found = self.quote_figure(cell, "ok_rps", formats.short_number)
-        load = self.records.get_median(cell, "generator_cpu_percent_peak")
-        return f"at least {found}" if load is not None and load > GENERATOR_LIMIT else found
+        return f"at least {found}" if SATURATED in self.records.cells[cell].remarks else found
 
     def fill(self, *texts: str) -> list[str] | None:
         """Fill the texts; None if one of their figures was not measured."""

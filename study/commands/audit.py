@@ -62,7 +62,7 @@ def audit(
     For example:
         study audit -- uvicorn main:app
         study audit main:app --app-dir ./service --python ./service/.venv/bin/python
-        study audit --request 'GET /items/1' --users 50 -- gunicorn main:app
+        study audit --request 'GET /items/1' --users 50 -- uvicorn main:app
         study audit --try pool=100 --try workers=2 -- uvicorn main:app
         study audit --url http://127.0.0.1:8000
         study audit --fail-on 'blocked>50ms' --baseline audit-baseline.json main:app

@@ -69,7 +69,7 @@ def top(
     *,
     once: Annotated[bool, Setting("One view, instead of one per second until Ctrl-C.")] = False,
 ) -> int:
-    """Show what a service does now that runs under `python -m asgi_probe run`.
+    """Show what a service that runs under `python -m asgi_probe run` is doing now.
 
     For example:
         study top asgi-probe-20261122T064600Z
