@@ -1,0 +1,73 @@
+"""The text of a failed check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from .baseline import SiteKey
+from .found_blocks import LoopBlock
+
+MOST_SHOWN = 5
+CAUSES = {
+    "wait": "the thread waited in this call",
+    "compute": "the thread computed",
+    "gil": "another thread held the GIL",
+    "gc": "garbage collection",
+    "unexplained": "unexplained: the clocks do not agree on one cause",
+}
+NO_DELAY = (
+    "  This system does not report how long a thread waits for a core: on a busy machine, that\n"
+    "  wait counts as blocked."
+)
+
+
+def format_ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+def find_key(block: LoopBlock) -> SiteKey:
+    if block.site is None:
+        return SiteKey("", block.task.partition(" (")[0], "")
+    return SiteKey(block.site.file, block.site.function, block.site.call)
+
+
+def format_blocks(blocks: Sequence[LoopBlock], max_s: float) -> str:
+    """Describe each site once, the longest block first."""
+    sites: dict[SiteKey, list[LoopBlock]] = {}
+    for block in sorted(blocks, key=lambda each: -each.own_s):
+        sites.setdefault(find_key(block), []).append(block)
+    shown = [format_site(each, max_s) for each in list(sites.values())[:MOST_SHOWN]]
+    more = len(sites) - len(shown)
+    return "\n".join([*shown, *([f"{more} more places blocked it."] if more else [])])
+
+
+def format_site(blocks: Sequence[LoopBlock], max_s: float) -> str:
+    block = blocks[0]
+    where = f" in {block.route}" if block.route else ""
+    often = f" ({len(blocks)} times; this is the longest)" if len(blocks) > 1 else ""
+    lines = [
+        f"The event loop was blocked for {format_ms(block.own_s)}{where}{often};"
+        f" the maximum is {format_ms(max_s)}."
+    ]
+    site = block.site
+    if site is None:
+        lines.append(f"  No stack was sampled; it ran {block.task}.")
+    else:
+        lines.append(f"  {site.file}:{site.line} in {site.function}: {site.call}")
+        if site.below:
+            lines.append(f"  below it: {site.below}")
+    lines.append(f"  Cause: {CAUSES[block.cause]}{describe_holder(block)}.")
+    if block.delay_s != block.delay_s:
+        lines.append(NO_DELAY)
+    elif block.delay_s >= 0.001:
+        lines.append(f"  Its wait of {format_ms(block.delay_s)} for a core is not counted.")
+    return "\n".join(lines)
+
+
+def describe_holder(block: LoopBlock) -> str:
+    """Return the line of the thread that held the GIL, if it is known."""
+    if block.holder is None or block.holder.stack is None:
+        return ""
+    module, file, line, function, _ = json.loads(block.holder.stack)[0]
+    return f": {module}.{function} ({file}:{line})"

@@ -1,0 +1,194 @@
+"""Times every handle of every asyncio loop of the process, on the thread that runs it.
+
+asyncio runs each callback and each step of a task through `Handle._run`. The state belongs to the
+thread, not to the loop: hundreds of short-lived loops on one thread share one."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from asyncio import events
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from math import inf
+from time import monotonic, thread_time
+from typing import NamedTuple
+from weakref import WeakSet, finalize
+
+from ..blocks import LoopWatch
+from ..clocks import ThreadUsage
+from ..counters import Counters
+from ..holders import HolderLog
+from ..request_record import RequestRecord
+from ..stacks import SeenFrame
+from .requests import recorder
+
+REREAD_S = 0.001
+"""The run delay at a handle's start may be this old, since every read releases the GIL. So at most
+this much run delay of earlier handles counts as the handle's own."""
+MOST_RUNS = 1_000
+
+
+class StackSample(NamedTuple):
+    """began_s: start of the run. stack: innermost frame first."""
+
+    at_s: float
+    began_s: float
+    stack: list[SeenFrame]
+
+
+class RunStart(NamedTuple):
+    """cpu_s, waited_s: CPU time and run delay of the thread since it began."""
+
+    began_s: float
+    cpu_s: float
+    waited_s: float
+    handle: events.Handle
+
+
+class TimedRun(NamedTuple):
+    """A long run of a handle, or of a part of one. waited_s: run delay of its thread, NaN if the
+    kernel keeps none. samples: of its thread's stack."""
+
+    thread: LoopThread
+    began_s: float
+    ended_s: float
+    cpu_s: float
+    waited_s: float
+    record: RequestRecord | None
+    samples: list[StackSample]
+    handle: events.Handle
+
+
+class LoopThread:
+    """A thread that runs event loops. Only the thread itself calls its methods; the sampler reads
+    `watch` and adds the samples."""
+
+    def __init__(self) -> None:
+        native_id = threading.get_native_id()
+        self.watch = LoopWatch(threading.get_ident(), recorder, times_handles=True)
+        self.counters = Counters(native_id)
+        self.holders = HolderLog(self.watch)
+        self.samples: deque[StackSample] = deque(maxlen=MOST_RUNS)
+        self._usage = ThreadUsage(native_id)
+        self._starts: list[RunStart] = []
+        """More than one if a handle runs another loop."""
+        self._waited_s = 0.0
+        self._read_at_s = -inf
+        finalize(self, self._usage.close)
+        finalize(self, self.counters.close)
+
+    def begin(self, handle: events.Handle) -> None:
+        if monotonic() - self._read_at_s > REREAD_S:
+            self._waited_s = self._usage.read().waited_s
+            self._read_at_s = monotonic()
+        cpu_s = thread_time()
+        self._starts.append(RunStart(monotonic(), cpu_s, self._waited_s, handle))
+        self._show_running()
+
+    def end(self, least_s: float) -> TimedRun | None:
+        """Return the run if it took least_s or longer without its run delay."""
+        ended_s, start, watch = monotonic(), self._starts.pop(), self.watch
+        running = watch.running
+        self._show_running()
+        if ended_s - start.began_s < least_s:
+            return None
+        cpu_s = thread_time() - start.cpu_s
+        self._waited_s = self._usage.read().waited_s
+        self._read_at_s = monotonic()
+        waited_s = self._waited_s - start.waited_s
+        samples = [each for each in self.samples if each.began_s == start.began_s]
+        self.samples.clear()
+        if ended_s - start.began_s - waited_s < least_s:
+            return None
+        record = watch.find_record(running, start.began_s)
+        return TimedRun(
+            self, start.began_s, ended_s, cpu_s, waited_s, record, samples, start.handle
+        )
+
+    def split(self, least_s: float) -> TimedRun | None:
+        """End the run, if the thread is inside a handle, and begin the next one at once."""
+        if not self._starts:
+            return None
+        handle = self._starts[-1].handle
+        run = self.end(least_s)
+        self.begin(handle)
+        return run
+
+    def _show_running(self) -> None:
+        """Show the sampler which run it would see."""
+        self.watch.running = None
+        if self._starts:
+            start = self._starts[-1]
+            context: Context = start.handle._context  # type: ignore[attr-defined]
+            self.watch.began_s = start.began_s
+            self.watch.running = context
+
+
+class LoopThreads:
+    """All threads of the process that run event loops, and the long runs of their handles.
+
+    least_s: shorter runs are not kept.
+    """
+
+    def __init__(self) -> None:
+        self.least_s = inf
+        self.runs: deque[TimedRun] = deque(maxlen=MOST_RUNS)
+        self._alive: WeakSet[LoopThread] = WeakSet()
+        self._adding = threading.Lock()
+        self._local = threading.local()
+
+    def find(self) -> LoopThread:
+        """Return the state of the calling thread."""
+        found: LoopThread | None = getattr(self._local, "thread", None)
+        if found is None:
+            found = self._local.thread = LoopThread()
+            with self._adding:
+                self._alive.add(found)
+        return found
+
+    def list_alive(self) -> list[LoopThread]:
+        with self._adding:
+            return list(self._alive)
+
+    def split(self) -> None:
+        """Cut the run of the calling thread's handle in two, if one runs."""
+        self._keep(self.find().split(self.least_s))
+
+    def _keep(self, run: TimedRun | None) -> None:
+        if run is not None:
+            self.runs.append(run)
+
+    def _note_collection(self, phase: str, about: dict[str, int]) -> None:
+        thread: LoopThread | None = getattr(self._local, "thread", None)
+        if thread is not None:
+            thread.watch.note_collection(phase, about)
+
+    def instrument(self) -> Callable[[], None]:
+        """Wrap `Handle._run`; return the function that undoes it. Once undone, a wrapper that
+        another one has wrapped since then only calls the original."""
+        original = events.Handle._run
+        is_on = True
+
+        def run_handle(handle: events.Handle) -> None:  # the name that `stacks.RUNNER` expects
+            if not is_on:
+                original(handle)
+                return
+            thread = self.find()
+            thread.begin(handle)
+            try:
+                original(handle)
+            finally:
+                self._keep(thread.end(self.least_s))
+
+        def undo() -> None:
+            nonlocal is_on
+            is_on = False
+            gc.callbacks.remove(self._note_collection)
+            if events.Handle._run is run_handle:
+                vars(events)["Handle"]._run = original
+
+        vars(events)["Handle"]._run = run_handle
+        gc.callbacks.append(self._note_collection)
+        return undo

@@ -1,0 +1,82 @@
+"""Watches the loops of the process while windows are open, and judges what ended in each."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+from time import monotonic
+
+from .found_blocks import BlockFinder, BlockUsage, LoopBlock
+from .loop_threads import LoopThreads, TimedRun
+from .options import CheckLimits
+from .requests import note_requests
+from .sampler import Sampler
+
+
+class CheckWindow:
+    """An interval with limits of its own. max_s: infinite if blocks are not checked."""
+
+    def __init__(self, limits: CheckLimits) -> None:
+        self.limits = limits
+        self.max_s = inf if limits.blocked_s is None else limits.blocked_s
+        self.began_s = monotonic()
+
+
+class LoopMonitor:
+    """One per process, from the first window on."""
+
+    def __init__(self, user_root: Path) -> None:
+        self.threads = LoopThreads()
+        self._sampler = Sampler(self.threads)
+        self._finder = BlockFinder(user_root)
+        self._windows: list[CheckWindow] = []
+        self._undo = self.threads.instrument()
+        self._sampler.start()
+
+    def stop(self) -> None:
+        self._undo()
+        self._sampler.stop()
+
+    def open(self, limits: CheckLimits) -> CheckWindow:
+        """Open a window. Inside another one it alone judges, until it is closed."""
+        note_requests()
+        self.threads.split()
+        window = CheckWindow(limits)
+        self._windows.append(window)
+        self._set_least()
+        return window
+
+    def close(self, window: CheckWindow) -> list[LoopBlock]:
+        """Return what blocked a loop for longer than the window's maximum, in order of time."""
+        self.threads.split()
+        self._windows.remove(window)
+        runs = self._take_runs(window.began_s)
+        self._set_least()
+        long = [each for each in runs if each.ended_s - each.began_s > window.max_s]
+        if long:
+            self._sampler.await_look()
+        allow = window.limits.allow
+        found = (
+            self._finder.find(each, self._measure(each), allow, window.max_s) for each in long
+        )
+        return [each for each in found if each is not None]
+
+    def _set_least(self) -> None:
+        self.threads.least_s = min((each.max_s for each in self._windows), default=inf)
+
+    def _take_runs(self, since_s: float) -> list[TimedRun]:
+        """Take what ended since a time; what ended before belongs to the window outside."""
+        runs = self.threads.runs
+        every = [runs.popleft() for _ in range(len(runs))]
+        if self._windows:
+            runs.extend(each for each in every if each.ended_s < since_s)
+        return [each for each in every if each.ended_s >= since_s]
+
+    def _measure(self, run: TimedRun) -> BlockUsage:
+        thread = run.thread
+        with self._sampler.lock:
+            used = thread.counters.measure(run.began_s, run.ended_s, run.cpu_s)
+            holder = thread.holders.find_holder(run.began_s, run.ended_s)
+        gc_s = thread.watch.measure_gc(run.began_s, run.ended_s)
+        idle_s = max(0.0, run.ended_s - run.began_s - run.cpu_s - used.waited_s)
+        return BlockUsage(gc_s, used.unseen_s, min(used.paused_s, idle_s), holder)
