@@ -9,6 +9,7 @@ from .baseline import SiteKey
 from .found_blocks import LoopBlock
 
 MOST_SHOWN = 5
+MOST_OF_IT = 0.9
 CAUSES = {
     "wait": "the thread waited in this call",
     "compute": "the thread computed",
@@ -54,14 +55,15 @@ def format_site(blocks: Sequence[LoopBlock], max_s: float) -> str:
     if site is None:
         lines.append(f"  No stack was sampled; it ran {block.task}.")
     else:
-        lines.append(f"  {site.file}:{site.line} in {site.function}: {site.call}")
+        part = f" (for {format_ms(block.site_s)})" if block.site_s < MOST_OF_IT * block.own_s else ""
+        lines.append(f"  {site.file}:{site.line} in {site.function}: {site.call}{part}")
         if site.below:
             lines.append(f"  below it: {site.below}")
     lines.append(f"  Cause: {CAUSES[block.cause]}{describe_holder(block)}.")
-    if block.delay_s != block.delay_s:
+    if not block.has_delays:
         lines.append(NO_DELAY)
-    elif block.delay_s >= 0.001:
-        lines.append(f"  Its wait of {format_ms(block.delay_s)} for a core is not counted.")
+    elif block.excused_s >= 0.001:
+        lines.append(f"  Not counted: {format_ms(block.excused_s)} of waiting for a core.")
     return "\n".join(lines)
 
 

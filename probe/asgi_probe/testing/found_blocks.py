@@ -37,25 +37,35 @@ class BlockSite(NamedTuple):
 
 
 class LoopBlock(NamedTuple):
-    """own_s: seconds without the run delay, pauses and other parts that are the machine's.
-    delay_s: run delay, NaN if the kernel keeps none. site: None without a stack sample."""
+    """own_s: seconds without excused_s, the machine's part. has_delays: the kernel reports how long
+    threads wait for a core. site: None without a stack sample; site_s: its part of own_s."""
 
     own_s: float
-    delay_s: float
+    excused_s: float
+    has_delays: bool
     cause: str
     route: str | None
     site: BlockSite | None
+    site_s: float
     task: str
     holder: Holder | None
 
 
-class BlockUsage(NamedTuple):
-    """Seconds within a run. excused_s: the machine's part except the run delay."""
+class RunUsage(NamedTuple):
+    """Seconds within a run. unseen_s: the sampler waited for the GIL. excused_s: the machine's
+    part. holder: the thread that may have held the GIL."""
 
     gc_s: float
     unseen_s: float
     excused_s: float
     holder: Holder
+
+
+class SiteTimes:
+    """Seconds of all samples of one site. own_s: without run delay."""
+
+    own_s = 0.0
+    cpu_s = 0.0
 
 
 class BlockFinder:
@@ -65,43 +75,45 @@ class BlockFinder:
         self._root = str(user_root)
 
     def find(
-        self, run: TimedRun, usage: BlockUsage, allow: Sequence[str], max_s: float
+        self, run: TimedRun, usage: RunUsage, allow: Sequence[str], max_s: float
     ) -> LoopBlock | None:
         """Return the block if it is longer than max_s without what `allow` names."""
-        delay_s = 0.0 if run.waited_s != run.waited_s else run.waited_s
-        own_s = run.ended_s - run.began_s - delay_s - usage.excused_s
-        sites = self._weigh_sites(run, allow)
-        total_s = sum(sites.values())
-        if total_s:
-            own_s *= 1 - sites.pop(None, 0.0) / total_s
+        own_s = run.ended_s - run.start.began_s - usage.excused_s
+        sites = self._sum_sites(run, allow)
+        sampled_s = sum(each.own_s for each in sites.values())
+        allowed = sites.pop(None, None)
+        if allowed is not None and sampled_s:
+            own_s *= 1 - allowed.own_s / sampled_s
         if own_s <= max_s:
             return None
-        clocks = BlockClocks(run.cpu_s, usage.gc_s, usage.unseen_s, usage.holder.cpu_s)
-        known = {site: seconds for site, seconds in sites.items() if site is not None}
-        site = max(known, key=known.__getitem__) if known else None
-        cause = find_cause(clocks, own_s, max_s / 2)
+        known = {site: times for site, times in sites.items() if site is not None}
+        site = max(known, key=lambda each: known[each].own_s) if known else None
+        site_s, cpu_s = own_s, run.cpu_s
+        if site is not None and len(known) > 1:
+            site_s, cpu_s = min(own_s, known[site].own_s), known[site].cpu_s
+        clocks = BlockClocks(cpu_s, usage.gc_s, usage.unseen_s, usage.holder.cpu_s)
+        cause = find_cause(clocks, site_s, max_s / 2)
         return LoopBlock(
-            own_s=own_s,
-            delay_s=run.waited_s,
-            cause=cause,
-            route=describe_route(run, site),
-            site=site,
-            task=describe_callback(run),
-            holder=usage.holder if cause == "gil" else None,
-        )
+            own_s, usage.excused_s, run.waited_s == run.waited_s, cause, describe_route(run, site),
+            site, site_s, describe_callback(run), usage.holder if cause == "gil" else None,
+        )  # fmt: skip
 
-    def _weigh_sites(self, run: TimedRun, allow: Sequence[str]) -> dict[BlockSite | None, float]:
-        """Return the seconds of each site; None stands for what is allowed. A sample has the time
+    def _sum_sites(
+        self, run: TimedRun, allow: Sequence[str]
+    ) -> dict[BlockSite | None, SiteTimes]:
+        """Return the times of each site; None stands for what is allowed. A sample has the time
         since the one before it: what locks out the sampler is sampled at its end."""
-        seconds: dict[BlockSite | None, float] = defaultdict(float)
-        last_s = run.began_s
+        sites: dict[BlockSite | None, SiteTimes] = defaultdict(SiteTimes)
+        at_s, cpu_s, waited_s = run.start[:3]
         for sample in run.samples:
             stack = cut_stack(sample.stack)
             if stack:
-                allowed = is_allowed(stack, allow)
-                seconds[None if allowed else self._locate(stack)] += sample.at_s - last_s
-            last_s = sample.at_s
-        return seconds
+                times = sites[None if is_allowed(stack, allow) else self._locate(stack)]
+                delay_s = sample.waited_s - waited_s
+                times.own_s += sample.at_s - at_s - (0.0 if delay_s != delay_s else delay_s)
+                times.cpu_s += sample.cpu_s - cpu_s
+            at_s, cpu_s, waited_s = sample.at_s, sample.cpu_s, sample.waited_s
+        return sites
 
     def _locate(self, stack: Sequence[SeenFrame]) -> BlockSite:
         own = next((at for at, each in enumerate(stack) if self.is_own(each[0].co_filename)), 0)
@@ -174,7 +186,7 @@ def describe_route(run: TimedRun, site: BlockSite | None) -> str | None:
 def describe_callback(run: TimedRun) -> str:
     """Return the coroutine of the handle's task, or its callback: all that is known without a
     sample."""
-    callback: object = run.handle._callback  # type: ignore[attr-defined]
+    callback: object = run.start.handle._callback  # type: ignore[attr-defined]
     task = getattr(callback, "__self__", None)
     coroutine = task.get_coro() if hasattr(task, "get_coro") else callback
     name = getattr(coroutine, "__qualname__", type(coroutine).__name__)

@@ -9,7 +9,7 @@ import gc
 import threading
 from asyncio import events
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from math import inf
 from time import monotonic, thread_time
@@ -17,75 +17,85 @@ from typing import NamedTuple
 from weakref import WeakSet, finalize
 
 from ..blocks import LoopWatch
-from ..clocks import ThreadUsage
-from ..counters import Counters
 from ..holders import HolderLog
 from ..request_record import RequestRecord
 from ..stacks import SeenFrame
 from .requests import recorder
+from .run_delays import RunDelays
 
 REREAD_S = 0.001
-"""The run delay at a handle's start may be this old, since every read releases the GIL. So at most
-this much run delay of earlier handles counts as the handle's own."""
+"""The run delays at a handle's start may be this old: reading them costs more than most handles. So
+at most this much run delay of earlier handles counts as the handle's own."""
 MOST_RUNS = 1_000
 
 
 class StackSample(NamedTuple):
-    """began_s: start of the run. stack: innermost frame first."""
+    """began_s: start of the run. cpu_s, waited_s: CPU and run delay of the thread since it began.
+    stack: innermost frame first."""
 
     at_s: float
     began_s: float
+    cpu_s: float
+    waited_s: float
     stack: list[SeenFrame]
 
 
 class RunStart(NamedTuple):
-    """cpu_s, waited_s: CPU time and run delay of the thread since it began."""
+    """cpu_s, waited_s: CPU time and run delay of the thread since it began. others: run delay of
+    each other thread since it began, by native id."""
 
     began_s: float
     cpu_s: float
     waited_s: float
+    others: Mapping[int, float]
     handle: events.Handle
 
 
 class TimedRun(NamedTuple):
     """A long run of a handle, or of a part of one. waited_s: run delay of its thread, NaN if the
-    kernel keeps none. samples: of its thread's stack."""
+    kernel keeps none. others_waited_s: the sum of the other threads' run delays meanwhile, without
+    the sampler's. samples: of its thread's stack."""
 
     thread: LoopThread
-    began_s: float
+    start: RunStart
     ended_s: float
     cpu_s: float
     waited_s: float
+    others_waited_s: float
     record: RequestRecord | None
     samples: list[StackSample]
-    handle: events.Handle
 
 
 class LoopThread:
     """A thread that runs event loops. Only the thread itself calls its methods; the sampler reads
     `watch` and adds the samples."""
 
-    def __init__(self) -> None:
-        native_id = threading.get_native_id()
+    def __init__(self, sampler_id: int) -> None:
+        self.native_id = threading.get_native_id()
         self.watch = LoopWatch(threading.get_ident(), recorder, times_handles=True)
-        self.counters = Counters(native_id)
         self.holders = HolderLog(self.watch)
         self.samples: deque[StackSample] = deque(maxlen=MOST_RUNS)
-        self._usage = ThreadUsage(native_id)
+        self._known = (self.native_id, sampler_id)
         self._starts: list[RunStart] = []
         """More than one if a handle runs another loop."""
+        self._delays = RunDelays()
         self._waited_s = 0.0
+        self._others: Mapping[int, float] = {}
         self._read_at_s = -inf
-        finalize(self, self._usage.close)
-        finalize(self, self.counters.close)
+        finalize(self, self._delays.close)
 
     def begin(self, handle: events.Handle) -> None:
         if monotonic() - self._read_at_s > REREAD_S:
-            self._waited_s = self._usage.read().waited_s
-            self._read_at_s = monotonic()
+            self._read_delays()
         cpu_s = thread_time()
-        self._starts.append(RunStart(monotonic(), cpu_s, self._waited_s, handle))
+        start = RunStart(monotonic(), cpu_s, self._waited_s, self._others, handle)
+        self._starts.append(start)
         self._show_running()
+
+    def _read_delays(self) -> None:
+        self._waited_s = self._delays.read(self.native_id)
+        self._others = self._delays.read_others(self._known)
+        self._read_at_s = monotonic()
 
     def end(self, least_s: float) -> TimedRun | None:
         """Return the run if it took least_s or longer without its run delay."""
@@ -95,17 +105,18 @@ class LoopThread:
         if ended_s - start.began_s < least_s:
             return None
         cpu_s = thread_time() - start.cpu_s
-        self._waited_s = self._usage.read().waited_s
-        self._read_at_s = monotonic()
+        self._read_delays()
         waited_s = self._waited_s - start.waited_s
         samples = [each for each in self.samples if each.began_s == start.began_s]
         self.samples.clear()
         if ended_s - start.began_s - waited_s < least_s:
             return None
-        record = watch.find_record(running, start.began_s)
-        return TimedRun(
-            self, start.began_s, ended_s, cpu_s, waited_s, record, samples, start.handle
+        others_s = sum(
+            max(0.0, waited_s - start.others.get(each, 0.0))
+            for each, waited_s in self._others.items()
         )
+        record = watch.find_record(running, start.began_s)
+        return TimedRun(self, start, ended_s, cpu_s, waited_s, others_s, record, samples)
 
     def split(self, least_s: float) -> TimedRun | None:
         """End the run, if the thread is inside a handle, and begin the next one at once."""
@@ -134,6 +145,7 @@ class LoopThreads:
 
     def __init__(self) -> None:
         self.least_s = inf
+        self.sampler_id = 0
         self.runs: deque[TimedRun] = deque(maxlen=MOST_RUNS)
         self._alive: WeakSet[LoopThread] = WeakSet()
         self._adding = threading.Lock()
@@ -143,7 +155,7 @@ class LoopThreads:
         """Return the state of the calling thread."""
         found: LoopThread | None = getattr(self._local, "thread", None)
         if found is None:
-            found = self._local.thread = LoopThread()
+            found = self._local.thread = LoopThread(self.sampler_id)
             with self._adding:
                 self._alive.add(found)
         return found

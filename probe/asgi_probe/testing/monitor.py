@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from time import monotonic
 
-from .found_blocks import BlockFinder, BlockUsage, LoopBlock
+from .found_blocks import BlockFinder, LoopBlock, RunUsage
 from .loop_threads import LoopThreads, TimedRun
 from .options import CheckLimits
 from .requests import note_requests
@@ -30,8 +30,8 @@ class LoopMonitor:
         self._sampler = Sampler(self.threads)
         self._finder = BlockFinder(user_root)
         self._windows: list[CheckWindow] = []
-        self._undo = self.threads.instrument()
         self._sampler.start()
+        self._undo = self.threads.instrument()
 
     def stop(self) -> None:
         self._undo()
@@ -52,7 +52,7 @@ class LoopMonitor:
         self._windows.remove(window)
         runs = self._take_runs(window.began_s)
         self._set_least()
-        long = [each for each in runs if each.ended_s - each.began_s > window.max_s]
+        long = [each for each in runs if each.ended_s - each.start.began_s > window.max_s]
         if long:
             self._sampler.await_look()
         allow = window.limits.allow
@@ -72,11 +72,13 @@ class LoopMonitor:
             runs.extend(each for each in every if each.ended_s < since_s)
         return [each for each in every if each.ended_s >= since_s]
 
-    def _measure(self, run: TimedRun) -> BlockUsage:
-        thread = run.thread
+    def _measure(self, run: TimedRun) -> RunUsage:
+        began_s, ended_s = run.start.began_s, run.ended_s
+        part = self._sampler.measure(began_s, ended_s)
         with self._sampler.lock:
-            used = thread.counters.measure(run.began_s, run.ended_s, run.cpu_s)
-            holder = thread.holders.find_holder(run.began_s, run.ended_s)
-        gc_s = thread.watch.measure_gc(run.began_s, run.ended_s)
-        idle_s = max(0.0, run.ended_s - run.began_s - run.cpu_s - used.waited_s)
-        return BlockUsage(gc_s, used.unseen_s, min(used.paused_s, idle_s), holder)
+            holder = run.thread.holders.find_holder(began_s, ended_s)
+        gc_s = run.thread.watch.measure_gc(began_s, ended_s)
+        delay_s = 0.0 if run.waited_s != run.waited_s else run.waited_s
+        idle_s = max(0.0, ended_s - began_s - run.cpu_s - delay_s)
+        machine_s = run.others_waited_s + part.stalled_s + part.paused_s
+        return RunUsage(gc_s, part.unseen_s, delay_s + min(idle_s, machine_s), holder)

@@ -1,35 +1,67 @@
-"""One thread that samples the stacks of all threads that run event loops, and the clocks that
-explain a block."""
+"""One thread that samples the stacks of all threads that run event loops, and notes when it had to
+wait for the GIL or for a core itself: it can stall a loop by that.
+
+A thread that passes the GIL on at another one's request waits until that one has taken it. On a busy
+machine, this may take as long as the other waits for a core."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from math import inf
-from time import monotonic, sleep
+from time import monotonic, process_time, thread_time
+from typing import NamedTuple
 
 from ..blocks import BEAT_S
+from ..clocks import read_thread_cpu_s
 from ..counters import LATE_S
 from ..stacks import read_stack
 from ..stretches import DENSE_UNTIL_S, SPARSER
+from .alarm import Alarm
 from .loop_threads import LoopThread, LoopThreads, StackSample
+from .run_delays import RunDelays
 
 SHORTEST_S = 0.001
 AWAIT_LOOK_S = 1.0
+KEPT = 2_000
+
+
+class SamplerLook(NamedTuple):
+    """woke_s: on a core again, and it asked for the GIL. got_s: it had the GIL. done_s: it gave the
+    GIL back. waited_s: its run delay since the previous look."""
+
+    due_s: float
+    woke_s: float
+    got_s: float
+    done_s: float
+    waited_s: float
+
+
+class SamplerPart(NamedTuple):
+    """Seconds of a run. unseen_s: the sampler waited for the GIL. stalled_s: the loop may have
+    waited for the sampler to get a core. paused_s: the whole machine stood still."""
+
+    unseen_s: float
+    stalled_s: float
+    paused_s: float
 
 
 class Sampler:
-    """Its thread runs from `start` to `stop`. `lock` guards the counters that it fills."""
+    """Its thread runs from `start` to `stop`. `lock` guards the threads' holders."""
 
     def __init__(self, threads: LoopThreads) -> None:
         self.lock = threading.Lock()
         self._threads = threads
-        self._looks = 0
+        self._delays = RunDelays()
+        self._looks: deque[SamplerLook] = deque(maxlen=KEPT)
+        self._count = 0
         self._looked = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="probe test sampler", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self._threads.sampler_id = self._thread.native_id or 0
 
     def stop(self) -> None:
         self._stopped = True
@@ -38,35 +70,57 @@ class Sampler:
     def await_look(self) -> None:
         """Wait until a whole look has begun and ended: it knows what blocked until now."""
         with self._looked:
-            wanted = self._looks + 2
-            self._looked.wait_for(lambda: self._looks >= wanted, timeout=AWAIT_LOOK_S)
+            wanted = self._count + 2
+            self._looked.wait_for(lambda: self._count >= wanted, timeout=AWAIT_LOOK_S)
+
+    def measure(self, began_s: float, ended_s: float) -> SamplerPart:
+        unseen_s = stalled_s = paused_s = 0.0
+        for due_s, woke_s, got_s, done_s, waited_s in list(self._looks):
+            unseen_s += overlap(began_s, ended_s, woke_s, got_s)
+            stalled_s += min(waited_s, overlap(began_s, ended_s, woke_s, done_s))
+            if woke_s - due_s - waited_s > LATE_S:
+                paused_s += min(
+                    woke_s - due_s - waited_s, overlap(began_s, ended_s, due_s, woke_s)
+                )
+        return SamplerPart(unseen_s, stalled_s, paused_s)
 
     def _run(self) -> None:
-        looked_s = monotonic()
+        alarm, own = Alarm(), threading.get_native_id()
+        waited_s = self._delays.read(own)
         while not self._stopped:
             period_s = min(BEAT_S, max(SHORTEST_S, self._threads.least_s / 4))
-            sleep(period_s)
-            due_s, looked_s = looked_s + period_s, monotonic()
+            due_s = monotonic() + period_s
+            woke_s = alarm.sleep(period_s)
+            got_s, before_s = monotonic(), waited_s
             for thread in self._threads.list_alive():
                 with self.lock:
-                    self._look(thread, due_s)
+                    self._look(thread)
+            waited_s, done_s = self._delays.read(own), monotonic()
+            if woke_s == woke_s and waited_s == waited_s:
+                look = SamplerLook(due_s, woke_s, got_s, done_s, waited_s - before_s)
+                self._looks.append(look)
             with self._looked:
-                self._looks += 1
+                self._count += 1
                 self._looked.notify_all()
+        alarm.close()
+        self._delays.close()
 
-    def _look(self, thread: LoopThread, due_s: float) -> None:
-        watch, counters = thread.watch, thread.counters
-        look = counters.read_clocks(due_s)
+    def _look(self, thread: LoopThread) -> None:
+        watch, now_s = thread.watch, monotonic()
+        thread_cpu_s = read_thread_cpu_s(thread.native_id)
         began_s, running = watch.began_s, watch.running
-        age_s = look.now_s - began_s if running is not None else -inf
+        age_s = now_s - began_s if running is not None else -inf
         is_long = age_s >= min(BEAT_S, self._threads.least_s / 4)
-        if is_long and is_due(thread, look.now_s, began_s):
-            stack = read_stack(watch.thread)
+        if is_long and is_due(thread, now_s, began_s):
+            waited_s, stack = self._delays.read(thread.native_id), read_stack(watch.thread)
             if watch.began_s == began_s and watch.running is running:
-                thread.samples.append(StackSample(look.now_s, began_s, stack))
-        thread.holders.read(look.now_s, look.others_cpu_s, reads_stacks=is_long)
-        if is_long or look.late_s > LATE_S or counters.is_usage_due(look.now_s):
-            counters.read_usage(look, wrote=False)
+                thread.samples.append(StackSample(now_s, began_s, thread_cpu_s, waited_s, stack))
+        others_cpu_s = process_time() - thread_cpu_s - thread_time()
+        thread.holders.read(now_s, others_cpu_s, reads_stacks=is_long)
+
+
+def overlap(began_s: float, ended_s: float, first_s: float, last_s: float) -> float:
+    return max(0.0, min(ended_s, last_s) - max(began_s, first_s))
 
 
 def is_due(thread: LoopThread, now_s: float, began_s: float) -> bool:
