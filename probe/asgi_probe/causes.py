@@ -1,5 +1,5 @@
-"""The cause of a block, from its clocks alone. `analysis/findings/blocks/causes.py` has the same rule
-for audits, which may not import this package; a test compares the two."""
+"""The cause of a block, from its clocks alone. `analysis/findings/blocks/causes.py` has the same
+rule for audits, which may not import this package; a test compares the two."""
 
 from __future__ import annotations
 

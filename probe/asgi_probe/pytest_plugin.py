@@ -1,5 +1,5 @@
-"""The pytest plug-in: fails a test that blocks an event loop. Off until an option, the ini file, the
-marker or the fixture asks for it; until then it imports nothing else of the probe."""
+"""The pytest plug-in: fails a test that blocks an event loop. Off until an option, the ini file,
+the marker or the fixture asks for it; until then it imports nothing else of the probe."""
 
 from __future__ import annotations
 

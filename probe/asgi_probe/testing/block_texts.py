@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from .baseline import SiteKey
-from .found_blocks import LoopBlock
+from .found_blocks import FoundBlock
 
 MOST_SHOWN = 5
 MOST_OF_IT = 0.9
@@ -27,15 +27,15 @@ def format_ms(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms"
 
 
-def find_key(block: LoopBlock) -> SiteKey:
+def find_key(block: FoundBlock) -> SiteKey:
     if block.site is None:
         return SiteKey("", block.task.partition(" (")[0], "")
     return SiteKey(block.site.file, block.site.function, block.site.call)
 
 
-def format_blocks(blocks: Sequence[LoopBlock], max_s: float) -> str:
+def format_blocks(blocks: Sequence[FoundBlock], max_s: float) -> str:
     """Describe each site once, the longest block first."""
-    sites: dict[SiteKey, list[LoopBlock]] = {}
+    sites: dict[SiteKey, list[FoundBlock]] = {}
     for block in sorted(blocks, key=lambda each: -each.own_s):
         sites.setdefault(find_key(block), []).append(block)
     shown = [format_site(each, max_s) for each in list(sites.values())[:MOST_SHOWN]]
@@ -43,7 +43,7 @@ def format_blocks(blocks: Sequence[LoopBlock], max_s: float) -> str:
     return "\n".join([*shown, *([f"{more} more places blocked it."] if more else [])])
 
 
-def format_site(blocks: Sequence[LoopBlock], max_s: float) -> str:
+def format_site(blocks: Sequence[FoundBlock], max_s: float) -> str:
     block = blocks[0]
     where = f" in {block.route}" if block.route else ""
     often = f" ({len(blocks)} times; this is the longest)" if len(blocks) > 1 else ""
@@ -55,7 +55,8 @@ def format_site(blocks: Sequence[LoopBlock], max_s: float) -> str:
     if site is None:
         lines.append(f"  No stack was sampled; it ran {block.task}.")
     else:
-        part = f" (for {format_ms(block.site_s)})" if block.site_s < MOST_OF_IT * block.own_s else ""
+        is_part = block.site_s < MOST_OF_IT * block.own_s
+        part = f" (for {format_ms(block.site_s)})" if is_part else ""
         lines.append(f"  {site.file}:{site.line} in {site.function}: {site.call}{part}")
         if site.below:
             lines.append(f"  below it: {site.below}")
@@ -67,7 +68,7 @@ def format_site(blocks: Sequence[LoopBlock], max_s: float) -> str:
     return "\n".join(lines)
 
 
-def describe_holder(block: LoopBlock) -> str:
+def describe_holder(block: FoundBlock) -> str:
     """Return the line of the thread that held the GIL, if it is known."""
     if block.holder is None or block.holder.stack is None:
         return ""

@@ -9,7 +9,7 @@ import pytest
 
 from .baseline import SiteKey, write_baseline
 from .block_texts import find_key, format_blocks
-from .found_blocks import LoopBlock
+from .found_blocks import FoundBlock
 from .monitor import CheckWindow, LoopMonitor
 from .options import CheckLimits, CheckSettings, apply_limits, read_marker
 
@@ -51,7 +51,7 @@ class LoopChecks:
         item.stash.setdefault(found_key, []).extend(map(find_key, blocks))
         return self._format_new(blocks, window)
 
-    def _format_new(self, blocks: Sequence[LoopBlock], window: CheckWindow) -> str | None:
+    def _format_new(self, blocks: Sequence[FoundBlock], window: CheckWindow) -> str | None:
         settings, max_s = self.settings, window.limits.blocked_s
         new = [each for each in blocks if find_key(each) not in settings.baseline]
         if not new or settings.writes or max_s is None:

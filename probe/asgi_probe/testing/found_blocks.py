@@ -4,16 +4,18 @@ it the code itself took."""
 from __future__ import annotations
 
 import sys
+from asyncio import Task
 from collections import defaultdict
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from ..causes import BlockClocks, find_cause
-from ..holders import Holder
-from ..routes import find_route
-from ..stacks import PROBE_HOME, RUNNER, SeenFrame
+from asgi_probe.causes import BlockClocks, find_cause
+from asgi_probe.holders import Holder
+from asgi_probe.routes import find_route
+from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame
+
 from .loop_threads import TimedRun
 from .requests import CALL_APP
 from .source_calls import list_calls, quote_line
@@ -36,7 +38,7 @@ class BlockSite(NamedTuple):
     in_request: bool
 
 
-class LoopBlock(NamedTuple):
+class FoundBlock(NamedTuple):
     """own_s: seconds without excused_s, the machine's part. has_delays: the kernel reports how long
     threads wait for a core. site: None without a stack sample; site_s: its part of own_s."""
 
@@ -76,7 +78,7 @@ class BlockFinder:
 
     def find(
         self, run: TimedRun, usage: RunUsage, allow: Sequence[str], max_s: float
-    ) -> LoopBlock | None:
+    ) -> FoundBlock | None:
         """Return the block if it is longer than max_s without what `allow` names."""
         own_s = run.ended_s - run.start.began_s - usage.excused_s
         sites = self._sum_sites(run, allow)
@@ -93,14 +95,12 @@ class BlockFinder:
             site_s, cpu_s = min(own_s, known[site].own_s), known[site].cpu_s
         clocks = BlockClocks(cpu_s, usage.gc_s, usage.unseen_s, usage.holder.cpu_s)
         cause = find_cause(clocks, site_s, max_s / 2)
-        return LoopBlock(
+        return FoundBlock(
             own_s, usage.excused_s, run.waited_s == run.waited_s, cause, describe_route(run, site),
             site, site_s, describe_callback(run), usage.holder if cause == "gil" else None,
         )  # fmt: skip
 
-    def _sum_sites(
-        self, run: TimedRun, allow: Sequence[str]
-    ) -> dict[BlockSite | None, SiteTimes]:
+    def _sum_sites(self, run: TimedRun, allow: Sequence[str]) -> dict[BlockSite | None, SiteTimes]:
         """Return the times of each site; None stands for what is allowed. A sample has the time
         since the one before it: what locks out the sampler is sampled at its end."""
         sites: dict[BlockSite | None, SiteTimes] = defaultdict(SiteTimes)
@@ -188,7 +188,7 @@ def describe_callback(run: TimedRun) -> str:
     sample."""
     callback: object = run.start.handle._callback  # type: ignore[attr-defined]
     task = getattr(callback, "__self__", None)
-    coroutine = task.get_coro() if hasattr(task, "get_coro") else callback
+    coroutine = task.get_coro() if isinstance(task, Task) else callback
     name = getattr(coroutine, "__qualname__", type(coroutine).__name__)
     module = sys.modules.get(getattr(coroutine, "__module__", None) or "")
     code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "__code__", None)

@@ -16,10 +16,11 @@ from time import monotonic, thread_time
 from typing import NamedTuple
 from weakref import WeakSet, finalize
 
-from ..blocks import LoopWatch
-from ..holders import HolderLog
-from ..request_record import RequestRecord
-from ..stacks import SeenFrame
+from asgi_probe.blocks import LoopWatch
+from asgi_probe.holders import HolderLog
+from asgi_probe.request_record import RequestRecord
+from asgi_probe.stacks import SeenFrame
+
 from .requests import recorder
 from .run_delays import RunDelays
 
@@ -29,7 +30,7 @@ at most this much run delay of earlier handles counts as the handle's own."""
 MOST_RUNS = 1_000
 
 
-class StackSample(NamedTuple):
+class RunSample(NamedTuple):
     """began_s: start of the run. cpu_s, waited_s: CPU and run delay of the thread since it began.
     stack: innermost frame first."""
 
@@ -63,7 +64,7 @@ class TimedRun(NamedTuple):
     waited_s: float
     others_waited_s: float
     record: RequestRecord | None
-    samples: list[StackSample]
+    samples: list[RunSample]
 
 
 class LoopThread:
@@ -74,7 +75,7 @@ class LoopThread:
         self.native_id = threading.get_native_id()
         self.watch = LoopWatch(threading.get_ident(), recorder, times_handles=True)
         self.holders = HolderLog(self.watch)
-        self.samples: deque[StackSample] = deque(maxlen=MOST_RUNS)
+        self.samples: deque[RunSample] = deque(maxlen=MOST_RUNS)
         self._known = (self.native_id, sampler_id)
         self._starts: list[RunStart] = []
         """More than one if a handle runs another loop."""

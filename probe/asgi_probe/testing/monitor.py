@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from time import monotonic
 
-from .found_blocks import BlockFinder, LoopBlock, RunUsage
+from .found_blocks import BlockFinder, FoundBlock, RunUsage
 from .loop_threads import LoopThreads, TimedRun
 from .options import CheckLimits
 from .requests import note_requests
@@ -46,7 +46,7 @@ class LoopMonitor:
         self._set_least()
         return window
 
-    def close(self, window: CheckWindow) -> list[LoopBlock]:
+    def close(self, window: CheckWindow) -> list[FoundBlock]:
         """Return what blocked a loop for longer than the window's maximum, in order of time."""
         self.threads.split()
         self._windows.remove(window)
@@ -56,9 +56,7 @@ class LoopMonitor:
         if long:
             self._sampler.await_look()
         allow = window.limits.allow
-        found = (
-            self._finder.find(each, self._measure(each), allow, window.max_s) for each in long
-        )
+        found = (self._finder.find(each, self._measure(each), allow, window.max_s) for each in long)
         return [each for each in found if each is not None]
 
     def _set_least(self) -> None:

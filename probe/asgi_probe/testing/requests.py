@@ -6,10 +6,10 @@ import functools
 import sys
 from collections.abc import Awaitable, Callable
 
-from ..frameworks import record_routes
-from ..recorder import Recorder
-from ..request_record import current
-from ..routes import App, Receive, Scope, Send
+from asgi_probe.frameworks import record_routes
+from asgi_probe.recorder import Recorder
+from asgi_probe.request_record import current
+from asgi_probe.routes import App, Receive, Scope, Send
 
 APPS = (
     ("starlette.applications", "Starlette"),
@@ -34,7 +34,7 @@ def note_requests() -> None:
         cls = getattr(sys.modules.get(module), class_name, None)
         call = getattr(cls, "__call__", None)  # noqa: B004
         if cls is not None and call is not None and not hasattr(call, "probe_original"):
-            setattr(cls, "__call__", wrap_call(call))
+            cls.__call__ = wrap_call(call)
 
 
 def wrap_call(original: Call) -> Call:

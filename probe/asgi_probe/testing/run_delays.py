@@ -1,5 +1,5 @@
-"""Reads of the kernel that keep the GIL. `os.pread` would release it, and a reader on a loop's thread
-would then wait for it: that is part of what is measured here."""
+"""Reads of the kernel's account that keep the GIL. `os.pread` would release it, and a loop's thread
+that reads would then wait for it: that is part of what is measured here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Container
 from math import nan
 from typing import TYPE_CHECKING
 
-from ..clocks import ON_LINUX, ThreadUsage
+from asgi_probe.clocks import ON_LINUX, ThreadUsage
 
 if TYPE_CHECKING:
     import ctypes

@@ -1,8 +1,8 @@
 """One thread that samples the stacks of all threads that run event loops, and notes when it had to
 wait for the GIL or for a core itself: it can stall a loop by that.
 
-A thread that passes the GIL on at another one's request waits until that one has taken it. On a busy
-machine, this may take as long as the other waits for a core."""
+A thread that passes the GIL on at another one's request waits until that one has taken it. On a
+busy machine, this may take as long as the other waits for a core."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from math import inf
 from time import monotonic, process_time, thread_time
 from typing import NamedTuple
 
-from ..blocks import BEAT_S
-from ..clocks import read_thread_cpu_s
-from ..counters import LATE_S
-from ..stacks import read_stack
-from ..stretches import DENSE_UNTIL_S, SPARSER
+from asgi_probe.blocks import BEAT_S
+from asgi_probe.clocks import read_thread_cpu_s
+from asgi_probe.counters import LATE_S
+from asgi_probe.stacks import read_stack
+from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
+
 from .alarm import Alarm
-from .loop_threads import LoopThread, LoopThreads, StackSample
+from .loop_threads import LoopThread, LoopThreads, RunSample
 from .run_delays import RunDelays
 
 SHORTEST_S = 0.001
@@ -79,9 +80,7 @@ class Sampler:
             unseen_s += overlap(began_s, ended_s, woke_s, got_s)
             stalled_s += min(waited_s, overlap(began_s, ended_s, woke_s, done_s))
             if woke_s - due_s - waited_s > LATE_S:
-                paused_s += min(
-                    woke_s - due_s - waited_s, overlap(began_s, ended_s, due_s, woke_s)
-                )
+                paused_s += min(woke_s - due_s - waited_s, overlap(began_s, ended_s, due_s, woke_s))
         return SamplerPart(unseen_s, stalled_s, paused_s)
 
     def _run(self) -> None:
@@ -114,7 +113,7 @@ class Sampler:
         if is_long and is_due(thread, now_s, began_s):
             waited_s, stack = self._delays.read(thread.native_id), read_stack(watch.thread)
             if watch.began_s == began_s and watch.running is running:
-                thread.samples.append(StackSample(now_s, began_s, thread_cpu_s, waited_s, stack))
+                thread.samples.append(RunSample(now_s, began_s, thread_cpu_s, waited_s, stack))
         others_cpu_s = process_time() - thread_cpu_s - thread_time()
         thread.holders.read(now_s, others_cpu_s, reads_stacks=is_long)
 

@@ -1,4 +1,4 @@
-"""Names the calls in a line of source: a C function such as `time.sleep` has no frame of its own."""
+"""Names the calls in a line of source: a C function such as `time.sleep` has no frame."""
 
 from __future__ import annotations
 
