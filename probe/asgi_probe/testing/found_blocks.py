@@ -104,7 +104,7 @@ class BlockFinder:
         """Return the times of each site; None stands for what is allowed. A sample has the time
         since the one before it: what locks out the sampler is sampled at its end."""
         sites: dict[BlockSite | None, SiteTimes] = defaultdict(SiteTimes)
-        at_s, cpu_s, waited_s = run.start[:3]
+        at_s, cpu_s, waited_s = run.start.began_s, *run.start.clocks[1:3]
         for sample in run.samples:
             stack = cut_stack(sample.stack)
             if stack:

@@ -25,8 +25,11 @@ from .requests import recorder
 from .run_delays import RunDelays
 
 REREAD_S = 0.001
-"""The run delays at a handle's start may be this old: reading them costs more than most handles. So
-at most this much run delay of earlier handles counts as the handle's own."""
+"""The clocks at a handle's start may be this old: reading them costs more than most handles. So at
+most this much of earlier handles counts as the handle's own."""
+AT_ONCE_S = 0.0003
+MOST_TRIES = 3
+"""The clocks are read again if the thread lost its core or the GIL between two of them."""
 MOST_RUNS = 1_000
 
 
@@ -41,14 +44,19 @@ class RunSample(NamedTuple):
     stack: list[SeenFrame]
 
 
-class RunStart(NamedTuple):
+class ThreadClocks(NamedTuple):
     """cpu_s, waited_s: CPU time and run delay of the thread since it began. others: run delay of
     each other thread since it began, by native id."""
 
-    began_s: float
+    at_s: float
     cpu_s: float
     waited_s: float
     others: Mapping[int, float]
+
+
+class RunStart(NamedTuple):
+    began_s: float
+    clocks: ThreadClocks
     handle: events.Handle
 
 
@@ -80,44 +88,45 @@ class LoopThread:
         self._starts: list[RunStart] = []
         """More than one if a handle runs another loop."""
         self._delays = RunDelays()
-        self._waited_s = 0.0
-        self._others: Mapping[int, float] = {}
-        self._read_at_s = -inf
+        self._clocks = ThreadClocks(-inf, 0.0, 0.0, {})
         finalize(self, self._delays.close)
 
     def begin(self, handle: events.Handle) -> None:
-        if monotonic() - self._read_at_s > REREAD_S:
-            self._read_delays()
-        cpu_s = thread_time()
-        start = RunStart(monotonic(), cpu_s, self._waited_s, self._others, handle)
-        self._starts.append(start)
+        began_s = monotonic()
+        if began_s - self._clocks.at_s > REREAD_S:
+            began_s = self._read_clocks().at_s
+        self._starts.append(RunStart(began_s, self._clocks, handle))
         self._show_running()
 
-    def _read_delays(self) -> None:
-        self._waited_s = self._delays.read(self.native_id)
-        self._others = self._delays.read_others(self._known)
-        self._read_at_s = monotonic()
+    def _read_clocks(self) -> ThreadClocks:
+        for _ in range(MOST_TRIES):
+            first_s = monotonic()
+            others = self._delays.read_others(self._known)
+            cpu_s, waited_s = thread_time(), self._delays.read(self.native_id)
+            last_s = monotonic()
+            if last_s - first_s < AT_ONCE_S:
+                break
+        self._clocks = ThreadClocks(last_s, cpu_s, waited_s, others)
+        return self._clocks
 
     def end(self, least_s: float) -> TimedRun | None:
         """Return the run if it took least_s or longer without its run delay."""
-        ended_s, start, watch = monotonic(), self._starts.pop(), self.watch
+        start, watch = self._starts.pop(), self.watch
         running = watch.running
         self._show_running()
-        if ended_s - start.began_s < least_s:
+        if monotonic() - start.began_s < least_s:
             return None
-        cpu_s = thread_time() - start.cpu_s
-        self._read_delays()
-        waited_s = self._waited_s - start.waited_s
+        first, last = start.clocks, self._read_clocks()
+        waited_s = last.waited_s - first.waited_s
         samples = [each for each in self.samples if each.began_s == start.began_s]
         self.samples.clear()
-        if ended_s - start.began_s - waited_s < least_s:
+        if last.at_s - start.began_s - waited_s < least_s:
             return None
         others_s = sum(
-            max(0.0, waited_s - start.others.get(each, 0.0))
-            for each, waited_s in self._others.items()
+            max(0.0, each_s - first.others.get(each, 0.0)) for each, each_s in last.others.items()
         )
-        record = watch.find_record(running, start.began_s)
-        return TimedRun(self, start, ended_s, cpu_s, waited_s, others_s, record, samples)
+        cpu_s, record = last.cpu_s - first.cpu_s, watch.find_record(running, start.began_s)
+        return TimedRun(self, start, last.at_s, cpu_s, waited_s, others_s, record, samples)
 
     def split(self, least_s: float) -> TimedRun | None:
         """End the run, if the thread is inside a handle, and begin the next one at once."""
