@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .baseline import SiteKey
 from .found_blocks import FoundBlock
+from .found_waits import FoundWait
 
 MOST_SHOWN = 5
 MOST_OF_IT = 0.9
@@ -65,6 +66,20 @@ def format_site(blocks: Sequence[FoundBlock], max_s: float) -> str:
         lines.append(NO_DELAY)
     elif block.excused_s >= 0.001:
         lines.append(f"  Not counted: {format_ms(block.excused_s)} of waiting for a core.")
+    return "\n".join(lines)
+
+
+def format_waits(waits: Sequence[FoundWait], max_s: float) -> str:
+    """Describe the longest wait."""
+    wait = max(waits, key=lambda each: each.waited_s)
+    where = f" in {wait.route}" if wait.route else ""
+    lines = [
+        f"{wait.call} waited {format_ms(wait.waited_s)} for a thread of the pool{where},"
+        f" all {wait.total:g} tokens being taken; the maximum is {format_ms(max_s)}."
+    ]
+    if len(waits) > 1:
+        lines.append(f"  {len(waits)} calls waited for longer than that.")
+    lines += [f"  Threads of the pool: {each}" for each in wait.busy]
     return "\n".join(lines)
 
 

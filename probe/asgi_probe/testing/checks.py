@@ -8,8 +8,7 @@ from types import TracebackType
 import pytest
 
 from .baseline import SiteKey, write_baseline
-from .block_texts import find_key, format_blocks
-from .found_blocks import FoundBlock
+from .block_texts import find_key, format_blocks, format_waits
 from .monitor import CheckWindow, LoopMonitor
 from .options import CheckLimits, CheckSettings, apply_limits, read_marker
 
@@ -45,18 +44,17 @@ class LoopChecks:
         """Return the text of what is new in a window; None if nothing is."""
         if self._monitor is None:
             return None
-        blocks = self._monitor.close(window)
+        blocks, waits = self._monitor.close(window)
         if self.is_debugging:
             return None
         item.stash.setdefault(found_key, []).extend(map(find_key, blocks))
-        return self._format_new(blocks, window)
-
-    def _format_new(self, blocks: Sequence[FoundBlock], window: CheckWindow) -> str | None:
-        settings, max_s = self.settings, window.limits.blocked_s
-        new = [each for each in blocks if find_key(each) not in settings.baseline]
-        if not new or settings.writes or max_s is None:
-            return None
-        return format_blocks(new, max_s)
+        limits, texts = window.limits, []
+        new = [each for each in blocks if find_key(each) not in self.settings.baseline]
+        if new and limits.blocked_s is not None and not self.settings.writes:
+            texts.append(format_blocks(new, limits.blocked_s))
+        if waits and limits.pool_wait_s is not None:
+            texts.append(format_waits(waits, limits.pool_wait_s))
+        return "\n".join(texts) or None
 
     def report(self, text: str | None, item: pytest.Item, *, failed: bool = False) -> None:
         """Fail or warn. failed: the test has failed already, so that only its report grows."""

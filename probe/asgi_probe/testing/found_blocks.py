@@ -108,14 +108,14 @@ class BlockFinder:
         for sample in run.samples:
             stack = cut_stack(sample.stack)
             if stack:
-                times = sites[None if is_allowed(stack, allow) else self._locate(stack)]
+                times = sites[None if is_allowed(stack, allow) else self.locate(stack)]
                 delay_s = sample.waited_s - waited_s
                 times.own_s += sample.at_s - at_s - (0.0 if delay_s != delay_s else delay_s)
                 times.cpu_s += sample.cpu_s - cpu_s
             at_s, cpu_s, waited_s = sample.at_s, sample.cpu_s, sample.waited_s
         return sites
 
-    def _locate(self, stack: Sequence[SeenFrame]) -> BlockSite:
+    def locate(self, stack: Sequence[SeenFrame]) -> BlockSite:
         own = next((at for at, each in enumerate(stack) if self.is_own(each[0].co_filename)), 0)
         code, line, names = stack[own]
         file, line = code.co_filename, line or code.co_firstlineno

@@ -22,7 +22,7 @@ from asgi_probe.request_record import RequestRecord
 from asgi_probe.stacks import SeenFrame
 
 from .requests import recorder
-from .run_delays import RunDelays
+from .run_delays import RunDelays, count_own_waits
 
 REREAD_S = 0.001
 """The clocks at a handle's start may be this old: reading them costs more than most handles. So at
@@ -45,12 +45,13 @@ class RunSample(NamedTuple):
 
 
 class ThreadClocks(NamedTuple):
-    """cpu_s, waited_s: CPU time and run delay of the thread since it began. others: run delay of
-    each other thread since it began, by native id."""
+    """cpu_s, waited_s: CPU time and run delay of the thread since it began. waits: how often it has
+    given up its core. others: run delay of each other thread since it began, by native id."""
 
     at_s: float
     cpu_s: float
     waited_s: float
+    waits: int
     others: Mapping[int, float]
 
 
@@ -63,7 +64,7 @@ class RunStart(NamedTuple):
 class TimedRun(NamedTuple):
     """A long run of a handle, or of a part of one. waited_s: run delay of its thread, NaN if the
     kernel keeps none. others_waited_s: the sum of the other threads' run delays meanwhile, without
-    the sampler's. samples: of its thread's stack."""
+    the sampler's. waits: how often its thread gave up its core. samples: of its thread's stack."""
 
     thread: LoopThread
     start: RunStart
@@ -71,6 +72,7 @@ class TimedRun(NamedTuple):
     cpu_s: float
     waited_s: float
     others_waited_s: float
+    waits: int
     record: RequestRecord | None
     samples: list[RunSample]
 
@@ -88,7 +90,7 @@ class LoopThread:
         self._starts: list[RunStart] = []
         """More than one if a handle runs another loop."""
         self._delays = RunDelays()
-        self._clocks = ThreadClocks(-inf, 0.0, 0.0, {})
+        self._clocks = ThreadClocks(-inf, 0.0, 0.0, 0, {})
         finalize(self, self._delays.close)
 
     def begin(self, handle: events.Handle) -> None:
@@ -106,7 +108,7 @@ class LoopThread:
             last_s = monotonic()
             if last_s - first_s < AT_ONCE_S:
                 break
-        self._clocks = ThreadClocks(last_s, cpu_s, waited_s, others)
+        self._clocks = ThreadClocks(last_s, cpu_s, waited_s, count_own_waits(), others)
         return self._clocks
 
     def end(self, least_s: float) -> TimedRun | None:
@@ -126,7 +128,10 @@ class LoopThread:
             max(0.0, each_s - first.others.get(each, 0.0)) for each, each_s in last.others.items()
         )
         cpu_s, record = last.cpu_s - first.cpu_s, watch.find_record(running, start.began_s)
-        return TimedRun(self, start, last.at_s, cpu_s, waited_s, others_s, record, samples)
+        return TimedRun(
+            self, start, last.at_s, cpu_s, waited_s, others_s, last.waits - first.waits, record,
+            samples,
+        )  # fmt: skip
 
     def split(self, least_s: float) -> TimedRun | None:
         """End the run, if the thread is inside a handle, and begin the next one at once."""

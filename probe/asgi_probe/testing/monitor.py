@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from .found_blocks import BlockFinder, FoundBlock, RunUsage
+from .found_waits import FoundWait, describe_wait
 from .loop_threads import LoopThreads, TimedRun
 from .options import CheckLimits
 from .requests import note_requests
 from .sampler import Sampler
+from .token_waits import token_waits
 
 
 class CheckWindow:
@@ -20,6 +25,11 @@ class CheckWindow:
         self.limits = limits
         self.max_s = inf if limits.blocked_s is None else limits.blocked_s
         self.began_s = monotonic()
+
+
+class WindowFindings(NamedTuple):
+    blocks: Sequence[FoundBlock]
+    waits: Sequence[FoundWait]
 
 
 class LoopMonitor:
@@ -40,15 +50,17 @@ class LoopMonitor:
     def open(self, limits: CheckLimits) -> CheckWindow:
         """Open a window. Inside another one it alone judges, until it is closed."""
         note_requests()
+        token_waits.instrument()
         self.threads.split()
         window = CheckWindow(limits)
         self._windows.append(window)
         self._set_least()
         return window
 
-    def close(self, window: CheckWindow) -> list[FoundBlock]:
-        """Return what blocked a loop for longer than the window's maximum, in order of time."""
+    def close(self, window: CheckWindow) -> WindowFindings:
+        """Return what was longer than the window's limits, in order of time."""
         self.threads.split()
+        waits = self._take_waits(window)
         self._windows.remove(window)
         runs = self._take_runs(window.began_s)
         self._set_least()
@@ -57,10 +69,18 @@ class LoopMonitor:
             self._sampler.await_look()
         allow = window.limits.allow
         found = (self._finder.find(each, self._measure(each), allow, window.max_s) for each in long)
-        return [each for each in found if each is not None]
+        return WindowFindings([each for each in found if each is not None], waits)
 
     def _set_least(self) -> None:
         self.threads.least_s = min((each.max_s for each in self._windows), default=inf)
+        token_waits.least_s = min(
+            (each.limits.pool_wait_s or inf for each in self._windows), default=inf
+        )
+
+    def _take_waits(self, window: CheckWindow) -> list[FoundWait]:
+        max_s = window.limits.pool_wait_s
+        waits = [] if max_s is None else token_waits.take(max_s)
+        return [describe_wait(each, self._finder) for each in waits]
 
     def _take_runs(self, since_s: float) -> list[TimedRun]:
         """Take what ended since a time; what ended before belongs to the window outside."""
@@ -78,5 +98,7 @@ class LoopMonitor:
         gc_s = run.thread.watch.measure_gc(began_s, ended_s)
         delay_s = 0.0 if run.waited_s != run.waited_s else run.waited_s
         idle_s = max(0.0, ended_s - began_s - run.cpu_s - delay_s)
-        machine_s = run.others_waited_s + part.stalled_s + part.paused_s
+        # a thread that waits for the GIL looks for it once per switch interval
+        held_s = min(part.held_s, run.waits * sys.getswitchinterval())
+        machine_s = run.others_waited_s + part.stalled_s + held_s + part.paused_s
         return RunUsage(gc_s, part.unseen_s, delay_s + min(idle_s, machine_s), holder)

@@ -35,6 +35,16 @@ def load_libc() -> ctypes.PyDLL | None:
 libc = load_libc()
 
 
+def count_own_waits() -> int:
+    """Return how often the calling thread has given up its core to wait for something; 0 off
+    Linux."""
+    if not ON_LINUX:
+        return 0
+    from resource import RUSAGE_THREAD, getrusage
+
+    return getrusage(RUSAGE_THREAD).ru_nvcsw
+
+
 class RunDelays:
     """The run delays of this process's threads. Not for several threads at once."""
 

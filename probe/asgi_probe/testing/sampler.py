@@ -20,7 +20,8 @@ from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
 
 from .alarm import Alarm
 from .loop_threads import LoopThread, LoopThreads, RunSample
-from .run_delays import RunDelays
+from .run_delays import RunDelays, count_own_waits
+from .token_waits import token_waits
 
 SHORTEST_S = 0.001
 AWAIT_LOOK_S = 1.0
@@ -29,21 +30,25 @@ KEPT = 2_000
 
 class SamplerLook(NamedTuple):
     """woke_s: on a core again, and it asked for the GIL. got_s: it had the GIL. done_s: it gave the
-    GIL back. waited_s: its run delay since the previous look."""
+    GIL back. waited_s: its run delay since the previous look. contended: another thread had the
+    GIL, so that it waited at least twice: for its time, and for the GIL."""
 
     due_s: float
     woke_s: float
     got_s: float
     done_s: float
     waited_s: float
+    contended: bool
 
 
 class SamplerPart(NamedTuple):
-    """Seconds of a run. unseen_s: the sampler waited for the GIL. stalled_s: the loop may have
-    waited for the sampler to get a core. paused_s: the whole machine stood still."""
+    """Seconds of a run. unseen_s: the sampler waited for the GIL. stalled_s: a thread that gave it
+    the GIL may have waited until the sampler had a core. held_s: it had the GIL, but no core.
+    paused_s: the whole machine stood still."""
 
     unseen_s: float
     stalled_s: float
+    held_s: float
     paused_s: float
 
 
@@ -75,28 +80,35 @@ class Sampler:
             self._looked.wait_for(lambda: self._count >= wanted, timeout=AWAIT_LOOK_S)
 
     def measure(self, began_s: float, ended_s: float) -> SamplerPart:
-        unseen_s = stalled_s = paused_s = 0.0
-        for due_s, woke_s, got_s, done_s, waited_s in list(self._looks):
-            unseen_s += overlap(began_s, ended_s, woke_s, got_s)
-            stalled_s += min(waited_s, overlap(began_s, ended_s, woke_s, done_s))
+        unseen_s = stalled_s = held_s = paused_s = 0.0
+        for due_s, woke_s, got_s, done_s, waited_s, contended in list(self._looks):
+            asked_s = overlap(began_s, ended_s, woke_s, got_s)
+            if contended:
+                unseen_s += asked_s
+                stalled_s += min(waited_s, asked_s)
+            held_s += min(waited_s, overlap(began_s, ended_s, got_s, done_s))
             if woke_s - due_s - waited_s > LATE_S:
                 paused_s += min(woke_s - due_s - waited_s, overlap(began_s, ended_s, due_s, woke_s))
-        return SamplerPart(unseen_s, stalled_s, paused_s)
+        return SamplerPart(unseen_s, stalled_s, held_s, paused_s)
 
     def _run(self) -> None:
         alarm, own = Alarm(), threading.get_native_id()
-        waited_s = self._delays.read(own)
+        waited_s, waits = self._delays.read(own), count_own_waits()
         while not self._stopped:
-            period_s = min(BEAT_S, max(SHORTEST_S, self._threads.least_s / 4))
+            least_s = min(self._threads.least_s, token_waits.least_s)
+            period_s = min(BEAT_S, max(SHORTEST_S, least_s / 4))
             due_s = monotonic() + period_s
             woke_s = alarm.sleep(period_s)
-            got_s, before_s = monotonic(), waited_s
+            got_s, before_s, waits_before = monotonic(), waited_s, waits
+            waits = count_own_waits()
             for thread in self._threads.list_alive():
                 with self.lock:
                     self._look(thread)
+            token_waits.look()
             waited_s, done_s = self._delays.read(own), monotonic()
             if woke_s == woke_s and waited_s == waited_s:
-                look = SamplerLook(due_s, woke_s, got_s, done_s, waited_s - before_s)
+                contended = waits - waits_before > 1
+                look = SamplerLook(due_s, woke_s, got_s, done_s, waited_s - before_s, contended)
                 self._looks.append(look)
             with self._looked:
                 self._count += 1
