@@ -34,7 +34,8 @@ class CheckHooks:
         """Add the found sites to the report, which xdist sends to its controller."""
         report = yield
         if report.when == "call":
-            report.loop_blocks = item.stash.get(found_key, [])  # type: ignore[attr-defined]
+            found = [tuple(each) for each in item.stash.get(found_key, [])]
+            report.loop_blocks = found  # type: ignore[attr-defined]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
