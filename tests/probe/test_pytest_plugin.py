@@ -77,7 +77,7 @@ def test_without_an_option_nothing_is_watched(pytester: pytest.Pytester) -> None
     run(pytester, BLOCKING).assert_outcomes(passed=2)
 
 
-def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
+def test_neither_its_timing_nor_its_thread_is_left(pytester: pytest.Pytester) -> None:
     original = events.Handle._run
     run(pytester, BLOCKING, "--loop-blocking=50ms")
     assert events.Handle._run is original
@@ -297,6 +297,22 @@ def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> 
     new = BLOCKING + "\ndef test_new():\n    async def main():\n        time.sleep(0.1)\n"
     result = run(pytester, new + "    asyncio.run(main())\n", *options)
     result.assert_outcomes(passed=2, failed=1)
+
+
+def test_a_loop_that_it_cannot_see_is_named_once(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    source = """
+import uvloop
+
+@pytest.mark.parametrize("turn", range(2))
+def test_uvloop(turn):
+    loop = uvloop.new_event_loop()
+    loop.run_until_complete(run_blocking())
+    loop.close()
+"""
+    result = run(pytester, source, "--loop-blocking=50ms", "-W", "default")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*LoopBlockingWarning: uvloop ran during *"])
 
 
 WRONG = {

@@ -12,6 +12,7 @@ from .block_texts import find_key, format_blocks, format_waits
 from .found_blocks import FoundBlock
 from .monitor import CheckWindow, LoopMonitor
 from .options import CheckLimits, CheckSettings, apply_limits, read_marker
+from .unseen_loops import take_notice
 
 SECTION = "event loop"
 NOT_COMPARED = (
@@ -34,6 +35,7 @@ class LoopChecks:
         self.is_debugging = False
         """A debugger blocks the loop."""
         self._found: set[SiteKey] = set()
+        self._is_notified = False
         self._config = config
         self._monitor: LoopMonitor | None = None
 
@@ -50,6 +52,10 @@ class LoopChecks:
         if self._monitor is None:
             return None
         blocks, waits = self._monitor.close(window)
+        notice = take_notice(item.nodeid)
+        if notice is not None and not self._is_notified:
+            self._is_notified = True
+            item.warn(LoopBlockingWarning(notice))
         if self.is_debugging:
             return None
         limits, texts = window.limits, []

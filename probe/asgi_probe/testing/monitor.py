@@ -16,6 +16,7 @@ from .options import CheckLimits
 from .requests import note_requests
 from .sampler import Sampler
 from .token_waits import token_waits
+from .unseen_loops import note_unseen_loops
 
 
 class CheckWindow:
@@ -50,6 +51,7 @@ class LoopMonitor:
     def open(self, limits: CheckLimits) -> CheckWindow:
         """Open a window. Inside another one it alone judges, until it is closed."""
         note_requests()
+        note_unseen_loops()
         token_waits.instrument()
         self.threads.split()
         window = CheckWindow(limits)
