@@ -118,6 +118,42 @@ def test_waits_in_a_library():
     )
 
 
+def test_another_thread_that_holds_the_gil_is_named(pytester: pytest.Pytester) -> None:
+    source = """
+def hold(numbers):
+    numbers.sort()  # one call into C
+
+def test_waits_for_the_gil():
+    numbers = [(each * 7919) % 1_000_003 for each in range(1_000_000)]
+    worker = threading.Thread(target=hold, args=(numbers,))
+
+    async def main():
+        worker.start()
+        time.sleep(0.01)
+    asyncio.run(main())
+    worker.join()
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  Cause: another thread held the GIL*"])
+
+
+def test_a_garbage_collection_is_named(pytester: pytest.Pytester) -> None:
+    source = """
+import gc
+
+def test_collects():
+    links = [[] for _ in range(1_000_000)]
+    async def main():
+        gc.collect()
+        gc.collect()
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=20ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  Cause: garbage collection."])
+
+
 CLIENTS = """
 def test_test_client():
     TestClient(app).get("/items/1")

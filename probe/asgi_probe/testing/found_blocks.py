@@ -93,7 +93,8 @@ class BlockFinder:
         site_s, cpu_s = own_s, run.cpu_s
         if site is not None and len(known) > 1:
             site_s, cpu_s = min(own_s, known[site].own_s), known[site].cpu_s
-        clocks = BlockClocks(cpu_s, usage.gc_s, usage.unseen_s, usage.holder.cpu_s)
+        unseen_s = min(usage.unseen_s, site_s)  # the rest is part of excused_s
+        clocks = BlockClocks(cpu_s, usage.gc_s, unseen_s, usage.holder.cpu_s)
         cause = find_cause(clocks, site_s, max_s / 2)
         return FoundBlock(
             own_s, usage.excused_s, run.waited_s == run.waited_s, cause, describe_route(run, site),
@@ -156,7 +157,7 @@ def describe_below(library: Sequence[SeenFrame]) -> str:
     code, line, names = library[at]
     calls = list_calls(code.co_filename, line or 0, names) if at == 0 else []
     inner = f": {calls[0]}" if len(calls) == 1 else ""
-    return f"{modules[at]}.{get_name(library[at])} ({code.co_filename}:{line}){inner}"
+    return f"{modules[at]}.{get_name(library[at])} ({Path(code.co_filename).name}:{line}){inner}"
 
 
 def is_allowed(stack: Sequence[SeenFrame], allow: Sequence[str]) -> bool:
