@@ -118,10 +118,14 @@ def test_waits_in_a_library():
     )
 
 
+@pytest.mark.slow
 def test_another_thread_that_holds_the_gil_is_named(pytester: pytest.Pytester) -> None:
     source = """
+done = threading.Event()
+
 def hold(numbers):
     numbers.sort()  # one call into C
+    done.wait()  # the clock of an ended thread cannot be read
 
 def test_waits_for_the_gil():
     numbers = [(each * 7919) % 1_000_003 for each in range(1_000_000)]
@@ -131,6 +135,7 @@ def test_waits_for_the_gil():
         worker.start()
         time.sleep(0.01)
     asyncio.run(main())
+    done.set()
     worker.join()
 """
     result = run(pytester, source, "--loop-blocking=50ms")

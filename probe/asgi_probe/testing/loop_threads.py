@@ -51,7 +51,7 @@ class ThreadClocks(NamedTuple):
     at_s: float
     cpu_s: float
     waited_s: float
-    waits: int
+    waits: float
     others: Mapping[int, float]
 
 
@@ -72,7 +72,7 @@ class TimedRun(NamedTuple):
     cpu_s: float
     waited_s: float
     others_waited_s: float
-    waits: int
+    waits: float
     record: RequestRecord | None
     samples: list[RunSample]
 

@@ -35,11 +35,11 @@ def load_libc() -> ctypes.PyDLL | None:
 libc = load_libc()
 
 
-def count_own_waits() -> int:
-    """Return how often the calling thread has given up its core to wait for something; 0 off
+def count_own_waits() -> float:
+    """Return how often the calling thread has given up its core to wait for something; NaN off
     Linux."""
     if not ON_LINUX:
-        return 0
+        return nan
     from resource import RUSAGE_THREAD, getrusage
 
     return getrusage(RUSAGE_THREAD).ru_nvcsw
