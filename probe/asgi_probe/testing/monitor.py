@@ -102,5 +102,7 @@ class LoopMonitor:
         idle_s = max(0.0, ended_s - began_s - run.cpu_s - delay_s)
         # a thread that waits for the GIL looks for it once per switch interval
         held_s = min(part.held_s, run.waits * sys.getswitchinterval())
-        machine_s = run.others_waited_s + part.stalled_s + held_s + part.paused_s
+        machine_s = run.others_waited_s + part.stalled_s + held_s
+        if run.waits == 0:  # it has waited for nothing: the machine itself was stopped
+            machine_s = idle_s
         return RunUsage(gc_s, part.unseen_s, delay_s + min(idle_s, machine_s), holder)

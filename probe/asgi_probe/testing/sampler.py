@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from asgi_probe.blocks import BEAT_S
 from asgi_probe.clocks import read_thread_cpu_s
-from asgi_probe.counters import LATE_S
 from asgi_probe.stacks import read_stack
 from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
 
@@ -24,7 +23,8 @@ from .run_delays import RunDelays, count_own_waits
 from .token_waits import token_waits
 
 SHORTEST_S = 0.001
-AWAIT_LOOK_S = 1.0
+AWAIT_LOOK_S = 10.0
+"""On a busy machine one look can take a second."""
 KEPT = 2_000
 
 
@@ -33,7 +33,6 @@ class SamplerLook(NamedTuple):
     GIL back. waited_s: its run delay since the previous look. contended: another thread had the
     GIL, so that it waited at least twice: for its time, and for the GIL."""
 
-    due_s: float
     woke_s: float
     got_s: float
     done_s: float
@@ -43,13 +42,11 @@ class SamplerLook(NamedTuple):
 
 class SamplerPart(NamedTuple):
     """Seconds of a run. unseen_s: the sampler waited for the GIL. stalled_s: a thread that gave it
-    the GIL may have waited until the sampler had a core. held_s: it had the GIL, but no core.
-    paused_s: the whole machine stood still."""
+    the GIL may have waited until the sampler had a core. held_s: it had the GIL, but no core."""
 
     unseen_s: float
     stalled_s: float
     held_s: float
-    paused_s: float
 
 
 class Sampler:
@@ -80,16 +77,14 @@ class Sampler:
             self._looked.wait_for(lambda: self._count >= wanted, timeout=AWAIT_LOOK_S)
 
     def measure(self, began_s: float, ended_s: float) -> SamplerPart:
-        unseen_s = stalled_s = held_s = paused_s = 0.0
-        for due_s, woke_s, got_s, done_s, waited_s, contended in list(self._looks):
+        unseen_s = stalled_s = held_s = 0.0
+        for woke_s, got_s, done_s, waited_s, contended in list(self._looks):
             asked_s = overlap(began_s, ended_s, woke_s, got_s)
             if contended:
                 unseen_s += asked_s
                 stalled_s += min(waited_s, asked_s)
             held_s += min(waited_s, overlap(began_s, ended_s, got_s, done_s))
-            if woke_s - due_s - waited_s > LATE_S:
-                paused_s += min(woke_s - due_s - waited_s, overlap(began_s, ended_s, due_s, woke_s))
-        return SamplerPart(unseen_s, stalled_s, held_s, paused_s)
+        return SamplerPart(unseen_s, stalled_s, held_s)
 
     def _run(self) -> None:
         alarm, own = Alarm(), threading.get_native_id()
@@ -97,7 +92,6 @@ class Sampler:
         while not self._stopped:
             least_s = min(self._threads.least_s, token_waits.least_s)
             period_s = min(BEAT_S, max(SHORTEST_S, least_s / 4))
-            due_s = monotonic() + period_s
             woke_s = alarm.sleep(period_s)
             got_s, before_s, waits_before = monotonic(), waited_s, waits
             waits = count_own_waits()
@@ -108,7 +102,7 @@ class Sampler:
             waited_s, done_s = self._delays.read(own), monotonic()
             if woke_s == woke_s and waited_s == waited_s:
                 contended = waits - waits_before > 1
-                look = SamplerLook(due_s, woke_s, got_s, done_s, waited_s - before_s, contended)
+                look = SamplerLook(woke_s, got_s, done_s, waited_s - before_s, contended)
                 self._looks.append(look)
             with self._looked:
                 self._count += 1

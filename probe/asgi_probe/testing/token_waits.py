@@ -92,7 +92,7 @@ class TokenWaits:
     def look(self) -> None:
         """Read the stacks of the pool's threads once a wait is long. For the sampler's thread."""
         for wait in list(self._waiting):
-            if wait.busy is None and wait.measure() > self.least_s / 2:
+            if not wait.busy and wait.measure() > self.least_s / 2:
                 wait.busy = list_busy_threads()
 
 
