@@ -356,6 +356,18 @@ def test_uvloop(turn):
     result.stdout.fnmatch_lines(["*LoopBlockingWarning: uvloop ran during *"])
 
 
+def test_an_error_of_the_plug_in_fails_no_test(pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.fixture(autouse=True)
+def fail(monkeypatch):
+    from asgi_probe.testing import loop_threads
+    monkeypatch.setattr(loop_threads.LoopThread, "_show_running", lambda _: 1 / 0)
+"""
+    result = run(pytester, source + BLOCKING, "--loop-blocking=50ms", "-W", "default")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*LoopBlockingWarning: the plug-in watches nothing more*"])
+
+
 WRONG = {
     "--loop-blocking=fast": '--loop-blocking: a duration such as "50ms"',
     "--loop-blocking=0ms": "--loop-blocking: a duration",

@@ -52,7 +52,9 @@ class LoopChecks:
         if self._monitor is None:
             return None
         blocks, waits = self._monitor.close(window)
-        notice = take_notice(item.nodeid)
+        fault, notice = self._monitor.threads.fault, take_notice(item.nodeid)
+        if fault is not None:
+            notice = f"the plug-in watches nothing more after an error of its own: {fault!r}"
         if notice is not None and not self._is_notified:
             self._is_notified = True
             item.warn(LoopBlockingWarning(notice))

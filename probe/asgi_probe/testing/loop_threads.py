@@ -27,8 +27,8 @@ from .run_delays import RunDelays, count_own_waits
 REREAD_S = 0.001
 """The clocks at a handle's start may be this old: reading them costs more than most handles. So at
 most this much of earlier handles counts as the handle's own."""
-AT_ONCE_S = 0.0003
-MOST_TRIES = 3
+AT_ONCE_S = 0.0005
+MOST_TRIES = 20
 """The clocks are read again if the thread lost its core or the GIL between two of them."""
 MOST_RUNS = 1_000
 
@@ -160,6 +160,8 @@ class LoopThreads:
 
     def __init__(self) -> None:
         self.least_s = inf
+        self.fault: Exception | None = None
+        """An error of the plug-in itself; nothing is watched after it."""
         self.sampler_id = 0
         self.runs: deque[TimedRun] = deque(maxlen=MOST_RUNS)
         self._alive: WeakSet[LoopThread] = WeakSet()
@@ -181,11 +183,27 @@ class LoopThreads:
 
     def split(self) -> None:
         """Cut the run of the calling thread's handle in two, if one runs."""
-        self._keep(self.find().split(self.least_s))
+        if self.fault is None:
+            self._keep(self.find().split(self.least_s))
 
     def _keep(self, run: TimedRun | None) -> None:
         if run is not None:
             self.runs.append(run)
+
+    def _begin(self, handle: events.Handle) -> LoopThread | None:
+        try:
+            thread = self.find()
+            thread.begin(handle)
+        except Exception as error:  # the test must not be affected
+            self.fault = error
+            return None
+        return thread
+
+    def _end(self, thread: LoopThread) -> None:
+        try:
+            self._keep(thread.end(self.least_s))
+        except Exception as error:  # the test must not be affected
+            self.fault = error
 
     def _note_collection(self, phase: str, about: dict[str, int]) -> None:
         thread: LoopThread | None = getattr(self._local, "thread", None)
@@ -199,15 +217,12 @@ class LoopThreads:
         is_on = True
 
         def run_handle(handle: events.Handle) -> None:  # the name that `stacks.RUNNER` expects
-            if not is_on:
-                original(handle)
-                return
-            thread = self.find()
-            thread.begin(handle)
+            thread = self._begin(handle) if is_on and self.fault is None else None
             try:
                 original(handle)
             finally:
-                self._keep(thread.end(self.least_s))
+                if thread is not None:
+                    self._end(thread)
 
         def undo() -> None:
             nonlocal is_on

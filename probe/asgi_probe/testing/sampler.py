@@ -74,7 +74,9 @@ class Sampler:
         """Wait until a whole look has begun and ended: it knows what blocked until now."""
         with self._looked:
             wanted = self._count + 2
-            self._looked.wait_for(lambda: self._count >= wanted, timeout=AWAIT_LOOK_S)
+            self._looked.wait_for(
+                lambda: self._stopped or self._count >= wanted, timeout=AWAIT_LOOK_S
+            )
 
     def measure(self, began_s: float, ended_s: float) -> SamplerPart:
         unseen_s = stalled_s = held_s = 0.0
@@ -87,6 +89,15 @@ class Sampler:
         return SamplerPart(unseen_s, stalled_s, held_s)
 
     def _run(self) -> None:
+        try:
+            self._sample()
+        except Exception as error:  # reported at the end of the test
+            self._threads.fault = error
+        finally:
+            self._stopped = True
+            self._delays.close()
+
+    def _sample(self) -> None:
         alarm, own = Alarm(), threading.get_native_id()
         waited_s, waits = self._delays.read(own), count_own_waits()
         while not self._stopped:
@@ -108,7 +119,6 @@ class Sampler:
                 self._count += 1
                 self._looked.notify_all()
         alarm.close()
-        self._delays.close()
 
     def _look(self, thread: LoopThread) -> None:
         watch, now_s = thread.watch, monotonic()
