@@ -44,23 +44,23 @@ class ThreadUsage:
     """Reader of one thread's /proc/self/task/TID/schedstat; the file stays open."""
 
     def __init__(self, native_id: int) -> None:
-        self._descriptor = -1
+        self.descriptor = -1
         if ON_LINUX:
             try:
-                self._descriptor = os.open(f"/proc/self/task/{native_id}/schedstat", os.O_RDONLY)
+                self.descriptor = os.open(f"/proc/self/task/{native_id}/schedstat", os.O_RDONLY)
             except OSError:
                 return
 
     def read(self) -> Usage:
-        if self._descriptor < 0:
+        if self.descriptor < 0:
             return UNKNOWN_USAGE
         try:
-            _, waited_ns, turns = os.pread(self._descriptor, LARGEST_READ, 0).split()
+            _, waited_ns, turns = os.pread(self.descriptor, LARGEST_READ, 0).split()
         except (OSError, ValueError):  # the thread has ended, or the kernel keeps no statistics
             return UNKNOWN_USAGE
         return Usage(int(waited_ns) * 1e-9, int(turns))
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1

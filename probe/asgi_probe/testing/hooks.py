@@ -1,0 +1,53 @@
+"""The hooks that run the checks. pytest calls them only once a check is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from .checks import LoopChecks, found_key
+
+
+class CheckHooks:
+    def __init__(self, checks: LoopChecks) -> None:
+        self._checks = checks
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        checks = self._checks
+        limits = checks.find_limits(item)
+        if limits.blocked_s is None and limits.pool_wait_s is None:
+            return (yield)
+        window, failed = checks.open(limits), True
+        try:
+            result = yield
+            failed = False
+        finally:
+            checks.report(checks.close(window, item), item, failed=failed)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add the found sites to the report, which xdist sends to its controller."""
+        report = yield
+        if report.when == "call":
+            found = [tuple(each) for each in item.stash.get(found_key, [])]
+            report.loop_blocks = found  # type: ignore[attr-defined]
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._checks.note_found(getattr(report, "loop_blocks", ()))
+
+    def pytest_enter_pdb(self) -> None:
+        self._checks.is_debugging = True
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """xdist's workers leave the file to its controller."""
+        if not hasattr(session.config, "workerinput"):
+            self._checks.write_baseline()
+
+    def pytest_unconfigure(self) -> None:
+        self._checks.stop()

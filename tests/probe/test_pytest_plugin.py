@@ -1,0 +1,438 @@
+"""The pytest plug-in: what fails a test, and what its message says. Each inner run is a run of
+pytest in this process; its tests block for known times."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from asyncio import events
+
+import pytest
+
+# imported here, they stay: pytester forgets what only an inner run has imported
+pytest.importorskip("httpx", reason="httpx is not installed")
+pytest.importorskip("fastapi.testclient", reason="FastAPI's test client is not installed")
+pytest.importorskip("anyio._backends._asyncio")
+pytest.importorskip("asgi_probe.testing.hooks")
+
+pytest_plugins = ("pytester",)
+PLUGIN = ("-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider")
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps run delays")
+
+HEAD = """
+import asyncio, hashlib, threading, time, unittest
+import httpx, pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+app = FastAPI()
+
+def block():
+    time.sleep(0.1)
+
+def compute():
+    end_s = time.thread_time() + 0.1
+    while time.thread_time() < end_s:
+        sum(range(1_000))
+
+async def run_blocking():
+    block()
+
+@app.get("/items/{item}")
+async def read_item(item):
+    block()
+
+@app.get("/quick")
+async def answer(): ...
+"""
+
+
+def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
+    pytester.makepyfile(test_inner=HEAD + source)
+    return pytester.runpytest_inprocess(*PLUGIN, *options)
+
+
+BLOCKING = """
+def test_blocks():
+    asyncio.run(run_blocking())
+
+def test_waits():
+    asyncio.run(asyncio.sleep(0.1))
+"""
+
+
+def test_a_blocking_call_fails_its_test_and_no_other(pytester: pytest.Pytester) -> None:
+    result = run(pytester, BLOCKING, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"The event loop was blocked for \d+ ms; the maximum is 50 ms\.",
+            r"  test_inner\.py:\d+ in block: time\.sleep",
+            r"  Cause: the thread waited in this call\.",
+        ]
+    )
+
+
+def test_without_an_option_nothing_is_watched(pytester: pytest.Pytester) -> None:
+    run(pytester, BLOCKING).assert_outcomes(passed=2)
+
+
+def test_neither_its_timing_nor_its_thread_is_left(pytester: pytest.Pytester) -> None:
+    original = events.Handle._run
+    run(pytester, BLOCKING, "--loop-blocking=50ms")
+    assert events.Handle._run is original
+    assert "probe test sampler" not in {each.name for each in threading.enumerate()}
+
+
+def test_a_computation_is_named(pytester: pytest.Pytester) -> None:
+    source = """
+def test_computes():
+    async def main():
+        compute()
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  Cause: the thread computed."])
+
+
+def test_the_call_below_a_library_is_named(pytester: pytest.Pytester) -> None:
+    source = """
+def test_waits_in_a_library():
+    async def main():
+        threading.Timer(0.1, print).start()
+        server = __import__("socket").create_server(("127.0.0.1", 0))
+        server.settimeout(0.2)
+        try:
+            server.accept()
+        except TimeoutError:
+            pass
+        except OSError:  # Python 3.9
+            pass
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [r"  test_inner\.py:\d+ in \S*main: server\.accept", r"  below it: socket\.\S*accept \(.*"]
+    )
+
+
+@pytest.mark.slow
+def test_another_thread_that_holds_the_gil_is_named(pytester: pytest.Pytester) -> None:
+    source = """
+done = threading.Event()
+
+def hold(numbers):
+    numbers.sort()  # one call into C
+    done.wait()  # the clock of an ended thread cannot be read
+
+def test_waits_for_the_gil():
+    numbers = [(each * 7919) % 1_000_003 for each in range(1_000_000)]
+    worker = threading.Thread(target=hold, args=(numbers,))
+
+    async def main():
+        worker.start()
+        time.sleep(0.01)
+    asyncio.run(main())
+    done.set()
+    worker.join()
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  Cause: another thread held the GIL*"])
+
+
+def test_a_garbage_collection_is_named(pytester: pytest.Pytester) -> None:
+    source = """
+import gc
+
+def test_collects():
+    links = [[] for _ in range(1_000_000)]
+    async def main():
+        gc.collect()
+        gc.collect()
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=20ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  Cause: garbage collection."])
+
+
+CLIENTS = """
+def test_test_client():
+    TestClient(app).get("/items/1")
+
+def test_test_client_with_lifespan():
+    with TestClient(app) as client:
+        client.get("/quick")
+
+def test_transport():
+    async def main():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            await client.get("/items/1")
+    asyncio.run(main())
+
+class TestUnittest(unittest.IsolatedAsyncioTestCase):
+    async def test_unittest(self):
+        block()
+
+    async def test_unittest_waits(self):
+        await asyncio.sleep(0.1)
+
+@pytest.mark.anyio
+async def test_anyio():
+    block()
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+
+
+def test_every_client_is_watched_and_the_route_is_named(pytester: pytest.Pytester) -> None:
+    result = run(pytester, CLIENTS, "--loop-blocking=50ms", "-rA")
+    result.assert_outcomes(passed=2, failed=4)
+    text = result.stdout.str()
+    assert text.count("in /items/{item}; the maximum") == 2
+    assert "PASSED test_inner.py::test_test_client_with_lifespan" in text
+    assert "PASSED test_inner.py::TestUnittest::test_unittest_waits" in text
+
+
+def test_code_after_a_response_has_no_route(pytester: pytest.Pytester) -> None:
+    source = """
+def test_after():
+    async def main():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            await client.get("/quick")
+            block()
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.stdout.re_match_lines([r"The event loop was blocked for \d+ ms; the maximum.*"])
+
+
+def test_pytest_asyncio_is_watched(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
+    source = """
+@pytest.mark.asyncio
+async def test_blocks():
+    block()
+
+@pytest.mark.asyncio
+async def test_waits():
+    await asyncio.sleep(0.1)
+"""
+    result = run(pytester, source, "--loop-blocking=50ms", "-W", "ignore")
+    result.assert_outcomes(passed=1, failed=1)
+
+
+MARKED = """
+@pytest.mark.loop_blocking(max="30ms")
+def test_strict():
+    async def main():
+        time.sleep(0.05)
+    asyncio.run(main())
+
+@pytest.mark.loop_blocking(max="30ms", allow=["time.sleep"])
+def test_allowed_call():
+    asyncio.run(run_blocking())
+
+@pytest.mark.loop_blocking(max="30ms", allow=["test_inner.b*"])
+def test_allowed_function():
+    asyncio.run(run_blocking())
+
+@pytest.mark.loop_blocking(max="30ms", allow=["test_inner.block"])
+def test_only_that_is_allowed():
+    async def main():
+        block()
+        compute()
+    asyncio.run(main())
+
+def test_without_a_marker():
+    asyncio.run(run_blocking())
+"""
+
+
+def test_a_marker_needs_no_option(pytester: pytest.Pytester) -> None:
+    result = run(pytester, MARKED, "-rA")
+    result.assert_outcomes(passed=3, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED test_inner.py::test_strict*",
+            "FAILED test_inner.py::test_only_that_is_allowed*",
+        ]
+    )
+
+
+CHECKED = """
+def test_block(loop_blocking):
+    async def main():
+        block()
+        async with loop_blocking(max="20ms"):
+            await asyncio.sleep(0.05)
+        with loop_blocking(max="20ms", allow=["time.sleep"]):
+            block()
+        with pytest.raises(pytest.fail.Exception, match="the maximum is 20 ms"):
+            with loop_blocking(max="20ms"):
+                block()
+        with pytest.raises(pytest.fail.Exception, match="the maximum is 20 ms"):
+            async with loop_blocking(max="20ms"):
+                await asyncio.sleep(0)
+                block()
+                await asyncio.sleep(0)
+        block()
+    asyncio.run(main())
+
+def test_wrong_value(loop_blocking):
+    with pytest.raises(ValueError, match="a duration such as"):
+        loop_blocking(max="soon")
+"""
+
+
+def test_the_fixture_checks_one_block_of_code(pytester: pytest.Pytester) -> None:
+    run(pytester, CHECKED).assert_outcomes(passed=2)
+
+
+def test_inside_the_fixture_only_its_maximum_counts(pytester: pytest.Pytester) -> None:
+    source = """
+def test_wide(loop_blocking):
+    async def main():
+        with loop_blocking(max="10s"):
+            block()
+    asyncio.run(main())
+"""
+    run(pytester, source, "--loop-blocking=50ms").assert_outcomes(passed=1)
+
+
+def test_warn_fails_no_test(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nloop_blocking = 50ms\nloop_blocking_action = warn\n")
+    result = run(pytester, BLOCKING, "-W", "default")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*LoopBlockingWarning: The event loop was blocked for *"])
+
+
+def test_a_failed_test_keeps_its_own_error(pytester: pytest.Pytester) -> None:
+    source = BLOCKING.replace("(run_blocking())", "(run_blocking()); assert 0")
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*assert 0", "* event loop *", "The event loop was blocked for *"])
+
+
+def test_a_debugger_blocks_no_loop(pytester: pytest.Pytester) -> None:
+    source = """
+def test_debugged(request):
+    request.config.hook.pytest_enter_pdb(config=request.config, pdb=None)
+    asyncio.run(run_blocking())
+"""
+    run(pytester, source, "--loop-blocking=50ms").assert_outcomes(passed=1)
+
+
+def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> None:
+    options = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
+    run(pytester, BLOCKING, *options, "--loop-blocking-write-baseline").assert_outcomes(passed=2)
+    assert "time.sleep" in (pytester.path / "known.json").read_text()
+    run(pytester, "\n\n" + BLOCKING, *options).assert_outcomes(passed=2)
+    new = BLOCKING + "\ndef test_new():\n    async def main():\n        time.sleep(0.1)\n"
+    result = run(pytester, new + "    asyncio.run(main())\n", *options)
+    result.assert_outcomes(passed=2, failed=1)
+
+
+def test_a_loop_that_it_cannot_see_is_named_once(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    source = """
+import uvloop
+
+@pytest.mark.parametrize("turn", range(2))
+def test_uvloop(turn):
+    loop = uvloop.new_event_loop()
+    loop.run_until_complete(run_blocking())
+    loop.close()
+"""
+    result = run(pytester, source, "--loop-blocking=50ms", "-W", "default")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*LoopBlockingWarning: uvloop ran during *"])
+
+
+def test_an_error_of_the_plug_in_fails_no_test(pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.fixture(autouse=True)
+def fail(monkeypatch):
+    from asgi_probe.testing import loop_threads
+    monkeypatch.setattr(loop_threads.LoopThread, "_show_running", lambda _: 1 / 0)
+"""
+    result = run(pytester, source + BLOCKING, "--loop-blocking=50ms", "-W", "default")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*LoopBlockingWarning: the plug-in watches nothing more*"])
+
+
+WRONG = {
+    "--loop-blocking=fast": '--loop-blocking: a duration such as "50ms"',
+    "--loop-blocking=0ms": "--loop-blocking: a duration",
+    "--pool-wait=50": "--pool-wait: a duration",
+    "--loop-blocking-action=ignore": "--loop-blocking-action: fail or warn, not 'ignore'",
+    "--loop-blocking-baseline=none.json": "none.json is missing",
+    "--loop-blocking-write-baseline": "name the file with --loop-blocking-baseline",
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, option: str) -> None:
+    result = run(pytester, BLOCKING, option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = [each for each in result.stderr.lines if each.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith("ERROR: ")
+    assert WRONG[option] in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ('"50ms"', "name its arguments"),
+        ("max=50", "a duration such as"),
+        ("maximum='50ms'", "max and allow, not maximum"),
+        ("allow=['x.y']", "is missing"),
+        ("max='50ms', allow='x.y'", "allow is a list"),
+    ],
+)
+def test_a_wrong_marker_is_one_line(pytester: pytest.Pytester, given: str, expected: str) -> None:
+    result = run(pytester, f"@pytest.mark.loop_blocking({given})\ndef test_it(): ...")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert expected in result.stderr.str()
+
+
+POOL = """
+import anyio
+
+@app.get("/slow")
+def read_slowly():
+    time.sleep(0.1)
+
+def test_pool():
+    async def main():
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 2
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            await asyncio.gather(*(client.get("/slow") for _ in range(CALLS)))
+    asyncio.run(main())
+"""
+
+
+def test_a_long_wait_for_the_pool_fails(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "CALLS = 6\n" + POOL, "--pool-wait=50ms")
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"test_inner\.read_slowly waited \d+ ms for a thread of the pool in /slow, all 2 tokens"
+            r" being taken; the maximum is 50 ms\.",
+            r"  4 calls waited for longer than that\.",
+            r"  Threads of the pool: \d at test_inner\.py:\d+ in read_slowly: time\.sleep",
+        ]
+    )
+
+
+def test_calls_within_the_pool_do_not_wait(pytester: pytest.Pytester) -> None:
+    run(pytester, "CALLS = 2\n" + POOL, "--pool-wait=50ms").assert_outcomes(passed=1)

@@ -1,0 +1,101 @@
+"""The pytest plug-in in processes of its own: what is imported while it is off, its entry point,
+pytest-xdist, and pytest's own faulthandler timer."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ("pytester",)
+pytestmark = [pytest.mark.slow, pytest.mark.untimed]
+PROBE = Path(__file__).parents[2] / "probe"
+PLUGIN = ("-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider")
+BLOCKING = """
+import asyncio, time
+
+async def block():
+    time.sleep(0.1)
+
+def test_blocks():
+    asyncio.run(block())
+
+def test_waits():
+    asyncio.run(asyncio.sleep(0.1))
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PROBE))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # some take seconds
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess(*options, timeout=50)
+
+
+def test_while_it_is_off_it_imports_nothing_else(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): ...")
+    pytester.makeconftest("""
+        import sys
+
+        def pytest_sessionfinish():
+            print("loaded:", sorted(each for each in sys.modules if "asgi_probe" in each))
+    """)
+    result = run(pytester, *PLUGIN, "-s")
+    assert "loaded: ['asgi_probe', 'asgi_probe.pytest_plugin']" in result.stdout.str()
+
+
+def test_the_entry_point_loads_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As installed: the distribution's metadata have the entry point of pyproject.toml."""
+    project = (PROBE / "pyproject.toml").read_text()
+    (section,) = re.findall(r"\[project\.entry-points\.(pytest11)\]\n((?:\w.*\n)+)", project)
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    metadata = pytester.mkdir("installed") / "asgi_probe-0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: asgi-probe\nVersion: 0\n")
+    lines = section[1].replace('"', "")
+    (metadata / "entry_points.txt").write_text(f"[{section[0]}]\n{lines}")
+    monkeypatch.setenv("PYTHONPATH", f"{PROBE}:{metadata.parent}")
+    pytester.makepyfile(test_inner=BLOCKING)
+    run(pytester, "--loop-blocking=50ms").assert_outcomes(passed=1, failed=1)
+
+
+def test_xdist_fails_tests_and_its_controller_writes_the_baseline(
+    pytester: pytest.Pytester,
+) -> None:
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    pytester.makepyfile(test_one=BLOCKING, test_two=BLOCKING.replace("block", "stop"))
+    options = (*PLUGIN, "-p", "xdist", "-n2", "--loop-blocking=50ms")
+    run(pytester, *options).assert_outcomes(passed=2, failed=2)
+    known = (*options, "--loop-blocking-baseline=known.json")
+    run(pytester, *known, "--loop-blocking-write-baseline").assert_outcomes(passed=4)
+    text = (pytester.path / "known.json").read_text()
+    assert '"block"' in text
+    assert '"stop"' in text
+    run(pytester, *known).assert_outcomes(passed=4)
+
+
+def test_pytests_own_timer_still_fires(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_inner=BLOCKING.replace("time.sleep(0.1)", "time.sleep(1.5)"))
+    result = run(pytester, *PLUGIN, "--loop-blocking=50ms", "-o", "faulthandler_timeout=0.5")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stderr.fnmatch_lines(["Timeout (*)!", "*in block"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is never known")
+def test_without_run_delays_the_message_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_inner=BLOCKING)
+    pytester.makeconftest("""
+        from asgi_probe import clocks
+
+        clocks.ON_LINUX = False
+    """)
+    result = run(pytester, *PLUGIN, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["  This system does not report how long a thread waits*"])
