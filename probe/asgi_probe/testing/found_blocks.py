@@ -80,9 +80,7 @@ class BlockFinder:
         self, run: TimedRun, usage: RunUsage, allow: Sequence[str], max_s: float
     ) -> FoundBlock | None:
         """Return the block if it is longer than max_s without what `allow` names."""
-        # run delays of threads that wait for each other overlap; CPU was used for certain
-        used_s = run.cpu_s + min(usage.unseen_s, usage.holder.cpu_s)
-        own_s = max(run.ended_s - run.start.began_s - usage.excused_s, used_s)
+        own_s = run.ended_s - run.start.began_s - usage.excused_s
         sites = self._sum_sites(run, allow)
         sampled_s = sum(each.own_s for each in sites.values())
         allowed = sites.pop(None, None)
