@@ -9,6 +9,8 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from asgi_probe.causes import KEPT
+
 from .found_blocks import BlockFinder, FoundBlock, RunUsage
 from .found_waits import FoundWait, describe_wait
 from .loop_threads import LoopThreads, TimedRun
@@ -99,7 +101,10 @@ class LoopMonitor:
             holder = run.thread.holders.find_holder(began_s, ended_s)
         gc_s = run.thread.watch.measure_gc(began_s, ended_s)
         delay_s = 0.0 if run.waited_s != run.waited_s else run.waited_s
-        idle_s = max(0.0, ended_s - began_s - run.cpu_s - delay_s)
+        # while another thread computed and kept the GIL, the machine was not to blame
+        is_locked_out = part.unseen_s >= KEPT * (ended_s - began_s)
+        locked_s = min(part.unseen_s, holder.cpu_s) if is_locked_out else 0.0
+        idle_s = max(0.0, ended_s - began_s - run.cpu_s - delay_s - locked_s)
         # a thread that waits for the GIL looks for it once per switch interval
         held_s = min(part.held_s, run.waits * sys.getswitchinterval())
         machine_s = run.others_waited_s + part.stalled_s + held_s
