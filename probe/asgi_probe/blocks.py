@@ -14,12 +14,11 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from math import inf
-from threading import get_ident
+from threading import get_ident, get_native_id
 from time import monotonic, thread_time
 from types import FrameType
 from typing import NamedTuple
 
-from .recorder import Recorder
 from .request_record import RequestRecord, current, work_spans
 from .stacks import RUNNER, StackTexts, read_stack
 
@@ -59,10 +58,14 @@ class LoopWatch:
     before `running`, which is the handle's context, the request whose own coroutine runs, or None
     while no handle runs."""
 
-    def __init__(self, thread: int, recorder: Recorder, times_handles: bool) -> None:
-        self.thread = thread
-        self.recorder = recorder
+    def __init__(self, *, times_handles: bool, times_steps: bool) -> None:
+        """Call on the loop's thread. times_steps: time the steps of the app's own coroutine."""
+        self.thread = get_ident()
+        self.native_id = get_native_id()
         self.times_handles = times_handles
+        self.times_steps = times_steps
+        self.departed: RequestRecord | None = None
+        """The last departed request: when its last handle ends, no context has it any more."""
         self.began_s = 0.0
         self.running: object = None
         self.beat_at_s = monotonic()
@@ -117,7 +120,7 @@ class LoopWatch:
         None if it arrived after the handle had run for long: the earlier work is not known."""
         if not isinstance(running, Context):
             return running if isinstance(running, RequestRecord) else None
-        record, departed = running.get(current), self.recorder.departed
+        record, departed = running.get(current), self.departed
         if record is None and departed is not None and departed.returned_s >= began_s:
             record = departed
         if record is not None and record.arrived_s - began_s > BLOCKED_AFTER_S:
@@ -150,13 +153,15 @@ watches: dict[object, LoopWatch] = {}
 """Maps each watched loop to its state."""
 
 
-def watch_loop(loop: asyncio.AbstractEventLoop, recorder: Recorder) -> LoopWatch:
-    """Start watching a loop, the handle that runs now included. Call on the loop's thread."""
-    watch = watches[loop] = LoopWatch(
-        get_ident(), recorder, times_handles=isinstance(loop, asyncio.BaseEventLoop)
-    )
-    watch.began_s, watch.running = monotonic(), find_running_context()
-    gc.callbacks.append(watch.note_collection)
+def watch_loop(loop: asyncio.AbstractEventLoop, *, stacks: bool) -> LoopWatch:
+    """Start watching a loop, the handle that runs now included. Call on the loop's thread.
+    stacks: times what runs on the loop; otherwise only its heartbeat is recorded."""
+    is_asyncio = isinstance(loop, asyncio.BaseEventLoop)
+    watch = LoopWatch(times_handles=stacks and is_asyncio, times_steps=stacks and not is_asyncio)
+    watches[loop] = watch
+    if stacks:
+        watch.began_s, watch.running = monotonic(), find_running_context()
+        gc.callbacks.append(watch.note_collection)
     return watch
 
 
@@ -172,10 +177,16 @@ def find_running_context() -> Context | None:
     return None
 
 
-def unwatch_loop(loop: asyncio.AbstractEventLoop) -> None:
+def unwatch_loop(loop: object) -> None:
     watch = watches.pop(loop, None)
     if watch is not None and watch.note_collection in gc.callbacks:
         gc.callbacks.remove(watch.note_collection)
+
+
+def unwatch_all() -> None:
+    """Call in a forked child, in which the loops of its parent do not run."""
+    for loop in list(watches):
+        unwatch_loop(loop)
 
 
 def instrument_handles() -> None:

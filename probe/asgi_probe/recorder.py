@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import AbstractEventLoop
 from itertools import count
 from math import isnan
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from .attach_report import AttachReport
+from .blocks import LoopWatch
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
 from .routes import (
@@ -53,26 +55,23 @@ class Recorder:
         self.off = False
         self.report: AttachReport | None = None
         self.in_flight: dict[RequestRecord, None] = {}
-        self.loop_thread_id = 0
+        self.loops: dict[AbstractEventLoop, LoopWatch] = {}
+        """The loops on which the watchdog runs for this probe."""
         self.journal: ProbeJournal | None = None
-        self.departed: RequestRecord | None = None
-        """The last departed request: when its last handle ends, no context has it any more."""
-        self.watched = False
-        """True if a watchdog runs, or could not be started."""
         self._texts: dict[tuple[object, ...], tuple[RowTexts, object]] = {}
 
     def start_journal(self, journal: ProbeJournal) -> None:
         self._texts.clear()
         self.journal = journal
 
-    def record_arrival(self, scope: Scope) -> RequestRecord:
-        record = RequestRecord(next(numbers), scope, monotonic())
+    def record_arrival(self, scope: Scope, watch: LoopWatch) -> RequestRecord:
+        record = RequestRecord(next(numbers), scope, watch, monotonic())
         self.in_flight[record] = None
         return record
 
     def record_departure(self, record: RequestRecord) -> None:
         record.returned_s = monotonic()
-        self.departed = record
+        record.watch.departed = record
         del self.in_flight[record]
         journal = self.journal
         if journal is None or self.off:
@@ -112,7 +111,7 @@ class Recorder:
     def pack_row(self, record: RequestRecord, texts: RowTexts, journal: ProbeJournal) -> bytes:
         started_s, thread_id, kind = record.started_s, record.thread_id, record.thread_kind
         if kind is None and texts.awaited:
-            started_s, thread_id, kind = record.arrived_s, self.loop_thread_id, "loop"
+            started_s, thread_id, kind = record.arrived_s, record.watch.native_id, "loop"
         return pack(
             record.number,
             parse_request_id(record.scope),

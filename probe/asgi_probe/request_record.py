@@ -14,6 +14,7 @@ from .journal import Columns
 from .routes import Scope
 
 if TYPE_CHECKING:
+    from .blocks import LoopWatch
     from .layers import LayerTrace
 
 HANDLERS: Columns = (
@@ -56,9 +57,10 @@ class RequestRecord:
     layers: LayerTrace | None = None
     thread_calls = 0  # number of recorded calls (module `thread_calls`)
 
-    def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
+    def __init__(self, number: int, scope: Scope, watch: LoopWatch, arrived_s: float) -> None:
         self.number = number
         self.scope = scope
+        self.watch = watch
         self.arrived_s = arrived_s
 
     def begin_wait(self, key: object, asked_s: float) -> None:

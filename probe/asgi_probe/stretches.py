@@ -53,6 +53,8 @@ SPARSER = 0.05
 longer: about 130 samples for a stretch of one minute."""
 KEPT = 500
 """Maximum of stretches and of gaps between samples that are kept."""
+numbers = count(1)
+"""Numbers of stretches, one sequence for all loops of the process."""
 Span = tuple[float, float]
 """Start and end."""
 
@@ -93,18 +95,16 @@ class StretchLog:
     def __init__(
         self,
         watch: LoopWatch,
-        loop_thread_id: int,
         journal: ProbeJournal,
         silences: SilenceLog | None,
     ) -> None:
         self._watch = watch
         self._silences = silences
         self._journal = journal
-        self._counters = Counters(loop_thread_id)
+        self._counters = Counters(watch.native_id)
         self._holders = HolderLog(watch)
         first = self._counters.read_clocks(monotonic())  # the GIL may be lost before the first look
         self._holders.read(first.now_s, first.others_cpu_s, reads_stacks=False)
-        self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
         self._running: Running | None = None
@@ -160,7 +160,7 @@ class StretchLog:
     def _sample(self, running: Running, now_s: float, stack: Sequence[SeenFrame]) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
-            stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
+            stretch = self._open = OpenStretch(next(numbers), running.began_s)
         text = self._watch.stacks.format_stack(stack) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
@@ -190,7 +190,7 @@ class StretchLog:
     def _finish(self, ended: Ended) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != ended.began_s:
-            stretch = OpenStretch(next(self._numbers), ended.began_s)
+            stretch = OpenStretch(next(numbers), ended.began_s)
         else:
             self._open = None
         self._known.append((ended.began_s, ended.ended_s))
