@@ -13,7 +13,7 @@ from .request_record import classify_thread, work_spans
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 CENSUS_EVERY_S = 0.1
 """Period for classifying threads and reading memory and CPU, which also happens when the number of
-threads or of loops changes. It costs 100 µs for 500 threads: the process's CPU clock visits them all."""
+threads or the loops change. It costs 100 µs for 500 threads: the process's CPU clock visits all."""
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 
 
