@@ -100,9 +100,10 @@ class Watchdog:
             if wrote:
                 wrote_s = looked_s
                 self._write({each for each, _ in leaving}, ended)
+                is_last = self._end_unused()
                 for _, written in leaving:
                     written.set()
-                if self._end_unused():
+                if is_last:
                     return
 
     def _look(self, due_s: float, *, wrote: bool) -> set[asyncio.AbstractEventLoop]:

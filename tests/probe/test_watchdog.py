@@ -252,6 +252,8 @@ def serve_in_child(probe: Probe) -> int:
     thread = threading.Thread(target=serve)
     thread.start()
     thread.join(10)
+    for each in find_watchdogs():
+        each.join(10)
     return 1 if thread.is_alive() or find_watchdogs() else 0
 
 
