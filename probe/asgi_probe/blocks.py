@@ -20,10 +20,11 @@ from types import FrameType
 from typing import NamedTuple
 
 from .request_record import RequestRecord, current, work_spans
+from .settings import read_beat_s
 from .stacks import RUNNER, StackTexts, read_stack
 
 BEAT_S = 0.010
-"""Period of the loop's heartbeat and of the watchdog's samples."""
+"""Shortest period of the loop's heartbeat and of the watchdog's samples."""
 BLOCKED_AFTER_S = 0.020
 """A handle that runs for longer blocks the loop."""
 MISSED_S = 0.025
@@ -68,6 +69,7 @@ class LoopWatch:
         """The last departed request: when its last handle ends, no context has it any more."""
         self.began_s = 0.0
         self.running: object = None
+        self.beat_s = read_beat_s()
         self.beat_at_s = monotonic()
         self.ended: deque[Ended] = deque(maxlen=MOST_WAITING)
         self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_WAITING)
@@ -83,7 +85,7 @@ class LoopWatch:
         """Sample time, and the stacks of the threads that worked for a request, by ident."""
 
     def note_beat(self) -> None:
-        now_s, due_s = monotonic(), self.beat_at_s + BEAT_S
+        now_s, due_s = monotonic(), self.beat_at_s + self.beat_s
         self.beat_at_s = now_s
         if now_s - due_s >= BLOCKED_AFTER_S:
             self.silences.append((due_s, now_s))
@@ -166,13 +168,13 @@ def watch_loop(loop: asyncio.AbstractEventLoop, *, stacks: bool) -> LoopWatch:
 
 
 def find_running_context() -> Context | None:
-    """Return the context of the handle that runs the caller; None outside `run_handle`, which
-    would not record the handle's end."""
+    """Return the context of the handle that runs the caller; None if nothing would record the
+    handle's end: outside `run_handle`, or if another watch of the loop has recorded its start."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == RUNNER and frame.f_code.co_filename == __file__:
             context: Context = frame.f_locals["context"]
-            return context
+            return context if frame.f_locals["watch"] is None else None
         frame = frame.f_back
     return None
 

@@ -74,7 +74,7 @@ class LoopMonitor:
     def _beat(self) -> None:
         self.watch.note_beat()
         if not self._is_closed:
-            self._loop.call_later(BEAT_S, self._beat)
+            self._loop.call_later(self.watch.beat_s, self._beat)
 
     def look(self, due_s: float, census: ProcessCensus, in_flight: int, *, wrote: bool) -> None:
         """Take a sample that was due at due_s. wrote: the watchdog has written since the last."""
@@ -82,15 +82,19 @@ class LoopMonitor:
         if self._stretches is not None:
             blocked = self._stretches.look(due_s, wrote=wrote)
         now_s = monotonic()
-        if self._loop.is_running():
-            self._ran_at_s = now_s
         self._journal.add("s", self._pack_sample(now_s, census, in_flight, blocked))
 
     def has_ended(self, *, checks_thread: bool) -> bool:
         """Return True for a closed or unused loop, and if its thread has ended."""
-        if self._loop.is_closed() or monotonic() - self._ran_at_s > UNUSED_S:
+        if self._loop.is_running():
+            self._ran_at_s = monotonic()
+        elif self._loop.is_closed() or monotonic() - self._ran_at_s > UNUSED_S:
             return True
         return checks_thread and not read_stack(self.watch.thread)
+
+    @property
+    def is_doubtful(self) -> bool:
+        return self._stretches is not None and self._stretches.is_doubtful
 
     def write_open(self) -> None:
         if self._stretches is not None:
@@ -105,7 +109,8 @@ class LoopMonitor:
     def _pack_sample(
         self, now_s: float, census: ProcessCensus, in_flight: int, blocked: Blocked | None
     ) -> bytes:
-        age_s = now_s - self.watch.beat_at_s
+        # readers expect a heartbeat every BEAT_S
+        age_s = max(0.0, now_s - self.watch.beat_at_s - (self.watch.beat_s - BEAT_S))
         route, site = None, None
         if blocked is not None and age_s > BLOCKED_AFTER_S:
             route = find_route(blocked.record.scope) if blocked.record else None

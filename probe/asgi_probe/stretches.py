@@ -10,7 +10,7 @@ from math import isnan, nan
 from time import monotonic
 from typing import NamedTuple
 
-from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
 from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
@@ -107,6 +107,8 @@ class StretchLog:
         self._holders.read(first.now_s, first.others_cpu_s, reads_stacks=False)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
+        self.is_doubtful = False
+        """Something may block the loop: the next sample is due after BEAT_S."""
         self._running: Running | None = None
         self._open: OpenStretch | None = None
 
@@ -116,17 +118,18 @@ class StretchLog:
         watch, look = self._watch, self._counters.read_clocks(due_s)
         now_s = look.now_s
         running = watch.find_running(now_s)
-        doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
+        late = look.late_s > LATE_S
+        doubtful = self.is_doubtful = running is not None or late or is_silent(watch, now_s)
         stack = read_stack(watch.thread) if doubtful else []
         if running is not None and running.began_s != watch.began_s:
             running = None  # the loop ran another handle before the stack was read
         if self._silences is not None:
-            running = self._silences.look(now_s, running, stack, busy=look.busy)
+            running = self._silences.look(now_s, running, stack, busy=late and look.busy)
         self._holders.read(now_s, look.others_cpu_s, reads_stacks=doubtful)
         if doubtful or self._counters.is_usage_due(now_s):
             self._counters.read_usage(look, wrote=wrote)
-        if now_s - look.last_s > MISSED_S:
-            self._missed.append((look.last_s, now_s))
+        if look.late_s > MISSED_S - BEAT_S:
+            self._missed.append((max(look.last_s, now_s - look.late_s - BEAT_S), now_s))
         self._take_ended(now_s)
         self._running = running if is_long(running, now_s) else None
         if self._running is None:

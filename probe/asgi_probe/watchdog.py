@@ -17,6 +17,7 @@ from .journal import ProbeJournal, remove_ended_journals
 from .process_census import ProcessCensus
 from .recorder import Recorder
 from .session import Session, open_journal
+from .settings import read_beat_s
 
 FLUSH_EVERY_S = 0.25
 STOP_S = 2.0
@@ -26,8 +27,8 @@ MOST_KEPT = 4
 
 
 class Watchdog:
-    """Samples every BEAT_S. Sessions by folder; the lock protects which of them exist, and which
-    loops and probes they have."""
+    """Samples every BEAT_S, or as configured. Sessions by folder; the lock protects which of them
+    exist, and which loops and probes they have."""
 
     def __init__(self) -> None:
         self._sessions: dict[Path, Session] = {}
@@ -87,13 +88,14 @@ class Watchdog:
 
     def _run(self) -> None:
         looked_s = wrote_s = monotonic()
-        wrote = False
+        beat_s, wrote = read_beat_s(), False
         while True:
             # if the last sample lost the GIL, the next one follows at once: the thread that held
             # the GIL is still at the line that took it
+            nap_s = BEAT_S if self._is_doubtful() else beat_s
             if monotonic() - looked_s < MISSED_S:
-                sleep(BEAT_S)
-            due_s, looked_s = looked_s + BEAT_S, monotonic()
+                sleep(nap_s)
+            due_s, looked_s = looked_s + nap_s, monotonic()
             leaving = [self._leaving.popleft() for _ in range(len(self._leaving))]
             ended = self._look(due_s, wrote=wrote)
             wrote = bool(leaving or ended) or looked_s - wrote_s >= FLUSH_EVERY_S
@@ -101,10 +103,14 @@ class Watchdog:
                 wrote_s = looked_s
                 self._write({each for each, _ in leaving}, ended)
                 is_last = self._end_unused()
-                for _, written in leaving:
+                for _, written in (*leaving, *(self._leaving if is_last else ())):
                     written.set()
                 if is_last:
                     return
+
+    def _is_doubtful(self) -> bool:
+        sessions = list(self._sessions.values())
+        return any(each.is_doubtful for one in sessions for each in list(one.monitors.values()))
 
     def _look(self, due_s: float, *, wrote: bool) -> set[asyncio.AbstractEventLoop]:
         """Take a sample of all loops; return those that have ended."""

@@ -15,7 +15,7 @@ import pytest
 from asgi_probe import Probe, middleware
 from asgi_probe.blocks import watches
 from asgi_probe.routes import App, Message, Receive, Scope, Send
-from asgi_probe.settings import STACKS_VARIABLE
+from asgi_probe.settings import BEAT_VARIABLE, STACKS_VARIABLE
 from asgi_probe.watchdog import watchdog
 
 from tests.probe.support import ask, ignore, read_rows, read_table
@@ -305,6 +305,7 @@ def test_without_stacks_the_loop_is_not_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(STACKS_VARIABLE, "0")
+    monkeypatch.setenv(BEAT_VARIABLE, "10")
     probe = Probe(answer_after(block), tmp_path)
     asyncio.run(ask(probe, "/"))
     probe.stop()
@@ -313,3 +314,25 @@ def test_without_stacks_the_loop_is_not_timed(
     assert max(row.heartbeat_age_s for row in samples) > BLOCK_S / 2
     assert not read_table(read_only_journal(tmp_path), "b")
     assert not read_table(read_only_journal(tmp_path), "c")
+
+
+def test_a_slow_beat_is_dense_while_something_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(BEAT_VARIABLE, "50")
+    probe = Probe(answer_after(lambda: time.sleep(0.3)), tmp_path)
+
+    async def serve() -> None:
+        for _ in range(2):
+            await asyncio.sleep(0.5)  # ten periods
+            await ask(probe, "/")
+
+    asyncio.run(serve())
+    probe.stop()
+    (block,) = find_blocks(tmp_path)[-1:]
+    content = read_only_journal(tmp_path)
+    stacks = [each for each in read_table(content, "c") if each.stretch == block.stretch]
+    assert len(stacks) >= 10  # of 25; 5 at the period of 50 ms
+    quiet = [row for row in read_table(content, "s") if row.at_s < block.began_s - 0.1]
+    assert len(quiet) < 60  # of 40; 110 at a period of 10 ms
+    assert min(row.heartbeat_age_s for row in quiet[-5:]) < 0.03  # a period is no delay
