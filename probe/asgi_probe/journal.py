@@ -113,8 +113,10 @@ class ProbeJournal:
 
     def _intern(self, value: str) -> int:
         with self._interning:
+            if len(self._strings) > MOST_STRINGS:
+                value = MORE
             size = len(dumps({str(MOST_STRINGS): value}))
-            if len(self._strings) > MOST_STRINGS or size > self._string_room:
+            if size > self._string_room:
                 value = MORE
             if value not in self._strings:
                 self._string_room -= size
@@ -136,7 +138,7 @@ class ProbeJournal:
             self._write_chunk(left)
         if self.dropped > self._dropped_before:
             if not self._dropped_before:
-                log.warning("the probe drops rows: the disk of its journal is too slow")
+                log.warning("the probe drops rows: the disk is slow, or the process too busy")
             self._dropped_before = self.dropped
             self._write(encode_json_frame({"dropped": self.dropped}))
 

@@ -336,3 +336,28 @@ def test_a_slow_beat_is_dense_while_something_blocks(
     quiet = [row for row in read_table(content, "s") if row.at_s < block.began_s - 0.1]
     assert len(quiet) < 60  # of 40; 110 at a period of 10 ms
     assert min(row.heartbeat_age_s for row in quiet[-5:]) < 0.03  # a period is no delay
+
+
+def test_memory_does_not_grow_with_the_number_of_requests(tmp_path: Path) -> None:
+    """`python -m benchmarks.probe_memory` sends a million."""
+    probe = Probe(answer_after(int), tmp_path, max_journal_bytes=1 << 20)
+
+    async def serve(requests: int) -> int:
+        for number in range(requests):
+            await probe({"type": "http", "path": f"/{number % 50}"}, receive_nothing, ignore)
+            if number % 500 == 0:
+                await asyncio.sleep(0.01)  # lets the watchdog write
+        gc.collect()
+        return len(gc.get_objects())
+
+    async def compare() -> None:
+        first = await serve(5_000)
+        assert await serve(20_000) - first < 500
+
+    asyncio.run(compare())
+    probe.stop()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1 << 20
+
+
+async def receive_nothing() -> Message:
+    return {}
