@@ -29,6 +29,8 @@ pack = make_packer(HANDLERS)
 UNKNOWN_ENDPOINT = EndpointFacts(None, awaited=False)
 MOST_ROUTES = 1_000
 """Maximum of cached routes: an app that creates its routes per request would fill the memory."""
+LARGEST_NUMBER = 0xFFFF_FFFF
+"""A journal has 4 bytes for it: numbers start again after four billion requests."""
 numbers = count(1)
 """Request numbers, one sequence for all probes of the process: a task may carry a request that
 another probe has recorded."""
@@ -66,7 +68,7 @@ class Recorder:
         self.journal = journal
 
     def record_arrival(self, scope: Scope, watch: LoopWatch) -> RequestRecord:
-        record = RequestRecord(next(numbers), scope, watch, monotonic())
+        record = RequestRecord(next(numbers) & LARGEST_NUMBER, scope, watch, monotonic())
         self.in_flight[record] = None
         return record
 

@@ -80,9 +80,12 @@ def is_long(running: Running | None, now_s: float) -> bool:
 def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span]) -> Iterator[Span]:
     """Yield the parts of a late heartbeat's delay without a sample or a known handle: the loop's
     thread could not run then. (Sampled parts without a long handle are a backlog of short ones.)"""
+    within = sorted(each for each in known if each[1] > silence[0] and each[0] < silence[1])
     for first_s, last_s in missed:
         at_s, until_s = max(silence[0], first_s), min(silence[1], last_s)
-        for began_s, ended_s in sorted(known):
+        if at_s >= until_s:
+            continue
+        for began_s, ended_s in within:
             if ended_s > at_s and began_s < until_s:
                 yield at_s, began_s
                 at_s = ended_s
