@@ -26,8 +26,7 @@ class SweepValues:
 
 
 def describe_values(option: Option) -> Setting:
-    text, example = option.setting.help.rstrip("."), option.setting.sweepable
-    text = f"{text}: one value, or several such as {example}."
+    text = f"{option.setting.help} One value, or several such as {option.setting.sweepable}."
     return Setting(text, unit=VALUES, name=option.name, group=option.group)
 
 
