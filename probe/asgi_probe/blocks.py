@@ -82,6 +82,8 @@ class LoopWatch:
     def note_beat(self) -> None:
         now_s, due_s = monotonic(), self.beat_at_s + BEAT_S
         self.beat_at_s = now_s
+        if self.recorder.feed is not None:
+            self.recorder.feed.note_lag(now_s - due_s)
         if now_s - due_s >= BLOCKED_AFTER_S:
             self.silences.append((due_s, now_s))
             self.note_others(now_s)

@@ -11,10 +11,12 @@ from time import monotonic
 
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachReport
 from .audit_logs import is_audit
-from .blocks import instrument_handles
+from .blocks import BEAT_S, instrument_handles
 from .executors import instrument_executors
 from .frameworks import record_routes
 from .made import instrument_makers
+from .metrics import Metrics
+from .metrics_feed import MetricsFeed
 from .pool_calls import instrument_pool
 from .recorder import Recorder
 from .request_record import RequestRecord, current
@@ -28,8 +30,9 @@ LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 class Probe:
     """ASGI app that wraps another one. `Probe(app, directory)` writes a journal per process there.
 
-    `Probe(app)` attaches a service by hand: it writes an audit's files during an audit, and does
-    nothing otherwise. user_root: the folder of the user's own code; default: the current one.
+    `Probe(app, metrics=...)` feeds a metrics library, with or without a directory. `Probe(app)`
+    attaches a service by hand: it writes an audit's files during an audit, and does nothing
+    otherwise. user_root: the folder of the user's own code; default: the current one.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Probe:
         directory: Path | None = None,
         user_root: Path | None = None,
         report: AttachReport | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.app = app
         if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
@@ -49,8 +53,10 @@ class Probe:
         self.recorder.report = self.report = report
         self._call = app
         self._watchdog: Watchdog | None = None
-        self.recorder.off = self.recorder.watched = directory is None
-        if directory is not None:
+        if metrics is not None:
+            self.recorder.feed = MetricsFeed(metrics, BEAT_S)
+        self.recorder.off = self.recorder.watched = directory is None and metrics is None
+        if not self.recorder.off:
             instrument_pool()
             instrument_executors()
             instrument_handles()
@@ -80,7 +86,7 @@ class Probe:
     def _start(self, scope: Scope) -> None:
         recorder = self.recorder
         recorder.watched = True
-        if self.directory is None or (self.report and self.report.is_superfluous()):
+        if self.report and self.report.is_superfluous():
             recorder.off = True
             return
         try:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .attach_report import AttachReport
 from .journal import ProbeJournal, make_packer
+from .metrics_feed import MetricsFeed
 from .request_record import HANDLERS, RequestRecord, parse_request_id
 from .routes import (
     EndpointFacts,
@@ -52,6 +53,7 @@ class Recorder:
     def __init__(self) -> None:
         self.off = False
         self.report: AttachReport | None = None
+        self.feed: MetricsFeed | None = None
         self.in_flight: dict[RequestRecord, None] = {}
         self.loop_thread_id = 0
         self.journal: ProbeJournal | None = None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from . import audit_logs, thread_calls
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
+from .process_journal import open_journal
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route
@@ -62,16 +63,12 @@ pack = make_packer(SAMPLES)
 class Watchdog:
     """Thread that samples loop, pool and process every BEAT_S, and writes the journal."""
 
-    def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
+    def __init__(self, recorder: Recorder, directory: Path | None, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        journal = ProbeJournal(
-            directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {**TABLES, **audit_logs.TABLES} if audit_logs.is_audit() else TABLES,
-            {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
-        )
-        self._journal = journal
-        recorder.start_journal(journal)
+        self._journal = journal = open_journal(directory, TABLES)
+        if directory is not None:
+            recorder.start_journal(journal)
         self._logs = audit_logs.AuditLogs(journal, recorder) if audit_logs.is_audit() else None
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
@@ -97,7 +94,7 @@ class Watchdog:
         )
         if self._logs is not None:
             self._logs.start(loop, self._limiter)
-        else:
+        elif self.recorder.journal is not None:
             thread_calls.log.start(self._journal)
         self._record_heartbeat()
         self._thread.start()
@@ -162,7 +159,10 @@ class Watchdog:
             self._logs.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
 
     def _write(self, *, is_last: bool) -> None:
-        self.recorder.write_snapshot(self._journal, is_last=is_last)
+        if self.recorder.journal is not None:
+            self.recorder.write_snapshot(self._journal, is_last=is_last)
+        if self.recorder.feed is not None:
+            self.recorder.feed.write()
         self._stretches.write_open()
         if self._logs is not None:
             self._logs.write()
