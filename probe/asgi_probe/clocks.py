@@ -1,4 +1,5 @@
-"""The kernel's account of a thread: its CPU time, and its wait for a core.
+"""The kernel's account of a thread: its CPU time, and its wait for a core. And of the process: its
+memory.
 
 Linux only; NaN elsewhere. Reading a clock keeps the GIL. Reading a file releases it, and a busy
 thread may then hold it for 5 ms or longer."""
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 ON_LINUX = sys.platform == "linux"
 LARGEST_READ = 64
+PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 
 class Usage(NamedTuple):
@@ -64,3 +66,16 @@ class ThreadUsage:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def read_resident_bytes() -> float:
+    """Return the resident memory of this process; NaN without /proc."""
+    try:
+        # a file object takes five times as long
+        file = os.open("/proc/self/statm", os.O_RDONLY)
+        try:
+            return int(os.read(file, 100).split()[1]) * PAGE_BYTES
+        finally:
+            os.close(file)
+    except OSError:
+        return nan

@@ -5,37 +5,119 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import isnan
+from typing import NamedTuple
+from weakref import ref
 
-from .metrics import LOOP_LAG, Metrics
+from .causes import Clocks, split_by_cause
+from .metrics import (
+    BACKGROUND,
+    EXECUTOR_WAITING,
+    HEARTBEAT_AGE,
+    IN_FLIGHT,
+    LOOP_BLOCKED,
+    LOOP_LAG,
+    LOOP_TASKS,
+    NO_REQUEST,
+    OTHER_ROUTE,
+    POOL_BORROWED,
+    POOL_TOKENS,
+    POOL_WAITING,
+    THREAD_WAIT,
+    UNKNOWN_ROUTE,
+    UP,
+    Instrument,
+    Labels,
+    Metrics,
+)
+from .request_record import RequestRecord
+from .routes import find_whole_pattern
 
 MOST_NOTED = 100_000
 """Maximum of measurements that wait for the watchdog, which takes them four times per second."""
 MOST_MISSED = 6_000
 """Maximum of values for one late heartbeat: one minute's. A longer block counts as one minute."""
+MOST_ROUTES = 200
+"""Maximum of routes with a label of their own, such as those of an app that creates routes."""
+Gauges = dict[tuple[Instrument, Labels], float]
 log = logging.getLogger("probe")
 
 
+class WaitLabels(NamedTuple):
+    stage: str
+    pool: str
+
+
+IN_EXECUTOR = WaitLabels("other", "executor")
+
+
+class LoopSample(NamedTuple):
+    """heartbeat_age_s: in seconds. pool_...: of anyio's default limiter; NaN without anyio."""
+
+    heartbeat_age_s: float
+    tasks: float
+    pool_tokens: float
+    pool_borrowed: float
+    pool_waiting: float
+
+
 class MetricsFeed:
-    """Measurements of one probe."""
+    """Measurements of one probe. `note_...` are called where they arise, on any thread; the other
+    methods on the watchdog's thread."""
 
     def __init__(self, metrics: Metrics, beat_s: float) -> None:
         self._metrics: Metrics | None = metrics
         self._beat_s = beat_s
         self._lags: deque[float] = deque(maxlen=MOST_NOTED)
+        self._waits: deque[tuple[RequestRecord, WaitLabels, float]] = deque(maxlen=MOST_NOTED)
+        self._blocks: deque[tuple[RequestRecord | None, Clocks]] = deque(maxlen=MOST_NOTED)
+        self._executors: dict[int, ref[ThreadPoolExecutor]] = {}
+        self._routes: set[str] = set()
+        self._gauges: Gauges = {}
 
     def note_lag(self, lag_s: float) -> None:
-        """Record a heartbeat's delay. Call on the loop's thread."""
+        """Record a heartbeat's delay."""
         self._lags.append(lag_s)
 
-    def write(self) -> None:
-        """Pass on what was recorded. Call on the watchdog's thread."""
+    def note_wait(self, record: RequestRecord, labels: WaitLabels, wait_s: float) -> None:
+        """Record the wait of an offloaded call."""
+        self._waits.append((record, labels, wait_s))
+
+    def note_block(self, record: RequestRecord | None, clocks: Clocks) -> None:
+        """Record a block of the loop. record: None without a request."""
+        self._blocks.append((record, clocks))
+
+    def note_executor(self, executor: ThreadPoolExecutor) -> None:
+        """Include an executor in the number of waiting calls."""
+        key = id(executor)
+        if key not in self._executors:
+            self._executors[key] = ref(executor, lambda _: self._executors.pop(key, None))
+
+    def write(self, in_flight: Sequence[RequestRecord], sample: LoopSample) -> None:
+        """Pass on what was recorded, and set the gauges."""
         if self._metrics is None:
             return
         try:
             self._write_lags(self._metrics)
+            self._write_waits(self._metrics)
+            self._write_blocks(self._metrics)
+            found = {**self._count_requests(in_flight), **self._count_waiting()}
+            self._set_gauges({**found, **name_sample(sample), (UP, ()): 1.0})
         except Exception as error:  # of the metrics library: the probe goes on without it
-            self._metrics = None
-            log.error("the probe's metrics are switched off: %r", error, exc_info=error)
+            self._switch_off(error)
+
+    def close(self) -> None:
+        """Set all gauges to 0: a gauge that keeps its last value would look like a measurement."""
+        try:
+            self._set_gauges({})
+        except Exception as error:  # as above
+            self._switch_off(error)
+
+    def _switch_off(self, error: Exception) -> None:
+        self._metrics = None
+        log.error("the probe's metrics are switched off: %r", error, exc_info=error)
 
     def _write_lags(self, metrics: Metrics) -> None:
         """A late heartbeat stands for those that it delayed, which would have been late as well."""
@@ -46,3 +128,58 @@ class MetricsFeed:
                 lag_s -= self._beat_s
                 if lag_s < self._beat_s:
                     break
+
+    def _write_waits(self, metrics: Metrics) -> None:
+        while self._waits:
+            record, labels, wait_s = self._waits.popleft()
+            metrics.record(THREAD_WAIT, (self._find_route(record), *labels), wait_s)
+
+    def _write_blocks(self, metrics: Metrics) -> None:
+        while self._blocks:
+            record, clocks = self._blocks.popleft()
+            route = NO_REQUEST if record is None else self._find_route(record)
+            for cause, seconds in split_by_cause(clocks).items():
+                metrics.record(LOOP_BLOCKED, (route, cause), seconds)
+
+    def _find_route(self, record: RequestRecord) -> str:
+        route = find_whole_pattern(record.scope)
+        if route is None:
+            return UNKNOWN_ROUTE
+        if route not in self._routes:
+            if len(self._routes) >= MOST_ROUTES:
+                return OTHER_ROUTE
+            self._routes.add(route)
+        return route
+
+    def _count_requests(self, in_flight: Sequence[RequestRecord]) -> Gauges:
+        """Count requests by route. One whose last part is sent is in its background tasks."""
+        found: Gauges = {}
+        for record in in_flight:
+            kind = IN_FLIGHT if isnan(record.sent_s) else BACKGROUND
+            key = kind, (self._find_route(record),)
+            found[key] = found.get(key, 0.0) + 1.0
+        return found
+
+    def _count_waiting(self) -> Gauges:
+        """Count the calls in the queues of executors that requests have used."""
+        found: Gauges = {}
+        for executor in (each() for each in list(self._executors.values())):
+            prefix = getattr(executor, "_thread_name_prefix", "")
+            queue = getattr(executor, "_work_queue", None)
+            if queue is not None:
+                key = EXECUTOR_WAITING, ("asyncio" if prefix == "asyncio" else "other",)
+                found[key] = found.get(key, 0.0) + queue.qsize()
+        return found
+
+    def _set_gauges(self, found: Gauges) -> None:
+        """Set the gauges that have changed; those without a value are 0."""
+        for key in {**self._gauges, **found}:
+            value = found.get(key, 0.0)
+            if self._metrics is not None and self._gauges.get(key) != value:
+                self._gauges[key] = value
+                self._metrics.record(*key, value)
+
+
+def name_sample(sample: LoopSample) -> Gauges:
+    gauges = (HEARTBEAT_AGE, LOOP_TASKS, POOL_TOKENS, POOL_BORROWED, POOL_WAITING)
+    return {(each, ()): value for each, value in zip(gauges, sample) if not isnan(value)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Union
+from typing import Literal, Union
 from weakref import WeakKeyDictionary
 
 from .metrics import BUCKETS_S, INSTRUMENTS, Instrument, Labels
@@ -21,9 +21,8 @@ families_of: WeakKeyDictionary[CollectorRegistry, dict[Instrument, Family]] = We
 
 
 class PrometheusMetrics:
-    """`Probe(app, metrics=PrometheusMetrics())` registers the probe's metrics in prometheus-client's
-    default registry, or in the one given. With PROMETHEUS_MULTIPROC_DIR, gauges are sums over the
-    live processes."""
+    """Use as `Probe(app, metrics=PrometheusMetrics())`. Registers the metrics in the default
+    registry of prometheus-client, or in the one given."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         if registry not in families_of:
@@ -45,7 +44,8 @@ def create_family(instrument: Instrument, registry: CollectorRegistry) -> Family
         return Histogram(name, instrument.help, labels, registry=registry, buckets=BUCKETS_S)
     if instrument.kind == "counter":
         return Counter(name, instrument.help, labels, registry=registry)
-    return Gauge(name, instrument.help, labels, registry=registry, multiprocess_mode="livesum")
+    mode: Literal["livemax", "livesum"] = "livemax" if instrument.unit == "s" else "livesum"
+    return Gauge(name, instrument.help, labels, registry=registry, multiprocess_mode=mode)
 
 
 def find_recorder(family: Family, labels: Labels) -> Callable[[float], None]:

@@ -69,6 +69,8 @@ class Recorder:
 
     def record_arrival(self, scope: Scope) -> RequestRecord:
         record = RequestRecord(next(numbers), scope, monotonic())
+        if self.feed is not None:
+            record.feed = self.feed
         self.in_flight[record] = None
         return record
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .causes import Clocks
 from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
@@ -205,10 +206,15 @@ class StretchLog:
             until_s = monotonic()
         usage = self._counters.measure(began_s, until_s, ended.cpu_s)
         holder = self._holders.find_holder(began_s, until_s)
+        gc_s = self._watch.measure_gc(began_s, until_s)
+        feed = self._watch.recorder.feed
+        if feed is not None and not isnan(ended.ended_s):
+            length_s = ended.ended_s - began_s
+            feed.note_block(ended.record, Clocks(length_s, *usage, gc_s, holder.cpu_s))
         row = pack_block(
             *(stretch.number, began_s, ended.ended_s, ended.timed),
             *self._identify(ended.record),
-            *(usage.cpu_s, usage.waited_s, self._watch.measure_gc(began_s, until_s)),
+            *(usage.cpu_s, usage.waited_s, gc_s),
             *(usage.unseen_s, usage.paused_s),
             *(holder.thread, holder.cpu_s),
             *self._identify(holder.record),

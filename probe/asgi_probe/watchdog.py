@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import os
 import sys
 import threading
 from math import nan
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from . import audit_logs, thread_calls
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
-from .journal import Columns, ProbeJournal, make_packer
+from .clocks import read_resident_bytes
+from .journal import Columns, make_packer
+from .metrics_feed import LoopSample
 from .process_journal import open_journal
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -31,7 +32,6 @@ from .thread_calls import THREAD_CALLS
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
-PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
 """Age of a heartbeat from which a sample records the blocking route and line."""
@@ -119,6 +119,8 @@ class Watchdog:
             unwatch_loop(self._loop)
             if not self._stopped:  # after stop() the process may be exiting
                 atexit.unregister(self.stop)
+            if self.recorder.feed is not None:
+                self.recorder.feed.close()
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
             thread_calls.log.stop(self._journal)
@@ -162,7 +164,11 @@ class Watchdog:
         if self.recorder.journal is not None:
             self.recorder.write_snapshot(self._journal, is_last=is_last)
         if self.recorder.feed is not None:
-            self.recorder.feed.write()
+            tasks = len(asyncio.all_tasks(self._loop))
+            age_s = monotonic() - self.watch.beat_at_s
+            self.recorder.feed.write(
+                list(self.recorder.in_flight), LoopSample(age_s, tasks, *self._sample_pool())
+            )
         self._stretches.write_open()
         if self._logs is not None:
             self._logs.write()
@@ -209,19 +215,6 @@ class Watchdog:
         ]
         self._census = tuple(map(kinds.count, THREAD_KINDS))
         self._rss_bytes, self._cpu_s = read_resident_bytes(), process_time()
-
-
-def read_resident_bytes() -> float:
-    """Return the resident memory of this process; NaN without /proc."""
-    try:
-        # a file object takes five times as long
-        file = os.open("/proc/self/statm", os.O_RDONLY)
-        try:
-            return int(os.read(file, 100).split()[1]) * PAGE_BYTES
-        finally:
-            os.close(file)
-    except OSError:
-        return nan
 
 
 def find_site(blocked: Blocked, user_root: Path) -> str | None:
