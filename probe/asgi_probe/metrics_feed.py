@@ -4,10 +4,11 @@ library on the watchdog's thread."""
 from __future__ import annotations
 
 import logging
+from asyncio import AbstractEventLoop, all_tasks
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import isnan
+from math import isnan, nan
 from typing import NamedTuple
 from weakref import ref
 
@@ -143,7 +144,7 @@ class MetricsFeed:
 
     def _find_route(self, record: RequestRecord) -> str:
         route = find_whole_pattern(record.scope)
-        if route is None:
+        if route is None or not has_names(route, record.scope.get("path_params")):
             return UNKNOWN_ROUTE
         if route not in self._routes:
             if len(self._routes) >= MOST_ROUTES:
@@ -180,6 +181,23 @@ class MetricsFeed:
                 self._metrics.record(*key, value)
 
 
+def has_names(route: str, parameters: object) -> bool:
+    """Return True if a route contains the names of its parameters. A mount's path could still have
+    a value, such as 007 of an integer."""
+    return not isinstance(parameters, dict) or all(f"{{{name}" in route for name in parameters)
+
+
+def count_tasks(loop: AbstractEventLoop) -> float:
+    """Count a loop's tasks, from another thread; NaN if it creates them too fast to be counted."""
+    try:
+        return len(all_tasks(loop))
+    except RuntimeError:
+        return nan
+
+
 def name_sample(sample: LoopSample) -> Gauges:
-    gauges = (HEARTBEAT_AGE, LOOP_TASKS, POOL_TOKENS, POOL_BORROWED, POOL_WAITING)
-    return {(each, ()): value for each, value in zip(gauges, sample) if not isnan(value)}
+    age_s, tasks, *pool = sample
+    found: Gauges = {(HEARTBEAT_AGE, ()): age_s, (LOOP_TASKS, ()): tasks}
+    if not isnan(sample.pool_tokens):
+        found.update(zip(((each, ()) for each in (POOL_TOKENS, POOL_BORROWED, POOL_WAITING)), pool))
+    return found

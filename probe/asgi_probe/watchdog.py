@@ -19,7 +19,7 @@ from . import audit_logs, thread_calls
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .clocks import read_resident_bytes
 from .journal import Columns, make_packer
-from .metrics_feed import LoopSample
+from .metrics_feed import LoopSample, count_tasks
 from .process_journal import open_journal
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -164,11 +164,9 @@ class Watchdog:
         if self.recorder.journal is not None:
             self.recorder.write_snapshot(self._journal, is_last=is_last)
         if self.recorder.feed is not None:
-            tasks = len(asyncio.all_tasks(self._loop))
-            age_s = monotonic() - self.watch.beat_at_s
-            self.recorder.feed.write(
-                list(self.recorder.in_flight), LoopSample(age_s, tasks, *self._sample_pool())
-            )
+            age_s, tasks = monotonic() - self.watch.beat_at_s, count_tasks(self._loop)
+            sample = LoopSample(age_s, tasks, *self._sample_pool())
+            self.recorder.feed.write(list(self.recorder.in_flight), sample)
         self._stretches.write_open()
         if self._logs is not None:
             self._logs.write()
