@@ -1,10 +1,10 @@
 """Overhead of the probe: `python -m benchmarks.probe_overhead [--rounds 7] [--seconds 2]
-[--loop uvloop] [--rivals PYTHON]`.
+[--path /ping] [--loop uvloop] [--rivals PYTHON]`.
 
-Four servers (uvicorn, one worker, httptools) run at the same time and get requests to /ping in
-turn: bare, bare again (the difference between two identical servers), with the probe, and behind a
-BaseHTTPMiddleware that logs threads as in the original study. Each figure is the median over the
-rounds; differences are taken within each round before the median.
+Servers (uvicorn, one worker, httptools) run at the same time and get requests to --path in turn:
+bare, bare again (the difference between two identical servers), with the probe's journal, with its
+metrics, with both, and behind a BaseHTTPMiddleware that logs threads as in the original study. Each
+figure is the median over the rounds; differences are taken within each round before the median.
 
 With --rivals, a Python of at least 3.12, an app of the corpus runs with h11 in a separate
 environment: bare, with an audit's probe, and with each of the other detectors.
@@ -65,6 +65,9 @@ def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tupl
         "bare": OWN_APP,
         "bare again": OWN_APP,
         "probe": "asgi_probe.entry:app",
+        "Prometheus metrics": "benchmarks.metrics_apps:prometheus",
+        "OpenTelemetry": "benchmarks.metrics_apps:opentelemetry",
+        "probe and metrics": "benchmarks.metrics_apps:both",
         "BaseHTTPMiddleware": "benchmarks.thread_logging:app",
     }
     words = ("--http=httptools", "--log-level=warning")
@@ -103,9 +106,9 @@ def start_benchmark_server(
         yield BenchmarkServer(name, port, psutil.Process(pid))
 
 
-def measure(server: BenchmarkServer, seconds: float) -> BenchmarkRound:
+def measure(server: BenchmarkServer, path: str, seconds: float) -> BenchmarkRound:
     before, begun_s = server.process.cpu_times(), monotonic()
-    answered = drive(server.port, "/ping", CONNECTIONS, seconds)
+    answered = drive(server.port, path, CONNECTIONS, seconds)
     after, lasted_s = server.process.cpu_times(), monotonic() - begun_s
     used_s = after.user + after.system - before.user - before.system
     return BenchmarkRound(answered / lasted_s, 1e6 * used_s / answered)
@@ -128,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Overhead of the probe per request.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="of load per server and round")
+    parser.add_argument("--path", default="/ping", help="such as /sync/ping, which takes a thread")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     parser.add_argument("--rivals", type=Path, help="Python for the comparison of detectors")
     options = parser.parse_args()
@@ -142,9 +146,10 @@ def main() -> None:
             for name, served in listed.items()
         ]
         for server in servers:
-            measure(server, 0.5)  # warm-up
+            measure(server, options.path, 0.5)  # warm-up
         rounds = [
-            [measure(server, options.seconds) for server in servers] for _ in range(options.rounds)
+            [measure(server, options.path, options.seconds) for server in servers]
+            for _ in range(options.rounds)
         ]
         print_overhead([server.name for server in servers], rounds)
 

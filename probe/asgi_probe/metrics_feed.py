@@ -127,7 +127,7 @@ class MetricsFeed:
             for _ in range(MOST_MISSED):
                 metrics.record(LOOP_LAG, (), max(lag_s, 0.0))
                 lag_s -= self._beat_s
-                if lag_s < self._beat_s:
+                if lag_s <= 0:
                     break
 
     def _write_waits(self, metrics: Metrics) -> None:
@@ -140,7 +140,8 @@ class MetricsFeed:
             record, clocks = self._blocks.popleft()
             route = NO_REQUEST if record is None else self._find_route(record)
             for cause, seconds in split_by_cause(clocks).items():
-                metrics.record(LOOP_BLOCKED, (route, cause), seconds)
+                if seconds > 0:
+                    metrics.record(LOOP_BLOCKED, (route, cause), seconds)
 
     def _find_route(self, record: RequestRecord) -> str:
         route = find_whole_pattern(record.scope)
