@@ -52,10 +52,11 @@ class OpenTelemetryMetrics:
         def observe(_: CallbackOptions) -> Iterable[Observation]:
             return list(observations.values())  # the watchdog may add one meanwhile
 
-        create = meter.create_observable_up_down_counter
+        given = instrument.name, [observe], instrument.unit, instrument.help
         if instrument.unit == "s":
-            create = meter.create_observable_gauge
-        create(instrument.name, [observe], instrument.unit, instrument.help)
+            meter.create_observable_gauge(*given)
+        else:
+            meter.create_observable_up_down_counter(*given)
 
 
 def create_adder(meter: Meter, instrument: Instrument) -> Add:

@@ -85,18 +85,19 @@ def test_a_gauge_over_several_processes_is_a_sum_or_the_oldest_heartbeat(tmp_pat
         "metrics = PrometheusMetrics(); metrics.record(IN_FLIGHT, ('/',), value);"
         "metrics.record(HEARTBEAT_AGE, (), value); print('written', flush=True); input()"
     )
+    variables = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": HOME}
     with ExitStack() as stack:
         for value in ("1", "2"):
             process = stack.enter_context(
                 subprocess.Popen(
                     (sys.executable, "-c", words, value),
-                    env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": HOME},
+                    env={**os.environ, **variables},
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 )
             )  # fmt: skip
             assert process.stdout is not None
             assert process.stdout.readline() == b"written\n"
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(tmp_path))
+        MultiProcessCollector(registry, str(tmp_path))  # type: ignore[no-untyped-call]
         assert read(registry, "asgi_probe_requests_in_flight", http_route="/") == 3
         assert read(registry, "asgi_probe_loop_heartbeat_age_seconds") == 2
