@@ -39,7 +39,7 @@ def instrument_executors() -> None:
     ) -> Future[object]:
         record, needs_bytes = current.get(), is_of_interpreters(self)
         if record is not None and record.feed is not None:
-            record.feed.note_executor(self)
+            record.feed.note_executor(self, is_default=get_ident() in asking_default)
         handover = None if log.journal is None or needs_bytes else log.ask(record, "")
         if needs_bytes or (record is None and handover is None):
             return original(self, function, *args, **options)
@@ -167,7 +167,7 @@ def instrument_loop(loop: AbstractEventLoop) -> None:
     @functools.wraps(original)
     def run_in_executor(self: object, executor: object, *args: object, **options: object) -> object:
         ident = get_ident()
-        if executor is None and log.journal is not None:
+        if executor is None:
             asking_default.add(ident)
         try:
             return original(self, executor, *args, **options)

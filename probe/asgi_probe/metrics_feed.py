@@ -74,7 +74,7 @@ class MetricsFeed:
         self._lags: deque[float] = deque(maxlen=MOST_NOTED)
         self._waits: deque[tuple[RequestRecord, WaitLabels, float]] = deque(maxlen=MOST_NOTED)
         self._blocks: deque[tuple[RequestRecord | None, Clocks]] = deque(maxlen=MOST_NOTED)
-        self._executors: dict[int, ref[ThreadPoolExecutor]] = {}
+        self._executors: dict[int, tuple[ref[ThreadPoolExecutor], str]] = {}
         self._routes: set[str] = set()
         self._gauges: Gauges = {}
 
@@ -90,11 +90,14 @@ class MetricsFeed:
         """Record a block of the loop. record: None without a request."""
         self._blocks.append((record, clocks))
 
-    def note_executor(self, executor: ThreadPoolExecutor) -> None:
-        """Include an executor in the number of waiting calls."""
+    def note_executor(self, executor: ThreadPoolExecutor, *, is_default: bool) -> None:
+        """Include an executor in the number of waiting calls. is_default: it is known to be the
+        loop's default executor; asyncio's own loop names the threads of that."""
         key = id(executor)
         if key not in self._executors:
-            self._executors[key] = ref(executor, lambda _: self._executors.pop(key, None))
+            prefix = getattr(executor, "_thread_name_prefix", "")
+            name = "default" if is_default or prefix == "asyncio" else "other"
+            self._executors[key] = ref(executor, lambda _: self._executors.pop(key, None)), name
 
     def write(self, in_flight: Sequence[RequestRecord], sample: LoopSample) -> None:
         """Pass on what was recorded, and set the gauges."""
@@ -165,11 +168,10 @@ class MetricsFeed:
     def _count_waiting(self) -> Gauges:
         """Count the calls in the queues of executors that requests have used."""
         found: Gauges = {}
-        for executor in (each() for each in list(self._executors.values())):
-            prefix = getattr(executor, "_thread_name_prefix", "")
-            queue = getattr(executor, "_work_queue", None)
+        for executor, name in list(self._executors.values()):
+            queue = getattr(executor(), "_work_queue", None)
             if queue is not None:
-                key = EXECUTOR_WAITING, ("asyncio" if prefix == "asyncio" else "other",)
+                key = EXECUTOR_WAITING, (name,)
                 found[key] = found.get(key, 0.0) + queue.qsize()
         return found
 

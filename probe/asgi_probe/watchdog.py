@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from . import audit_logs, thread_calls
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .clocks import read_resident_bytes
+from .executors import instrument_loop
 from .journal import Columns, make_packer
 from .metrics_feed import LoopSample, count_tasks
 from .process_journal import open_journal
@@ -96,6 +97,8 @@ class Watchdog:
             self._logs.start(loop, self._limiter)
         elif self.recorder.journal is not None:
             thread_calls.log.start(self._journal)
+        if self.recorder.feed is not None:
+            instrument_loop(loop)
         self._record_heartbeat()
         self._thread.start()
 

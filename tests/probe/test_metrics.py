@@ -242,7 +242,7 @@ def test_calls_that_wait_for_an_executor_are_counted() -> None:
     run(app, metrics, calls)
     for each in named:
         each.shutdown()
-    assert 2.0 in metrics.get("executor.calls.waiting", "asyncio")
+    assert 2.0 in metrics.get("executor.calls.waiting", "default")
 
 
 def test_background_work_and_tasks_that_live_on_are_counted() -> None:
