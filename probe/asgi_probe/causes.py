@@ -37,7 +37,7 @@ def split_by_cause(clocks: Clocks) -> dict[str, float]:
     compute, gc: on the loop's thread. gil: another thread held the GIL. no-cpu, paused: the machine
     gave no CPU, or stopped the process."""
     length_s = max(0.0, clocks.length_s)
-    delay_s, paused_s = known(clocks.run_delay_s), known(clocks.paused_s)
+    delay_s, paused_s = replace_nan(clocks.run_delay_s), replace_nan(clocks.paused_s)
     machine_s = min(length_s, delay_s + paused_s)
     own_s = length_s - machine_s
     cause = explain_own_part(clocks, own_s)
@@ -45,7 +45,9 @@ def split_by_cause(clocks: Clocks) -> dict[str, float]:
         return {cause: length_s}
     excuse = "no-cpu" if delay_s >= paused_s else "paused"
     is_mostly_machine = machine_s > MOST * length_s
-    is_burnt = cause in ("compute", "gc") and known(clocks.cpu_s) >= max(BLOCK_S, MOST * own_s)
+    is_burnt = cause in ("compute", "gc") and replace_nan(clocks.cpu_s) >= max(
+        BLOCK_S, MOST * own_s
+    )
     if own_s < BLOCK_S or (is_mostly_machine and not is_burnt):
         return {excuse: length_s}
     code_s = own_s if is_mostly_machine else length_s - paused_s
@@ -57,13 +59,13 @@ def explain_own_part(clocks: Clocks, own_s: float) -> str:
     most_s = MOST * own_s
     if own_s <= 0:
         return "unexplained"
-    if known(clocks.gc_s) >= most_s:
+    if replace_nan(clocks.gc_s) >= most_s:
         return "gc"
     if isnan(clocks.cpu_s) or isnan(clocks.run_delay_s):
         return "unexplained"
     if clocks.cpu_s >= most_s:
         return "compute" if clocks.cpu_s >= BLOCK_S else "unexplained"
-    unseen_s, holder_s = known(clocks.unseen_s), known(clocks.holder_cpu_s)
+    unseen_s, holder_s = replace_nan(clocks.unseen_s), replace_nan(clocks.holder_cpu_s)
     least = LITTLE if unseen_s >= ALL * own_s else SHARED
     if unseen_s >= max(KEPT * own_s, KEPT_S) and holder_s >= least * unseen_s:
         return "gil"
@@ -71,5 +73,6 @@ def explain_own_part(clocks: Clocks, own_s: float) -> str:
     return "unexplained" if is_doubted or unseen_s >= most_s else "wait"
 
 
-def known(value: float) -> float:
+def replace_nan(value: float) -> float:
+    """Return 0 for NaN."""
     return 0.0 if isnan(value) else value

@@ -36,7 +36,7 @@ from .metrics import (
 from .request_record import RequestRecord
 from .routes import find_whole_pattern
 
-MOST_NOTED = 100_000
+MOST_NOTED = 10_000
 """Maximum of measurements that wait for the watchdog, which takes them four times per second."""
 MOST_MISSED = 6_000
 """Maximum of values for one late heartbeat: one minute's. A longer block counts as one minute."""
@@ -46,12 +46,9 @@ Gauges = dict[tuple[Instrument, Labels], float]
 log = logging.getLogger("probe")
 
 
-class WaitLabels(NamedTuple):
-    stage: str
-    pool: str
-
-
-IN_EXECUTOR = WaitLabels("other", "executor")
+WaitLabels = tuple[str, str]
+"""Stage and pool."""
+IN_EXECUTOR: WaitLabels = ("other", "executor")
 
 
 class LoopSample(NamedTuple):
@@ -121,25 +118,26 @@ class MetricsFeed:
 
     def _switch_off(self, error: Exception) -> None:
         self._metrics = None
+        self._lags, self._waits, self._blocks = deque(maxlen=0), deque(maxlen=0), deque(maxlen=0)
         log.error("the probe's metrics are switched off: %r", error, exc_info=error)
 
     def _write_lags(self, metrics: Metrics) -> None:
         """A late heartbeat stands for those that it delayed, which would have been late as well."""
-        while self._lags:
+        for _ in range(len(self._lags)):
             lag_s = self._lags.popleft()
-            for _ in range(MOST_MISSED):
+            for _ in range(MOST_MISSED):  # one at least
                 metrics.record(LOOP_LAG, (), max(lag_s, 0.0))
                 lag_s -= self._beat_s
                 if lag_s <= 0:
                     break
 
     def _write_waits(self, metrics: Metrics) -> None:
-        while self._waits:
+        for _ in range(len(self._waits)):
             record, labels, wait_s = self._waits.popleft()
             metrics.record(THREAD_WAIT, (self._find_route(record), *labels), wait_s)
 
     def _write_blocks(self, metrics: Metrics) -> None:
-        while self._blocks:
+        for _ in range(len(self._blocks)):
             record, clocks = self._blocks.popleft()
             route = NO_REQUEST if record is None else self._find_route(record)
             for cause, seconds in split_by_cause(clocks).items():
@@ -148,7 +146,8 @@ class MetricsFeed:
 
     def _find_route(self, record: RequestRecord) -> str:
         route = find_whole_pattern(record.scope)
-        if route is None or not has_names(route, record.scope.get("path_params")):
+        parameters = record.scope.get("path_params")
+        if route is None or (parameters and not has_names(route, parameters)):
             return UNKNOWN_ROUTE
         if route not in self._routes:
             if len(self._routes) >= MOST_ROUTES:

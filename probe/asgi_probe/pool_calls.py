@@ -130,7 +130,7 @@ def find_wait_labels(
     if record is None or record.feed is None:
         return None
     pool = "anyio" if options.get("limiter") is None else "limiter"
-    return WaitLabels(find_stage(sys._getframe(depth + 1)), pool)
+    return find_stage(sys._getframe(depth + 1)), pool
 
 
 async def run_noted(
