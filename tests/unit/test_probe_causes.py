@@ -27,11 +27,11 @@ def test_the_audit_gives_the_same_seconds_to_the_same_causes(
     judged = judge_stretch(
         StretchClocks(length_s, cpu_s, delay_s, gc_s, unseen_s, paused_s, holder_s)
     )
-    expected = {judged.cause: judged.code_s}
+    expected: dict[str, float] = {judged.cause: judged.code_s}
     if judged.excuse is not None:
         expected[judged.excuse] = judged.excused_s
     found = split_by_cause(Clocks(length_s, *clocks))
-    assert drop_zeros(found) == drop_zeros(dict(expected))
+    assert drop_zeros(found) == drop_zeros(expected)
     assert abs(sum(found.values()) - length_s) < 1e-9
 
 
