@@ -4,6 +4,7 @@ library on the watchdog's thread."""
 from __future__ import annotations
 
 import logging
+import re
 from asyncio import AbstractEventLoop, all_tasks
 from collections import deque
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ MOST_MISSED = 6_000
 """Maximum of values for one late heartbeat: one minute's. A longer block counts as one minute."""
 MOST_ROUTES = 200
 """Maximum of routes with a label of their own, such as those of an app that creates routes."""
+CONVERTOR = re.compile(r"{(\w+):\w+}")
+"""A parameter with its type. Starlette and FastAPI send `http.route` without it."""
 Gauges = dict[tuple[Instrument, Labels], float]
 log = logging.getLogger("probe")
 
@@ -72,7 +75,7 @@ class MetricsFeed:
         self._waits: deque[tuple[RequestRecord, WaitLabels, float]] = deque(maxlen=MOST_NOTED)
         self._blocks: deque[tuple[RequestRecord | None, Clocks]] = deque(maxlen=MOST_NOTED)
         self._executors: dict[int, tuple[ref[ThreadPoolExecutor], str]] = {}
-        self._routes: set[str] = set()
+        self._routes: dict[str, str] = {}
         self._gauges: Gauges = {}
 
     def note_lag(self, lag_s: float) -> None:
@@ -149,11 +152,12 @@ class MetricsFeed:
         parameters = record.scope.get("path_params")
         if route is None or (parameters and not has_names(route, parameters)):
             return UNKNOWN_ROUTE
-        if route not in self._routes:
+        label = self._routes.get(route)
+        if label is None:
             if len(self._routes) >= MOST_ROUTES:
                 return OTHER_ROUTE
-            self._routes.add(route)
-        return route
+            label = self._routes[route] = CONVERTOR.sub(r"{\1}", route)
+        return label
 
     def _count_requests(self, in_flight: Sequence[RequestRecord]) -> Gauges:
         """Count requests by route. One whose last part is sent is in its background tasks."""

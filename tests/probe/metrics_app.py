@@ -5,6 +5,8 @@ import asyncio
 import json
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
@@ -13,7 +15,14 @@ from asgi_probe.prometheus import PrometheusMetrics
 from fastapi import BackgroundTasks, FastAPI
 from prometheus_client import start_http_server
 
-app = FastAPI()
+
+@asynccontextmanager
+async def limit_threads(_: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = 2
+    yield
+
+
+app = FastAPI(lifespan=limit_threads)
 
 
 @app.get("/thread/{number}")
@@ -36,11 +45,6 @@ async def use_executor() -> None:
 @app.get("/background")
 async def work_later(tasks: BackgroundTasks) -> None:
     tasks.add_task(asyncio.sleep, 1.0)
-
-
-@app.on_event("startup")
-async def limit_threads() -> None:
-    current_default_thread_limiter().total_tokens = 2
 
 
 if __name__ == "__main__":

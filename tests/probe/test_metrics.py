@@ -1,17 +1,22 @@
 """What the probe passes to a metrics library, as a fake one sees it."""
 
 import asyncio
+import importlib
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import nan
 from pathlib import Path
 from typing import Annotated
 
 import anyio.to_thread
 import pytest
 from asgi_probe import Probe
+from asgi_probe.blocks import BEAT_S
 from asgi_probe.metrics import INSTRUMENTS, Instrument, Labels
-from asgi_probe.metrics_feed import MOST_ROUTES
+from asgi_probe.metrics_feed import MOST_NOTED, MOST_ROUTES, LoopSample, MetricsFeed
+from asgi_probe.request_record import RequestRecord
 from asgi_probe.routes import App, Receive, Scope, Send
 from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import FileResponse, StreamingResponse
@@ -351,3 +356,30 @@ def test_names_follow_the_conventions(instrument: Instrument) -> None:
     assert name.endswith("_total") == (instrument.kind == "counter")
     assert ("_seconds" in name) == (instrument.unit == "s")
     assert instrument.help.endswith(".")
+
+
+def test_a_process_that_nobody_reads_keeps_a_bounded_number() -> None:
+    metrics, number = RecordedMetrics(), MOST_NOTED + 5
+    feed = MetricsFeed(metrics, BEAT_S)
+    request = RequestRecord(1, {"type": "http"}, 0.0)
+    for _ in range(number):
+        feed.note_lag(0.0)
+        feed.note_wait(request, ("endpoint", "anyio"), 0.0)
+    feed.write([], LoopSample(0.0, 1.0, nan, nan, nan))
+    assert len(metrics.get("loop.lag")) == MOST_NOTED
+    assert len(metrics.get("thread.wait", "(unknown)", "endpoint", "anyio")) == MOST_NOTED
+    assert metrics.list_labels("pool.tokens.max") == set()  # without anyio
+
+
+@pytest.mark.parametrize(
+    ("module", "package"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")]
+)
+def test_without_its_package_an_extra_says_what_to_install(
+    module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, each)
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"asgi_probe.{module}", raising=False)
+    with pytest.raises(ImportError, match=rf'pip install "asgi-probe\[{module}\]"'):
+        importlib.import_module(f"asgi_probe.{module}")
