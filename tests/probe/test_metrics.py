@@ -111,7 +111,12 @@ def test_a_call_that_waits_for_a_token_is_counted_by_route_and_stage() -> None:
     assert metrics.get("requests.in_flight", "/depends/{number}")[-1] == 0
 
 
-def test_each_stage_has_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_audited", [False, True])
+def test_each_stage_has_its_name(
+    is_audited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_audited:
+        monkeypatch.setenv("ASGI_PROBE_DIR", str(tmp_path))
     app = FastAPI()
     file = tmp_path / "file"
     file.write_text("x")
