@@ -3,10 +3,10 @@
 
 Several servers (uvicorn, one worker, httptools) run at the same time and get requests in turn:
 bare, bare again (the difference between two identical servers), with the probe in several settings
-(module `asgi_probe.settings`), with an audit's probe, and behind a BaseHTTPMiddleware that logs
-threads as in the original study. Each figure is the median over the rounds; differences are taken
-within each round before the median. There is a table for each rate; inf: as fast as the server
-responds.
+(module `asgi_probe.settings`), with its metrics in place of the journal or as well, with an audit's
+probe, and behind a BaseHTTPMiddleware that logs threads as in the original study. Each figure is
+the median over the rounds; differences are taken within each round before the median. There is a
+table for each rate; inf: as fast as the server responds.
 
 With --rivals, a Python of at least 3.12, an app of the corpus runs with h11 in a separate
 environment: bare, with an audit's probe, and with each of the other detectors.
@@ -41,7 +41,7 @@ from tests.corpus.serve import ServedApp, serve
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 16
-OWN_APP, CORPUS_APP = "app.main:app", "innocent_app"
+OWN_APP, CORPUS_APP, METRICS_APPS = "app.main:app", "innocent_app", "benchmarks.metrics_apps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,9 @@ def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tupl
         "probe": ServedApp(entry, loop=loop, variables=probe),
         "probe, beat 50 ms": ServedApp(entry, loop=loop, variables={**probe, BEAT_VARIABLE: "50"}),
         "probe, no stacks": ServedApp(entry, loop=loop, variables={**probe, STACKS_VARIABLE: "0"}),
+        "Prometheus": ServedApp(f"{METRICS_APPS}:prometheus", loop=loop, variables=probe),
+        "OpenTelemetry": ServedApp(f"{METRICS_APPS}:opentelemetry", loop=loop, variables=probe),
+        "probe and metrics": ServedApp(f"{METRICS_APPS}:both", loop=loop, variables=probe),
         "study audit": ServedApp(OWN_APP, loop=loop, variables=audit),
         "BaseHTTPMiddleware": ServedApp(
             "benchmarks.thread_logging:app", loop=loop, variables=layer
@@ -150,7 +153,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="of load per server and round")
     parser.add_argument("--rates", default="inf", help="requests per second, such as 100,1000,inf")
-    parser.add_argument("--path", default="/ping")
+    parser.add_argument("--path", default="/ping", help="such as /sync/ping, which takes a thread")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     parser.add_argument("--rivals", type=Path, help="Python for the comparison of detectors")
     parser.add_argument("--only", help="names of servers, such as 'bare,probe'; bare is the first")

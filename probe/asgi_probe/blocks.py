@@ -17,11 +17,14 @@ from math import inf
 from threading import get_ident, get_native_id
 from time import monotonic, thread_time
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .request_record import RequestRecord, current, work_spans
 from .settings import read_beat_s
 from .stacks import RUNNER, StackTexts, read_stack
+
+if TYPE_CHECKING:
+    from .metrics_feed import MetricsFeed
 
 BEAT_S = 0.010
 """Shortest period of the loop's heartbeat and of the watchdog's samples."""
@@ -81,12 +84,16 @@ class LoopWatch:
         """(end, stack) of each long collection: the watchdog cannot run during one, and may sample
         too late."""
         self.stacks = StackTexts()
+        self.feeds: frozenset[MetricsFeed] = frozenset()
+        """Metrics of the probes that watch the loop; replaced, never changed."""
         self.others: tuple[float, dict[int, str | None]] = (0.0, {})
         """Sample time, and the stacks of the threads that worked for a request, by ident."""
 
     def note_beat(self) -> None:
         now_s, due_s = monotonic(), self.beat_at_s + self.beat_s
         self.beat_at_s = now_s
+        for feed in self.feeds:
+            feed.note_lag(now_s - due_s)
         if now_s - due_s >= BLOCKED_AFTER_S:
             self.silences.append((due_s, now_s))
             self.note_others(now_s)

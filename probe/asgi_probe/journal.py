@@ -180,6 +180,28 @@ class ProbeJournal:
             self._file.close()
 
 
+class NoJournal(ProbeJournal):
+    """Drops all rows: the journal of probes that only feed metrics."""
+
+    def __init__(self) -> None:
+        """Open no file."""
+
+    def reopen(self) -> bool:
+        return True
+
+    def intern_text(self, value: str | None) -> int:  # noqa: ARG002
+        return 0
+
+    def add(self, table: str, row: bytes) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def encode_json_frame(content: Mapping[str, object]) -> bytes:
     payload = dumps(content).encode()
     return FRAME.pack(b"{", len(payload)) + payload

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .blocks import BEAT_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
+from .metrics_feed import LoopSample, count_tasks
 from .process_census import ProcessCensus
 from .routes import find_route
 from .settings import stacks_are_on
@@ -109,8 +110,7 @@ class LoopMonitor:
     def _pack_sample(
         self, now_s: float, census: ProcessCensus, in_flight: int, blocked: Blocked | None
     ) -> bytes:
-        # readers expect a heartbeat every BEAT_S
-        age_s = max(0.0, now_s - self.watch.beat_at_s - (self.watch.beat_s - BEAT_S))
+        age_s = self._measure_age(now_s)
         route, site = None, None
         if blocked is not None and age_s > BLOCKED_AFTER_S:
             route = find_route(blocked.record.scope) if blocked.record else None
@@ -127,6 +127,14 @@ class LoopMonitor:
             self._journal.intern_text(site),
             self.watch.native_id,
         )
+
+    def _measure_age(self, now_s: float) -> float:
+        """Return the heartbeat's age; readers expect a heartbeat every BEAT_S."""
+        return max(0.0, now_s - self.watch.beat_at_s - (self.watch.beat_s - BEAT_S))
+
+    def sample_for_metrics(self) -> LoopSample:
+        age_s = self._measure_age(monotonic())
+        return LoopSample(age_s, count_tasks(self._loop), *self.sample_pool())
 
     def sample_pool(self) -> tuple[float, float, float]:
         """Return anyio's tokens: in total, borrowed, and the calls that wait; NaN without anyio."""

@@ -17,6 +17,8 @@ from .blocks import LoopWatch, instrument_handles
 from .executors import instrument_executors
 from .frameworks import record_routes
 from .made import instrument_makers
+from .metrics import Metrics
+from .metrics_feed import find_feed
 from .pool_calls import instrument_pool
 from .recorder import Recorder
 from .request_record import RequestRecord, current
@@ -34,8 +36,9 @@ LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 class Probe:
     """ASGI app that wraps another one. `Probe(app, directory)` writes a journal per process there.
 
-    `Probe(app)` attaches a service by hand: it writes an audit's files during an audit, and does
-    nothing otherwise. user_root: the folder of the user's own code; default: the current one.
+    `Probe(app, metrics=...)` feeds a metrics library, with or without a directory. `Probe(app)`
+    attaches a service by hand: it writes an audit's files during an audit, and does nothing
+    otherwise. user_root: the folder of the user's own code; default: the current one.
     max_journal_bytes: limit of the journal's files of a process, at least 1 MiB: the oldest rows
     are removed; default: ASGI_PROBE_MAX_JOURNAL_BYTES, or no limit.
     listen: where `asgi_probe top` can connect: PATH of a Unix socket, HOST:PORT, or PORT of the
@@ -52,6 +55,7 @@ class Probe:
         user_root: Path | None = None,
         listen: str | None = None,
         max_journal_bytes: int | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.app = app
         self.recorder = Recorder()
@@ -67,8 +71,10 @@ class Probe:
             read_journal_limit() if max_journal_bytes is None else max_journal_bytes
         )
         self._call = app
-        self.recorder.off = directory is None
-        if directory is not None:
+        if metrics is not None:
+            self.recorder.feed = find_feed(metrics)
+        self.recorder.off = directory is None and metrics is None
+        if not self.recorder.off:
             instrument_pool()
             instrument_executors()
             if stacks_are_on():
@@ -109,7 +115,7 @@ class Probe:
         recorder = self.recorder
         if recorder.off:
             return None
-        if self.directory is None or (self.report and self.report.is_superfluous()):
+        if self.report and self.report.is_superfluous():
             recorder.off = True
             return None
         try:

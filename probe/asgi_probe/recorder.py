@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from .attach_report import AttachReport
 from .blocks import LoopWatch
-from .journal import ProbeJournal, make_packer
+from .journal import NoJournal, ProbeJournal, make_packer
+from .metrics_feed import MetricsFeed
 from .request_record import HANDLERS, RequestRecord, parse_request_id
 from .routes import (
     EndpointFacts,
@@ -57,18 +58,22 @@ class Recorder:
     def __init__(self) -> None:
         self.off = False
         self.report: AttachReport | None = None
+        self.feed: MetricsFeed | None = None
         self.in_flight: dict[RequestRecord, None] = {}
         self.loops: dict[AbstractEventLoop, LoopWatch] = {}
         """The loops on which the watchdog runs for this probe."""
         self.journal: ProbeJournal | None = None
+        """None while no watchdog runs, and for a probe that only feeds metrics."""
         self._texts: dict[tuple[object, ...], tuple[RowTexts, object]] = {}
 
     def start_journal(self, journal: ProbeJournal) -> None:
         self._texts.clear()
-        self.journal = journal
+        self.journal = None if isinstance(journal, NoJournal) else journal
 
     def record_arrival(self, scope: Scope, watch: LoopWatch) -> RequestRecord:
         record = RequestRecord(next(numbers) & LARGEST_NUMBER, scope, watch, monotonic())
+        if self.feed is not None:
+            record.feed = self.feed
         self.in_flight[record] = None
         return record
 

@@ -16,6 +16,7 @@ from .routes import Scope
 if TYPE_CHECKING:
     from .blocks import LoopWatch
     from .layers import LayerTrace
+    from .metrics_feed import MetricsFeed
 
 HANDLERS: Columns = (
     ("visit", "u4"),
@@ -55,6 +56,7 @@ class RequestRecord:
     thread_kind: str | None = None
     status = 0
     layers: LayerTrace | None = None
+    feed: MetricsFeed | None = None
     thread_calls = 0  # number of recorded calls (module `thread_calls`)
 
     def __init__(self, number: int, scope: Scope, watch: LoopWatch, arrived_s: float) -> None:

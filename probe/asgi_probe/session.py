@@ -1,4 +1,5 @@
-"""What one process writes to one folder: a journal for all probes and loops that use the folder."""
+"""What one process writes to one folder: a journal for all probes and loops that use the folder.
+Probes without a folder share a session without a journal."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from time import monotonic
 
 from . import audit_logs, thread_calls
 from .blocks import BEAT_S, LoopWatch, watches
-from .journal import ProbeJournal
+from .executors import instrument_loop
+from .journal import NoJournal, ProbeJournal
 from .layer_links import record_layers
 from .loop_monitor import SAMPLES, LoopMonitor
 from .process_census import ProcessCensus
@@ -24,7 +26,9 @@ from .thread_calls import THREAD_CALLS
 TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS, "k": THREAD_CALLS}
 
 
-def open_journal(directory: Path, most_bytes: int | None) -> ProbeJournal:
+def open_journal(directory: Path | None, most_bytes: int | None) -> ProbeJournal:
+    if directory is None:
+        return NoJournal()
     return ProbeJournal(
         directory / f"probe-{os.getpid()}-{monotonic():.6f}.journal",
         {**TABLES, **audit_logs.TABLES} if audit_logs.is_audit() else TABLES,
@@ -61,14 +65,17 @@ class Session:
             watch = monitor.watch
             if self._logs is not None:
                 self._logs.start(loop, monitor.limiter)
-            else:
+            elif not isinstance(self.journal, NoJournal):
                 thread_calls.log.start(self.journal)
-        if recorder.journal is not self.journal:
+        if recorder not in self.list_recorders():
             recorder.start_journal(self.journal)
             self._recorders = [each for each in self._recorders if each() is not None]
             self._recorders.append(weakref.ref(recorder))
             if self._logs is not None:
                 record_layers(recorder)
+        if recorder.feed is not None:
+            instrument_loop(loop)
+            watch.feeds |= {recorder.feed}
         recorder.loops[loop] = watch
         return watch
 
@@ -94,7 +101,8 @@ class Session:
 
     def write(self, *, is_last: bool = False) -> None:
         for recorder in self.list_recorders():
-            recorder.write_snapshot(self.journal, is_last=is_last)
+            if recorder.journal is not None:
+                recorder.write_snapshot(recorder.journal, is_last=is_last)
         for monitor in list(self.monitors.values()):
             monitor.write_open()
         if self._logs is not None:
@@ -126,7 +134,7 @@ class Session:
 
     def dismiss(self, recorder: Recorder) -> None:
         """Forget a probe that has stopped; it may start again."""
-        if recorder.journal is self.journal:
+        if recorder in self.list_recorders():
             self._recorders = [each for each in self._recorders if each() is not recorder]
             recorder.loops.clear()
             recorder.journal = None

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .causes import Clocks
 from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
@@ -211,10 +212,15 @@ class StretchLog:
             until_s = monotonic()
         usage = self._counters.measure(began_s, until_s, ended.cpu_s)
         holder = self._holders.find_holder(began_s, until_s)
+        gc_s = self._watch.measure_gc(began_s, until_s)
+        if not isnan(ended.ended_s):
+            clocks = Clocks(until_s - began_s, *usage, gc_s, holder.cpu_s)
+            for feed in self._watch.feeds:
+                feed.note_block(ended.record, clocks)
         row = pack_block(
             *(stretch.number, began_s, ended.ended_s, ended.timed),
             *self._identify(ended.record),
-            *(usage.cpu_s, usage.waited_s, self._watch.measure_gc(began_s, until_s)),
+            *(usage.cpu_s, usage.waited_s, gc_s),
             *(usage.unseen_s, usage.paused_s),
             *(holder.thread, holder.cpu_s),
             *self._identify(holder.record),

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 
 from .blocks import BEAT_S, MISSED_S, LoopWatch, unwatch_all
 from .journal import ProbeJournal, remove_ended_journals
+from .metrics_feed import MetricsFeed
 from .process_census import ProcessCensus
 from .recorder import Recorder
 from .session import Session, open_journal
@@ -27,21 +28,23 @@ MOST_KEPT = 4
 
 
 class Watchdog:
-    """Samples every BEAT_S, or as configured. Sessions by folder; the lock protects which of them
-    exist, and which loops and probes they have."""
+    """Samples every BEAT_S, or as configured. Sessions by folder, and one for probes without a
+    folder; the lock protects which of them exist, and which loops, probes and metrics they have."""
 
     def __init__(self) -> None:
-        self._sessions: dict[Path, Session] = {}
-        self._kept: dict[Path, ProbeJournal] = {}
+        self._sessions: dict[Path | None, Session] = {}
+        self._kept: dict[Path | None, ProbeJournal] = {}
+        self._feeds: set[MetricsFeed] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._leaving: deque[tuple[Recorder, threading.Event]] = deque()
         self._census = ProcessCensus()
 
     def watch(
-        self, recorder: Recorder, place: tuple[Path, int | None], user_root: Path
+        self, recorder: Recorder, place: tuple[Path | None, int | None], user_root: Path
     ) -> LoopWatch:
-        """Record a probe's requests on the running loop. place: folder and limit of the journal.
+        """Record a probe's requests on the running loop. place: folder and limit of the journal,
+        no folder for metrics alone.
         Raises OSError, such as for a folder that does not exist."""
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -53,13 +56,15 @@ class Watchdog:
                     target=self._run, name="probe watchdog", daemon=True
                 )
                 self._thread.start()
+            if recorder.feed is not None:
+                self._feeds.add(recorder.feed)
             return self._sessions[directory].watch(recorder, loop, user_root)
 
-    def _open_journal(self, directory: Path, most_bytes: int | None) -> ProbeJournal:
+    def _open_journal(self, directory: Path | None, most_bytes: int | None) -> ProbeJournal:
         journal = self._kept.pop(directory, None)
         if journal is not None and journal.reopen():
             return journal
-        if most_bytes is not None:
+        if directory is not None and most_bytes is not None:
             remove_ended_journals(directory, most_bytes)
         return open_journal(directory, most_bytes)
 
@@ -83,6 +88,8 @@ class Watchdog:
             for recorder in session.list_recorders():
                 session.dismiss(recorder)
                 recorder.in_flight.clear()
+                if recorder.feed is not None:
+                    recorder.feed.forget_parent()
         unwatch_all()
         vars(self).update(vars(Watchdog()))
 
@@ -133,6 +140,23 @@ class Watchdog:
                 session.end_loops(ended)
                 for recorder in leaving:
                     session.dismiss(recorder)
+        self._write_metrics()
+
+    def _write_metrics(self) -> None:
+        """Feed the metrics of the probes that still run, and end those of the others."""
+        with self._lock:
+            sessions = self._sessions.values()
+            monitors = {loop: each for one in sessions for loop, each in one.monitors.items()}
+            known = [each for session in sessions for each in session.list_recorders()]
+            fed = [(each.feed, each) for each in known if each.feed and each.loops and not each.off]
+            for loop, monitor in monitors.items():
+                monitor.watch.feeds = frozenset(feed for feed, each in fed if loop in each.loops)
+            feeds, self._feeds = self._feeds, {feed for feed, _ in fed}
+        for feed in feeds:
+            own = [each for one, each in fed if one is feed]
+            loops = {loop for each in own for loop in list(each.loops)}
+            samples = (monitors[each].sample_for_metrics() for each in loops if each in monitors)
+            feed.write([record for each in own for record in list(each.in_flight)], samples)
 
     def _end_unused(self) -> bool:
         """Close the journals that no probe uses; return True if none is left."""
@@ -142,11 +166,11 @@ class Watchdog:
                     session.close()
                     del self._sessions[directory]
                     self._keep(directory, session.journal)
-            if not self._sessions:
+            if not self._sessions and not self._feeds:
                 self._thread = None
             return self._thread is None
 
-    def _keep(self, directory: Path, journal: ProbeJournal) -> None:
+    def _keep(self, directory: Path | None, journal: ProbeJournal) -> None:
         self._kept[directory] = journal
         if len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
