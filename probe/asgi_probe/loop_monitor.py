@@ -77,6 +77,12 @@ class LoopMonitor:
         if not self._is_closed:
             self._loop.call_later(self.watch.beat_s, self._beat)
 
+    def write_to(self, journal: ProbeJournal) -> None:
+        """Continue in another journal. Call on any thread."""
+        self._journal = journal
+        if self._stretches is not None:
+            self._stretches.journal = journal
+
     def look(self, due_s: float, census: ProcessCensus, in_flight: int, *, wrote: bool) -> None:
         """Take a sample that was due at due_s. wrote: the watchdog has written since the last."""
         blocked = None

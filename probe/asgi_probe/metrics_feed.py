@@ -70,7 +70,8 @@ class MetricsFeed:
     are called where they arise, on any thread; `write` on the watchdog's thread."""
 
     def __init__(self, metrics: Metrics, beat_s: float) -> None:
-        self._metrics: Metrics | None = metrics
+        self._metrics = metrics
+        self._is_off = False
         self._beat_s = beat_s
         self._routes: dict[str, str] = {}
         self._gauges: Gauges = {}
@@ -87,6 +88,7 @@ class MetricsFeed:
         parent's values."""
         self._start_empty(MOST_NOTED)
         self._gauges = dict.fromkeys(self._gauges, nan)
+        self._is_off = False
 
     def note_lag(self, lag_s: float) -> None:
         """Record a heartbeat's delay."""
@@ -112,43 +114,43 @@ class MetricsFeed:
     def write(self, in_flight: Sequence[RequestRecord], samples: Iterable[LoopSample]) -> None:
         """Pass on what was recorded, and set the gauges. samples: of the loops that run. Without
         any, gauges become 0: one that keeps its last value would look like a measurement."""
-        if self._metrics is None:
+        if self._is_off:
             return
         try:
-            self._write_lags(self._metrics)
-            self._write_waits(self._metrics)
-            self._write_blocks(self._metrics)
+            self._write_lags()
+            self._write_waits()
+            self._write_blocks()
             found = add_up(list(samples))
             if found:
                 found.update({**self._count_requests(in_flight), **self._count_waiting()})
-            self._set_gauges(self._metrics, found)
+            self._set_gauges(found)
         except Exception as error:  # of the metrics library: the probe goes on without it
-            self._metrics = None
+            self._is_off = True
             self._start_empty(0)
             log.error("the probe's metrics are switched off: %r", error, exc_info=error)
 
-    def _write_lags(self, metrics: Metrics) -> None:
+    def _write_lags(self) -> None:
         """A late heartbeat stands for those that it delayed, which would have been late as well."""
         for _ in range(len(self._lags)):
             lag_s = self._lags.popleft()
             for _ in range(MOST_MISSED):  # one at least
-                metrics.record(LOOP_LAG, (), max(lag_s, 0.0))
+                self._metrics.record(LOOP_LAG, (), max(lag_s, 0.0))
                 lag_s -= self._beat_s
                 if lag_s <= 0:
                     break
 
-    def _write_waits(self, metrics: Metrics) -> None:
+    def _write_waits(self) -> None:
         for _ in range(len(self._waits)):
             record, labels, wait_s = self._waits.popleft()
-            metrics.record(THREAD_WAIT, (self._find_route(record), *labels), wait_s)
+            self._metrics.record(THREAD_WAIT, (self._find_route(record), *labels), wait_s)
 
-    def _write_blocks(self, metrics: Metrics) -> None:
+    def _write_blocks(self) -> None:
         for _ in range(len(self._blocks)):
             record, clocks = self._blocks.popleft()
             route = NO_REQUEST if record is None else self._find_route(record)
             for cause, seconds in split_by_cause(clocks).items():
                 if seconds > 0:
-                    metrics.record(LOOP_BLOCKED, (route, cause), seconds)
+                    self._metrics.record(LOOP_BLOCKED, (route, cause), seconds)
 
     def _find_route(self, record: RequestRecord) -> str:
         route = find_whole_pattern(record.scope)
@@ -181,13 +183,13 @@ class MetricsFeed:
                 found[key] = found.get(key, 0.0) + queue.qsize()
         return found
 
-    def _set_gauges(self, metrics: Metrics, found: Gauges) -> None:
+    def _set_gauges(self, found: Gauges) -> None:
         """Set the gauges that have changed; those without a value are 0."""
         for key in {**self._gauges, **found}:
             value = found.get(key, 0.0)
             if self._gauges.get(key) != value:
                 self._gauges[key] = value
-                metrics.record(*key, value)
+                self._metrics.record(*key, value)
 
 
 feeds: WeakValueDictionary[int, MetricsFeed] = WeakValueDictionary()

@@ -16,19 +16,24 @@ except ImportError as error:
     ) from error
 
 Family = Union[Counter, Gauge, Histogram]
-families_of: WeakKeyDictionary[CollectorRegistry, dict[Instrument, Family]] = WeakKeyDictionary()
-"""A registry accepts a name once, and an app may be created several times in a process."""
 
 
 class PrometheusMetrics:
     """Use as `Probe(app, metrics=PrometheusMetrics())`. Registers the metrics in the default
-    registry of prometheus-client, or in the one given."""
+    registry of prometheus-client, or in the one given. There is one object per registry, which
+    accepts a name once: an app may be created several times in a process."""
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        if registry not in families_of:
-            families_of[registry] = {each: create_family(each, registry) for each in INSTRUMENTS}
-        self._families = families_of[registry]
-        self._recorders: dict[tuple[Instrument, Labels], Callable[[float], None]] = {}
+    _families: dict[Instrument, Family]
+    _recorders: dict[tuple[Instrument, Labels], Callable[[float], None]]
+
+    def __new__(cls, registry: CollectorRegistry = REGISTRY) -> PrometheusMetrics:
+        metrics = metrics_of.get(registry)
+        if metrics is None:
+            metrics = super().__new__(cls)
+            metrics._families = {each: create_family(each, registry) for each in INSTRUMENTS}
+            metrics._recorders = {}
+            metrics_of[registry] = metrics
+        return metrics
 
     def record(self, instrument: Instrument, labels: Labels, value: float) -> None:
         recorder = self._recorders.get((instrument, labels))
@@ -36,6 +41,9 @@ class PrometheusMetrics:
             recorder = find_recorder(self._families[instrument], labels)
             self._recorders[instrument, labels] = recorder
         recorder(value)
+
+
+metrics_of: WeakKeyDictionary[CollectorRegistry, PrometheusMetrics] = WeakKeyDictionary()
 
 
 def create_family(instrument: Instrument, registry: CollectorRegistry) -> Family:

@@ -61,12 +61,9 @@ class Session:
         are in the journal of the first probe there."""
         watch = watches.get(loop)
         if watch is None:
-            monitor = self.monitors[loop] = LoopMonitor(loop, self.journal, user_root)
+            monitor = LoopMonitor(loop, self.journal, user_root)
             watch = monitor.watch
-            if self._logs is not None:
-                self._logs.start(loop, monitor.limiter)
-            elif not isinstance(self.journal, NoJournal):
-                thread_calls.log.start(self.journal)
+            self._add(loop, monitor)
         if recorder not in self.list_recorders():
             recorder.start_journal(self.journal)
             self._recorders = [each for each in self._recorders if each() is not None]
@@ -78,6 +75,21 @@ class Session:
             watch.feeds |= {recorder.feed}
         recorder.loops[loop] = watch
         return watch
+
+    def take_over(self, loop: asyncio.AbstractEventLoop, other: Session) -> None:
+        """Write the samples of a loop from now on that a session without a journal watches. Call
+        on the loop's thread, with the watchdog's lock."""
+        monitor = other.monitors.pop(loop, None)
+        if monitor is not None:
+            monitor.write_to(self.journal)
+            self._add(loop, monitor)
+
+    def _add(self, loop: asyncio.AbstractEventLoop, monitor: LoopMonitor) -> None:
+        self.monitors[loop] = monitor
+        if self._logs is not None:
+            self._logs.start(loop, monitor.limiter)
+        elif not isinstance(self.journal, NoJournal):
+            thread_calls.log.start(self.journal)
 
     @contextmanager
     def guard(self) -> Iterator[None]:

@@ -104,7 +104,7 @@ class StretchLog:
     ) -> None:
         self._watch = watch
         self._silences = silences
-        self._journal = journal
+        self.journal = journal
         self._counters = Counters(watch.native_id)
         self._holders = HolderLog(watch)
         first = self._counters.read_clocks(monotonic())  # the GIL may be lost before the first look
@@ -183,8 +183,8 @@ class StretchLog:
         text: str | None,
         in_gc: bool,
     ) -> None:
-        visit, text_id = record.number if record else 0, self._journal.intern_text(text)
-        self._journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
+        visit, text_id = record.number if record else 0, self.journal.intern_text(text)
+        self.journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
 
     def _take_collections(self, stretch: OpenStretch, ended: Ended) -> None:
         """Add the stacks of long collections in the stretch, read by the loop's own thread."""
@@ -224,12 +224,12 @@ class StretchLog:
             *(usage.unseen_s, usage.paused_s),
             *(holder.thread, holder.cpu_s),
             *self._identify(holder.record),
-            self._journal.intern_text(holder.stack),
+            self.journal.intern_text(holder.stack),
         )
-        self._journal.add("b", row)
+        self.journal.add("b", row)
 
     def _identify(self, record: RequestRecord | None) -> tuple[int, int]:
         """Return a request's number and its route's index; zeros without a request."""
         if record is None:
             return 0, 0
-        return record.number, self._journal.intern_text(find_route(record.scope))
+        return record.number, self.journal.intern_text(find_route(record.scope))

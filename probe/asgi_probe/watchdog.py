@@ -43,9 +43,9 @@ class Watchdog:
     def watch(
         self, recorder: Recorder, place: tuple[Path | None, int | None], user_root: Path
     ) -> LoopWatch:
-        """Record a probe's requests on the running loop. place: folder and limit of the journal,
-        no folder for metrics alone.
-        Raises OSError, such as for a folder that does not exist."""
+        """Record a probe's requests on the running loop. place: folder and limit of the journal;
+        None as a folder means no journal. Raises OSError, such as for a folder that does not
+        exist."""
         loop = asyncio.get_running_loop()
         with self._lock:
             directory, most_bytes = place
@@ -58,7 +58,10 @@ class Watchdog:
                 self._thread.start()
             if recorder.feed is not None:
                 self._feeds.add(recorder.feed)
-            return self._sessions[directory].watch(recorder, loop, user_root)
+            session, unwritten = self._sessions[directory], self._sessions.get(None)
+            if unwritten is not None and session is not unwritten:
+                session.take_over(loop, unwritten)
+            return session.watch(recorder, loop, user_root)
 
     def _open_journal(self, directory: Path | None, most_bytes: int | None) -> ProbeJournal:
         journal = self._kept.pop(directory, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -25,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from tests.probe.support import ask, get, read_rows
+from tests.probe.support import ask, get, read_rows, read_table
 
 Calls = Callable[[App], Awaitable[None]]
 
@@ -344,6 +345,96 @@ def test_a_library_that_fails_costs_its_metrics_only(
     probe.stop()
     assert caplog.text.count("metrics are switched off") == 1
     assert [each.status for each in read_rows(tmp_path)[0]] == [200, 200]
+
+
+def test_loops_and_probes_with_the_same_metrics_add_up() -> None:
+    app, metrics, release = FastAPI(), RecordedMetrics(), threading.Event()
+
+    @app.get("/wait")
+    async def wait() -> None:
+        await wait_until(release.is_set)
+
+    probes = [Probe(app, metrics=metrics) for _ in range(2)]
+
+    async def serve() -> None:
+        await asyncio.gather(*(ask(each, "/wait") for each in probes))
+
+    threads = [threading.Thread(target=asyncio.run, args=(serve(),)) for _ in range(2)]
+    for each in threads:
+        each.start()
+
+    async def check() -> None:
+        await wait_until(lambda: 4.0 in metrics.get("requests.in_flight", "/wait"))
+        await wait_until(lambda: 80.0 in metrics.get("pool.tokens.max"))  # 40 per loop
+        probes[0].stop()
+        await wait_until(lambda: metrics.get("requests.in_flight", "/wait")[-1] == 2)
+        assert metrics.get("up") == [1]
+
+    asyncio.run(check())
+    release.set()
+    for each in threads:
+        each.join()
+    probes[1].stop()
+    assert metrics.get("up") == [1, 0]
+    assert max(metrics.get("loop.tasks")) >= 6  # per loop two requests and their parent
+
+
+@pytest.mark.parametrize("is_outer", [False, True])
+def test_a_probe_with_metrics_alone_leaves_the_samples_to_one_with_a_journal(
+    is_outer: bool, tmp_path: Path
+) -> None:
+    app, metrics = FastAPI(), RecordedMetrics()
+
+    @app.get("/block")
+    async def block() -> None:
+        threading.Event().wait(0.1)
+
+    async def calls(probed: App) -> None:
+        await asyncio.create_task(ask(probed, "/block"))
+        await wait_until(lambda: metrics.list_labels("loop.blocked"))
+
+    if is_outer:
+        probes = [inner := Probe(app, tmp_path), Probe(inner, metrics=metrics)]
+    else:
+        probes = [inner := Probe(app, metrics=metrics), Probe(inner, tmp_path)]
+    asyncio.run(call(probes[1], calls))
+    for each in probes:
+        each.stop()
+    (path,) = tmp_path.iterdir()
+    blocks = read_table(path.read_bytes(), "b")
+    assert "/block" in {each.route for each in blocks}
+    assert {route for route, _ in metrics.list_labels("loop.blocked")} >= {"/block"}
+    assert len(read_rows(tmp_path)[1]) >= 5  # of 10 samples during the block
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
+def test_a_forked_child_starts_anew() -> None:
+    app, metrics = FastAPI(), RecordedMetrics()
+    probe = Probe(app, metrics=metrics)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        await wait_until(lambda: metrics.get("up") == [1])
+        pid = os.fork()
+        if pid == 0:
+            metrics.values.clear()
+            thread = threading.Thread(target=serve_in_child)
+            thread.start()
+            thread.join(20)
+            os._exit(metrics.get("up") != [1, 0])
+        assert os.waitpid(pid, 0)[1] == 0
+
+    async def serve_again() -> None:
+        await ask(probe, "/")
+        await wait_until(lambda: metrics.get("up") == [1])
+
+    def serve_in_child() -> None:
+        asyncio.run(serve_again())
+        probe.stop()
+
+    asyncio.run(call(probe, calls))
+    probe.stop()
 
 
 def test_gauges_end_at_zero() -> None:

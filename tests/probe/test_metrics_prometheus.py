@@ -63,8 +63,9 @@ async def call_until_written(probe: App, registry: CollectorRegistry) -> None:
 
 
 def test_an_app_that_is_created_twice_shares_the_metrics() -> None:
-    """prometheus-client refuses a name that its registry has."""
+    """prometheus-client refuses a name that its registry has, and a gauge has one writer."""
     registry = CollectorRegistry()
+    assert PrometheusMetrics(registry) is PrometheusMetrics(registry) is not PrometheusMetrics()
     for number in (1.0, 2.0):
         PrometheusMetrics(registry).record(THREAD_WAIT, ("/", "endpoint", "anyio"), 0.1)
         labels = {"http_route": "/", "stage": "endpoint", "pool": "anyio"}
