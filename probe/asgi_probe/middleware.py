@@ -75,12 +75,7 @@ class Probe:
             self.recorder.feed = find_feed(metrics)
         self.recorder.off = directory is None and metrics is None
         if not self.recorder.off:
-            instrument_pool()
-            instrument_executors()
-            if stacks_are_on():
-                instrument_handles()
-            if is_audit():
-                instrument_makers()
+            instrument_all()
 
     def report_to(self, report: AttachReport) -> None:
         """Note starts and faults in the report of the process that the probe was attached to."""
@@ -171,6 +166,16 @@ class Probe:
         """Write the remaining rows. Safe to call twice; on an orderly exit they are written
         anyway."""
         watchdog.stop(self.recorder)
+
+
+def instrument_all() -> None:
+    """Wrap what the probe observes, each once per process."""
+    instrument_pool()
+    instrument_executors()
+    if stacks_are_on():
+        instrument_handles()
+    if is_audit():
+        instrument_makers()
 
 
 @lru_cache(maxsize=1)
