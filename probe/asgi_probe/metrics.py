@@ -73,7 +73,7 @@ HEARTBEAT_AGE = Instrument(
     "Time since the event loop last ran the probe's heartbeat, which is due every 10 ms.",
 )
 LOOP_TASKS = Instrument(
-    "asgi_probe.loop.tasks", "gauge", "{task}", "Tasks of the event loop that have not ended."
+    "asgi_probe.loop.tasks", "gauge", "{task}", "Tasks of the event loops that have not ended."
 )
 POOL_TOKENS = Instrument(
     "asgi_probe.pool.tokens.max",

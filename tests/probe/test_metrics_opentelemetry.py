@@ -60,8 +60,8 @@ def read(reader: InMemoryMetricReader) -> Iterator[Metric]:
     data = reader.get_metrics_data()
     for resource in data.resource_metrics if data else ():
         for scope in resource.scope_metrics:
-            assert scope.scope.name == "asgi_probe"
-            yield from scope.metrics
+            if scope.scope.name == "asgi_probe":  # some versions of the SDK measure themselves
+                yield from scope.metrics
 
 
 def test_each_has_its_unit_and_its_kind(metrics: "dict[str, Metric]") -> None:
