@@ -3,7 +3,8 @@
 # The version of .venv is skipped: it runs these tests with the whole suite.
 set -eu
 cd "$(CDPATH='' cd "$(dirname "$0")/.." && pwd)"
-packages='pytest>=8.4 pytest-timeout>=2.4 pytest-asyncio pytest-xdist fastapi>=0.100 httpx'
+packages='pytest>=8.4 pytest-timeout>=2.4 pytest-asyncio pytest-xdist fastapi>=0.100 httpx uvicorn>=0.30
+prometheus-client>=0.20 opentelemetry-sdk>=1.30'
 
 has_version() { [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$2" ]; }
 

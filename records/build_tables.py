@@ -1,6 +1,7 @@
 """Builds a cell's tables from the files that its processes wrote."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -12,14 +13,27 @@ from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_t
 
 def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
     """Return the journals, and the names of the unreadable ones, whose process was killed before
-    its first write."""
-    journals, lost = [], []
+    its first write. Parts of a journal are one; its process may have removed the oldest ones."""
+    journals: dict[str, list[Journal]] = {}
+    lost = []
     for path in paths:
-        try:
-            journals.append(decode_journal(path.read_bytes(), str(path)))
-        except JournalError:
-            lost.append(path.name)
-    return journals, tuple(lost)
+        whole = "-".join(path.stem.split("-")[:3])  # without the number of a part
+        with suppress(FileNotFoundError):
+            try:
+                journal = decode_journal(path.read_bytes(), str(path))
+                journals.setdefault(whole, []).append(journal)
+            except JournalError:
+                lost.append(path.name)
+    return [join_journal_parts(each) for each in journals.values()], tuple(lost)
+
+
+def join_journal_parts(parts: Sequence[Journal]) -> Journal:
+    ordered = sorted(parts, key=lambda each: each.about.get("part", 1))
+    last = ordered[-1]
+    tables = {
+        letter: pl.concat([each.tables[letter] for each in ordered]) for letter in last.tables
+    }
+    return Journal(last.about, tables)
 
 
 def convert_clock(journal: Journal, table: str, clocks: Mapping[int, ClockModel]) -> pl.DataFrame:

@@ -28,7 +28,8 @@ class JournalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """about: the header without the columns. tables: by letter."""
+    """about: the header without the columns, and `dropped`, the number of rows that the probe did
+    not write because the disk was too slow. tables: by letter."""
 
     about: Mapping[str, int]
     tables: Mapping[str, pl.DataFrame]
@@ -97,8 +98,9 @@ class JournalDecoder:
             if message.get("journal") != VERSION:
                 raise self.make_error()
             self.columns = tables
-            about = {name: each for name, each in message.items() if isinstance(each, int)}
-            self.about = {name: each for name, each in about.items() if name != "journal"}
+        about = {name: each for name, each in message.items() if isinstance(each, int)}
+        about.pop("journal", None)
+        self.about = {**self.about, **about}
 
 
 class JournalTail(JournalDecoder):

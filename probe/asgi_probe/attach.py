@@ -92,7 +92,8 @@ def attach(app: object, server: str, hook: str, bare: object = None) -> object:
         report = AttachReport(directory, bare, describe_server(server), hook)
         report.update()
         if report.kind not in NO_ASGI_APPS:
-            probes[id(bare)] = Probe(cast(App, app), directory, report=report)
+            probes[id(bare)] = Probe(cast(App, app), directory)
+            probes[id(bare)].report_to(report)
             if hook != STARLETTE:
                 release_starlette()
     return probes.get(id(bare), app)

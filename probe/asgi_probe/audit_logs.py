@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 
 from . import handovers, made
 from .attach_report import DIRECTORY_VARIABLE
 from .executors import instrument_loop
 from .journal import Columns, ProbeJournal
-from .layer_links import record_layers
 from .layers import LAYERS
 from .limiters import instrument_limiters
 from .recorder import Recorder
@@ -30,11 +30,10 @@ def is_audit() -> bool:
 class AuditLogs:
     """Audit logs of one process. Call `look`, `write` and `stop` on the watchdog's thread."""
 
-    def __init__(self, journal: ProbeJournal, recorder: Recorder) -> None:
+    def __init__(self, journal: ProbeJournal, list_recorders: Callable[[], list[Recorder]]) -> None:
         self._journal = journal
-        self._threads = ThreadStackLog(journal, recorder)
+        self._threads = ThreadStackLog(journal, list_recorders)
         self._made = made.open_log(journal)
-        record_layers(recorder)
 
     def start(self, loop: asyncio.AbstractEventLoop, default_limiter: object) -> None:
         """Call on the loop's thread. default_limiter: anyio's; None without anyio."""

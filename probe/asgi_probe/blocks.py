@@ -14,17 +14,20 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from math import inf
-from threading import get_ident
+from threading import get_ident, get_native_id
 from time import monotonic, thread_time
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .recorder import Recorder
 from .request_record import RequestRecord, current, work_spans
+from .settings import read_beat_s
 from .stacks import RUNNER, StackTexts, read_stack
 
+if TYPE_CHECKING:
+    from .metrics_feed import MetricsFeed
+
 BEAT_S = 0.010
-"""Period of the loop's heartbeat and of the watchdog's samples."""
+"""Shortest period of the loop's heartbeat and of the watchdog's samples."""
 BLOCKED_AFTER_S = 0.020
 """A handle that runs for longer blocks the loop."""
 MISSED_S = 0.025
@@ -59,12 +62,17 @@ class LoopWatch:
     before `running`, which is the handle's context, the request whose own coroutine runs, or None
     while no handle runs."""
 
-    def __init__(self, thread: int, recorder: Recorder, times_handles: bool) -> None:
-        self.thread = thread
-        self.recorder = recorder
+    def __init__(self, *, times_handles: bool, times_steps: bool) -> None:
+        """Call on the loop's thread. times_steps: time the steps of the app's own coroutine."""
+        self.thread = get_ident()
+        self.native_id = get_native_id()
         self.times_handles = times_handles
+        self.times_steps = times_steps
+        self.departed: RequestRecord | None = None
+        """The last departed request: when its last handle ends, no context has it any more."""
         self.began_s = 0.0
         self.running: object = None
+        self.beat_s = read_beat_s()
         self.beat_at_s = monotonic()
         self.ended: deque[Ended] = deque(maxlen=MOST_WAITING)
         self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_WAITING)
@@ -76,12 +84,16 @@ class LoopWatch:
         """(end, stack) of each long collection: the watchdog cannot run during one, and may sample
         too late."""
         self.stacks = StackTexts()
+        self.feeds: frozenset[MetricsFeed] = frozenset()
+        """Metrics of the probes that watch the loop; replaced, never changed."""
         self.others: tuple[float, dict[int, str | None]] = (0.0, {})
         """Sample time, and the stacks of the threads that worked for a request, by ident."""
 
     def note_beat(self) -> None:
-        now_s, due_s = monotonic(), self.beat_at_s + BEAT_S
+        now_s, due_s = monotonic(), self.beat_at_s + self.beat_s
         self.beat_at_s = now_s
+        for feed in self.feeds:
+            feed.note_lag(now_s - due_s)
         if now_s - due_s >= BLOCKED_AFTER_S:
             self.silences.append((due_s, now_s))
             self.note_others(now_s)
@@ -117,7 +129,7 @@ class LoopWatch:
         None if it arrived after the handle had run for long: the earlier work is not known."""
         if not isinstance(running, Context):
             return running if isinstance(running, RequestRecord) else None
-        record, departed = running.get(current), self.recorder.departed
+        record, departed = running.get(current), self.departed
         if record is None and departed is not None and departed.returned_s >= began_s:
             record = departed
         if record is not None and record.arrived_s - began_s > BLOCKED_AFTER_S:
@@ -150,32 +162,40 @@ watches: dict[object, LoopWatch] = {}
 """Maps each watched loop to its state."""
 
 
-def watch_loop(loop: asyncio.AbstractEventLoop, recorder: Recorder) -> LoopWatch:
-    """Start watching a loop, the handle that runs now included. Call on the loop's thread."""
-    watch = watches[loop] = LoopWatch(
-        get_ident(), recorder, times_handles=isinstance(loop, asyncio.BaseEventLoop)
-    )
-    watch.began_s, watch.running = monotonic(), find_running_context()
-    gc.callbacks.append(watch.note_collection)
+def watch_loop(loop: asyncio.AbstractEventLoop, *, stacks: bool) -> LoopWatch:
+    """Start watching a loop, the handle that runs now included. Call on the loop's thread.
+    stacks: times what runs on the loop; otherwise only its heartbeat is recorded."""
+    is_asyncio = isinstance(loop, asyncio.BaseEventLoop)
+    watch = LoopWatch(times_handles=stacks and is_asyncio, times_steps=stacks and not is_asyncio)
+    watches[loop] = watch
+    if stacks:
+        watch.began_s, watch.running = monotonic(), find_running_context()
+        gc.callbacks.append(watch.note_collection)
     return watch
 
 
 def find_running_context() -> Context | None:
-    """Return the context of the handle that runs the caller; None outside `run_handle`, which
-    would not record the handle's end."""
+    """Return the context of the handle that runs the caller; None if nothing would record the
+    handle's end: outside `run_handle`, or if another watch of the loop has recorded its start."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == RUNNER and frame.f_code.co_filename == __file__:
             context: Context = frame.f_locals["context"]
-            return context
+            return context if frame.f_locals["watch"] is None else None
         frame = frame.f_back
     return None
 
 
-def unwatch_loop(loop: asyncio.AbstractEventLoop) -> None:
+def unwatch_loop(loop: object) -> None:
     watch = watches.pop(loop, None)
     if watch is not None and watch.note_collection in gc.callbacks:
         gc.callbacks.remove(watch.note_collection)
+
+
+def unwatch_all() -> None:
+    """Call in a forked child, in which the loops of its parent do not run."""
+    for loop in list(watches):
+        unwatch_loop(loop)
 
 
 def instrument_handles() -> None:

@@ -40,4 +40,5 @@ except (ImportError, AttributeError, ValueError, TypeError) as error:
     sys.exit(f"probe: cannot load {os.environ['PROBE_TARGET']!r}: {error}")
 directory = Path(os.environ["PROBE_DIR"])
 report = AttachReport(directory, target, describe_server("uvicorn"), __name__)
-app = Probe(target, directory, Path.cwd(), report)
+app = Probe(target, directory, Path.cwd())
+app.report_to(report)

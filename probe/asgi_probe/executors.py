@@ -15,6 +15,7 @@ from time import monotonic
 
 from . import thread_calls
 from .handovers import ENDS_OF_ITERATION, Handover, log
+from .metrics_feed import IN_EXECUTOR
 from .queues import Queue, Queues
 from .request_record import RequestRecord, WorkSpan, current
 
@@ -37,6 +38,8 @@ def instrument_executors() -> None:
         self: ThreadPoolExecutor, function: Call, /, *args: object, **options: object
     ) -> Future[object]:
         record, needs_bytes = current.get(), is_of_interpreters(self)
+        if record is not None and record.feed is not None:
+            record.feed.note_executor(self, is_default=get_ident() in asking_default)
         handover = None if log.journal is None or needs_bytes else log.ask(record, "")
         if needs_bytes or (record is None and handover is None):
             return original(self, function, *args, **options)
@@ -114,6 +117,8 @@ class ExecutorCall:
         place, span = self.place, None
         if self.record is not None:
             span = WorkSpan(self.record, monotonic())
+            if self.record.feed is not None:
+                self.record.feed.note_wait(self.record, IN_EXECUTOR, span.began_s - self.asked_s)
         handover = None if place is None else place.begin()
         try:
             return self.function(*args, **options)
@@ -162,7 +167,7 @@ def instrument_loop(loop: AbstractEventLoop) -> None:
     @functools.wraps(original)
     def run_in_executor(self: object, executor: object, *args: object, **options: object) -> object:
         ident = get_ident()
-        if executor is None and log.journal is not None:
+        if executor is None:
             asking_default.add(ident)
         try:
             return original(self, executor, *args, **options)

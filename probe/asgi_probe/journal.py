@@ -4,21 +4,38 @@ A journal is a sequence of frames: the table's letter, the payload's length as a
 and the payload. Table `{` holds JSON: first the header, which describes the columns of all other
 tables, then new entries of the string table. Every other table holds packed rows. A killed process
 may leave a partial last frame, which the reader (folder `records`) drops.
+
+A journal with a limit is several files, its parts. Each part has a header with its number and the
+string table, so that it can be read without the earlier parts, which are removed.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from json import dumps  # a name of its own: a test of the app may patch json.dumps
+from math import inf
 from pathlib import Path
+from time import time
 
 VERSION = 1
+log = logging.getLogger("probe")
 FRAME = struct.Struct("<cI")
-MOST_STRINGS = 10_000
-"""Distinct texts per process; later ones become "(more)", such as paths that contain ids."""
+MOST_STRINGS, MOST_STRING_BYTES = 10_000, 32 << 20
+"""Distinct texts per process, and their total size; later ones become "(more)", such as paths that
+contain ids."""
+MOST_QUEUED = 20_000
+"""Rows per table that wait for the disk; later ones are counted and dropped. At 5,000 requests per
+second the disk may pause for 4 s."""
+PARTS = 4
+"""Parts of a journal with a limit. A part is full at a quarter of the limit."""
+LEAST_BYTES = 1 << 20
+"""Smallest limit of a journal."""
 MORE = "(more)"
 
 Columns = tuple[tuple[str, str], ...]
@@ -33,16 +50,61 @@ def make_packer(columns: Columns) -> Callable[..., bytes]:
 
 
 class ProbeJournal:
-    """One journal file. Any thread may add packed rows; only one thread may call `flush`."""
+    """One journal. Any thread may add packed rows; only one thread may call the other methods.
 
-    def __init__(self, path: Path, tables: Mapping[str, Columns], about: Mapping[str, int]) -> None:
+    most_bytes: limit of all its files together, at least LEAST_BYTES; None means no limit.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        tables: Mapping[str, Columns],
+        about: Mapping[str, int],
+        most_bytes: int | None = None,
+    ) -> None:
+        self._path = path
+        self._header = {"journal": VERSION, "tables": tables, **about}
+        limit = inf if most_bytes is None else max(most_bytes, LEAST_BYTES)
+        self._part_bytes = limit / PARTS
+        # the strings may fill half a part, and a chunk of each table less than the other half
+        self._string_room = min(MOST_STRING_BYTES, limit / PARTS / 2)
+        self._chunk_bytes = min(1 << 20, limit / PARTS / 4 / len(tables))
         self._strings: dict[str | None, int] = {None: 0}
         self._new_strings: dict[str, str] = {}
         self._interning = threading.Lock()
         self._rows: dict[str, deque[bytes]] = {letter: deque() for letter in tables}
+        self.dropped = self._dropped_before = 0
+        """Rows that were not written because their queue was full."""
         self._torn = False
-        self._file = path.open("ab", buffering=0)
-        self._file.write(encode_json_frame({"journal": VERSION, "tables": tables, **about}))
+        self._parts: deque[Path] = deque()
+        self._number = 0
+        self._open_part()
+
+    def _open_part(self) -> None:
+        self._number += 1
+        name = self._path.stem + (f"-{self._number}" if self._number > 1 else "")
+        part = self._path.with_name(name + self._path.suffix)
+        while len(self._parts) >= PARTS:
+            with suppress(OSError):
+                self._parts.popleft().unlink()
+        self._file = part.open("ab", buffering=0)
+        self._parts.append(part)
+        self._size = 0
+        with self._interning:
+            known = {str(index): text for text, index in self._strings.items() if text is not None}
+            self._new_strings = {}
+        self._write(encode_json_frame({**self._header, "part": self._number}))
+        if known:
+            self._write(encode_json_frame({"strings": known}))
+
+    def reopen(self) -> bool:
+        """Continue a closed journal; return False if its file is gone."""
+        try:
+            descriptor = os.open(self._parts[-1], os.O_WRONLY | os.O_APPEND)
+        except OSError:
+            return False
+        self._file = os.fdopen(descriptor, "ab", buffering=0)
+        return True
 
     def intern_text(self, value: str | None) -> int:
         """Return a text's index in the string table; 0 stands for None."""
@@ -53,33 +115,60 @@ class ProbeJournal:
         with self._interning:
             if len(self._strings) > MOST_STRINGS:
                 value = MORE
+            size = len(dumps({str(MOST_STRINGS): value}))
+            if size > self._string_room:
+                value = MORE
             if value not in self._strings:
+                self._string_room -= size
                 index = self._strings[value] = len(self._strings)
                 self._new_strings[str(index)] = value
             return self._strings[value]
 
     def add(self, table: str, row: bytes) -> None:
-        self._rows[table].append(row)
+        rows = self._rows[table]
+        if len(rows) < MOST_QUEUED:
+            rows.append(row)
+        else:
+            self.dropped += 1
 
     def flush(self) -> None:
-        """Write the added rows. Rows are collected before the strings and written after them, so
-        that every row's strings are already in the file. Raises OSError, as on a full disk."""
+        """Write the rows that are queued now. Raises OSError, as on a full disk."""
+        left = {letter: len(rows) for letter, rows in self._rows.items()}
+        while any(left.values()) or self._new_strings:
+            self._write_chunk(left)
+        if self.dropped > self._dropped_before:
+            if not self._dropped_before:
+                log.warning("the probe drops rows: the disk is slow, or the process too busy")
+            self._dropped_before = self.dropped
+            self._write(encode_json_frame({"dropped": self.dropped}))
+
+    def _write_chunk(self, left: dict[str, int]) -> None:
+        """Write some rows of each table. Rows are collected before the strings and written after
+        them, so that every row's strings are already in the file. left: rows to write by table."""
         content = b""
         for letter, rows in self._rows.items():
+            if not left[letter]:
+                continue
             # never replace the queue: another thread may be about to append to it
-            payload = b"".join([rows.popleft() for _ in range(len(rows))])
-            if payload:
-                content += FRAME.pack(letter.encode(), len(payload)) + payload
+            count = min(left[letter], int(self._chunk_bytes // len(rows[0])) + 1)
+            left[letter] -= count
+            payload = b"".join([rows.popleft() for _ in range(count)])
+            content += FRAME.pack(letter.encode(), len(payload)) + payload
         with self._interning:
             strings, self._new_strings = self._new_strings, {}
         if strings:
             content = encode_json_frame({"strings": strings}) + content
-        if content and not self._torn:
-            self._write(content)
+        if self._size + len(content) > self._part_bytes:
+            self._file.close()
+            self._open_part()  # again writes the strings
+        self._write(content)
 
     def _write(self, content: bytes) -> None:
         """Write nothing more after a partial write (full disk): later frames would be misread."""
+        if self._torn:
+            return
         self._torn = True
+        self._size += len(content)
         while content:
             content = content[self._file.write(content) :]
         self._torn = False
@@ -91,6 +180,55 @@ class ProbeJournal:
             self._file.close()
 
 
+class NoJournal(ProbeJournal):
+    """Drops all rows: the journal of probes that only feed metrics."""
+
+    def __init__(self) -> None:
+        """Open no file."""
+
+    def reopen(self) -> bool:
+        return True
+
+    def intern_text(self, value: str | None) -> int:  # noqa: ARG002
+        return 0
+
+    def add(self, table: str, row: bytes) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def encode_json_frame(content: Mapping[str, object]) -> bytes:
     payload = dumps(content).encode()
     return FRAME.pack(b"{", len(payload)) + payload
+
+
+def remove_ended_journals(folder: Path, most_bytes: int) -> None:
+    """Remove the oldest journals of ended processes, so that those left have at most most_bytes. A
+    process of another container is not visible here: journals of the last minute stay."""
+    left = most_bytes
+    ended: list[tuple[float, int, Path]] = []
+    for path in folder.glob("probe-*.journal"):
+        with suppress(OSError, ValueError):
+            facts = path.stat()
+            if facts.st_mtime < time() - 60 and not is_alive(int(path.name.split("-")[1])):
+                ended.append((facts.st_mtime, facts.st_size, path))
+    for _, size, path in sorted(ended, reverse=True):
+        left -= size
+        if left < 0:
+            with suppress(OSError):
+                path.unlink()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's process
+        return True
+    return True

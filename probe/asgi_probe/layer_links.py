@@ -18,6 +18,8 @@ from .routes import App, Receive, Scope, Send, describe_endpoint
 
 BASE = "BaseHTTPMiddleware"
 BASE_CLASS = "starlette.middleware.base", BASE
+MOST_RECORDERS = 100
+"""Probes of a process whose layers are recorded, the latest ones."""
 BUILDERS = ("starlette.applications", "Starlette"), ("fastapi.applications", "FastAPI")
 
 
@@ -27,7 +29,8 @@ class Builder(Protocol):
 
 def record_layers(recorder: Recorder) -> None:
     """Record the layers of apps that build their middleware from now on (on their first call)."""
-    recorders[:] = [recorder]
+    if recorder not in recorders:
+        recorders[:] = [*recorders[1 - MOST_RECORDERS :], recorder]
     for module_name, class_name in BUILDERS:
         cls = getattr(sys.modules.get(module_name), class_name, None)
         build = vars(cls).get("build_middleware_stack") if cls is not None else None

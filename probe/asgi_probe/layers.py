@@ -37,7 +37,7 @@ LAYERS: Columns = (
 pack = make_packer(LAYERS)
 START, BODY = "http.response.start", "http.response.body"
 recorders: list[Recorder] = []
-"""The recorder of this process's layers; empty before it starts."""
+"""The recorders of this process's layers, one per probe."""
 
 
 class Passage:
@@ -108,14 +108,14 @@ class LayerTrace:
         self.recorder = recorder
         self.passages: list[Passage] = []
         self.is_regular = True
-        self.departed = recorder.departed
+        self.departed = record.watch.departed
         self.owner = -1
         self.counts_cpu = self.is_alone()
         self.counted_s = thread_time() if self.counts_cpu else nan
 
     def is_alone(self) -> bool:
-        recorder = self.recorder
-        return len(recorder.in_flight) == 1 and recorder.departed is self.departed
+        in_flight, departed = self.recorder.in_flight, self.record.watch.departed
+        return len(in_flight) == 1 and departed is self.departed
 
     def give_cpu(self, owner: int) -> None:
         """Charge the CPU used so far to the current passage; `owner` is charged from now on."""
@@ -174,13 +174,14 @@ def describe_passage(link: Link, inner: Passage | None) -> tuple[str, str]:
 def enter(link: Link, scope: Scope) -> Passage | None:
     """Begin a passage; None if the request is not recorded, or a layer calls the next one twice."""
     record = current.get()
-    if record is None or scope["type"] != "http" or not recorders:
+    if record is None or scope["type"] != "http":
         return None
     trace = record.layers
     if trace is None:
-        if record not in recorders[0].in_flight:
+        recorder = next((each for each in recorders if record in each.in_flight), None)
+        if recorder is None:
             return None
-        trace = record.layers = LayerTrace(record, recorders[0])
+        trace = record.layers = LayerTrace(record, recorder)
     if any(each.link is link for each in trace.passages):
         trace.is_regular = False
         return None

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
+import logging
 import os
+from asyncio import get_running_loop
 from collections.abc import Awaitable
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 
 from .addresses import LISTEN_VARIABLE, parse_address
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachReport
 from .audit_logs import is_audit
-from .blocks import instrument_handles
+from .blocks import LoopWatch, instrument_handles
 from .executors import instrument_executors
 from .frameworks import record_routes
 from .made import instrument_makers
+from .metrics import Metrics
+from .metrics_feed import find_feed
 from .pool_calls import instrument_pool
 from .recorder import Recorder
 from .request_record import RequestRecord, current
 from .routes import App, Message, Receive, Scope, Send
-from .timed_call import wrap_app
-from .watchdog import Watchdog
+from .settings import read_journal_limit, stacks_are_on
+from .timed_call import time_call
+from .watchdog import watchdog
 
+log = logging.getLogger("probe")
+MOST_IN_FLIGHT = 10_000
+"""Requests and WebSockets of a probe at one time; later ones are not recorded."""
 LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 class Probe:
     """ASGI app that wraps another one. `Probe(app, directory)` writes a journal per process there.
 
-    `Probe(app)` attaches a service by hand: it writes an audit's files during an audit, and does
-    nothing otherwise. user_root: the folder of the user's own code; default: the current one.
+    `Probe(app, metrics=...)` feeds a metrics library, with or without a directory. `Probe(app)`
+    attaches a service by hand: it writes an audit's files during an audit, and does nothing
+    otherwise. user_root: the folder of the user's own code; default: the current one.
+    max_journal_bytes: limit of the journal's files of a process, at least 1 MiB: the oldest rows
+    are removed; default: ASGI_PROBE_MAX_JOURNAL_BYTES, or no limit.
     listen: where `asgi_probe top` can connect: PATH of a Unix socket, HOST:PORT, or PORT of the
-    loopback; nowhere by default, and only with a directory. report: of the process that the probe
-    was attached to; None if you wrap the app yourself.
+    loopback; nowhere by default, and only with a directory.
 
     Raises UsageError if `listen` is no address. An error of the probe while it runs switches it
     off, and the app goes on; its logger is `probe`.
@@ -44,76 +53,87 @@ class Probe:
         app: App,
         directory: Path | None = None,
         user_root: Path | None = None,
-        report: AttachReport | None = None,
         listen: str | None = None,
+        max_journal_bytes: int | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.app = app
+        self.recorder = Recorder()
+        self.report: AttachReport | None = None
         if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
             directory = Path(audited)
-            report = report or AttachReport(directory, app, "", BY_HAND)
+            self.report_to(AttachReport(directory, app, "", BY_HAND))
         listen = listen or os.environ.get(LISTEN_VARIABLE)
         self.address = None if listen is None else parse_address(listen)
         self.directory = directory
         self.user_root = user_root or Path.cwd()
-        self.recorder = Recorder()
-        self.recorder.report = self.report = report
+        self.max_journal_bytes = (
+            read_journal_limit() if max_journal_bytes is None else max_journal_bytes
+        )
         self._call = app
-        self._watchdog: Watchdog | None = None
-        self.recorder.off = self.recorder.watched = directory is None
-        if directory is not None:
-            instrument_pool()
-            instrument_executors()
-            instrument_handles()
-            if is_audit():
-                instrument_makers()
+        if metrics is not None:
+            self.recorder.feed = find_feed(metrics)
+        self.recorder.off = directory is None and metrics is None
+        if not self.recorder.off:
+            instrument_all()
+
+    def report_to(self, report: AttachReport) -> None:
+        """Note starts and faults in the report of the process that the probe was attached to."""
+        self.report = self.recorder.report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
-        if not recorder.watched:  # starts the watchdog after a fork, and on the loop's thread
-            self._start(scope)
+        watch: LoopWatch | None
+        try:
+            watch = recorder.loops[get_running_loop()]
+        except (KeyError, RuntimeError):  # a new loop, a forked child, or trio
+            watch = self._start(scope)
         kind = scope["type"]
         if kind == "lifespan":
-            await self.run_lifespan(scope, receive, send)
+            await self.run_lifespan(scope, receive, send, watch)
             return
-        if recorder.off:
+        if watch is None or recorder.off or len(recorder.in_flight) >= MOST_IN_FLIGHT:
             await self._call(scope, receive, send)
             return
-        record = recorder.record_arrival(scope)
+        record = recorder.record_arrival(scope, watch)
         token = current.set(record)
         wrap = wrap_response_send if kind == "http" else wrap_websocket_send
         try:
-            await self._call(scope, receive, wrap(send, record))
+            call = self._call(scope, receive, wrap(send, record))
+            await (time_call(call, record, watch) if watch.times_steps else call)
         finally:
             current.reset(token)
             recorder.record_departure(record)
 
-    def _start(self, scope: Scope) -> None:
+    def _start(self, scope: Scope) -> LoopWatch | None:
+        """Return the running loop's watch; None if the probe is off, or cannot watch the loop."""
         recorder = self.recorder
-        recorder.watched = True
-        if self.directory is None or (self.report and self.report.is_superfluous()):
+        if recorder.off:
+            return None
+        if self.report and self.report.is_superfluous():
             recorder.off = True
-            return
+            return None
         try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # the app runs under trio, which the probe cannot watch
+            get_running_loop()
+        except RuntimeError:
             recorder.off = True
-            return
+            warn_without_asyncio()
+            return None
         try:
             if self.report:
                 self.report.note_start(has_lifespan=scope["type"] == "lifespan")
             record_routes()
-            self._watchdog = Watchdog(recorder, self.directory, self.user_root)
-            self._watchdog.start(loop)
-            watch = self._watchdog.watch
-            app = self._try_change()
-            self._call = app if watch.times_handles else wrap_app(app, watch)
-            atexit.register(self._watchdog.stop)
-            if self.address is not None:
+            place = self.directory, self.max_journal_bytes
+            watch = watchdog.watch(recorder, place, self.user_root)
+            self._call = self._try_change()
+            if self.address is not None and self.directory is not None:
                 from .relay import start_relay  # few services need it
 
                 start_relay(self.directory, self.address)
         except Exception as error:  # the app must not be affected
             recorder.switch_off(error)
+            return None
+        return watch
 
     def _try_change(self) -> App:
         if self.report is None or not is_audit() or TRIAL_VARIABLE not in os.environ:
@@ -122,7 +142,9 @@ class Probe:
 
         return try_change(self.app, self.report.update)
 
-    async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def run_lifespan(
+        self, scope: Scope, receive: Receive, send: Send, watch: LoopWatch | None
+    ) -> None:
         """Run the app's lifespan and stop the probe at its end. uvicorn then raises the signal that
         ended it again, so the process dies without running atexit functions."""
 
@@ -134,15 +156,35 @@ class Probe:
             return send(message)
 
         try:
-            await self._call(scope, receive, note_and_send)
+            call = self._call(scope, receive, note_and_send)
+            await (time_call(call, None, watch) if watch and watch.times_steps else call)
         finally:
             if self.report:
                 self.report.note_started()
 
     def stop(self) -> None:
-        """Write the remaining rows. Safe to call twice; atexit calls it on an orderly exit."""
-        if self._watchdog is not None:
-            self._watchdog.stop()
+        """Write the remaining rows. Safe to call twice; on an orderly exit they are written
+        anyway."""
+        watchdog.stop(self.recorder)
+
+
+def instrument_all() -> None:
+    """Wrap what the probe observes, each once per process."""
+    instrument_pool()
+    instrument_executors()
+    if stacks_are_on():
+        instrument_handles()
+    if is_audit():
+        instrument_makers()
+
+
+@lru_cache(maxsize=1)
+def warn_without_asyncio() -> None:
+    """Say once per process what is not recorded."""
+    log.warning(
+        "the probe records nothing here: it needs asyncio or uvloop, and this app runs on another "
+        "event loop (trio), whose requests, threads and blocks it cannot see"
+    )
 
 
 def wrap_response_send(send: Send, record: RequestRecord) -> Send:

@@ -4,6 +4,7 @@ which thread runs an endpoint."""
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Awaitable, Callable
 from math import isnan
 from time import monotonic
@@ -12,6 +13,7 @@ from typing import cast
 from . import thread_calls
 from .handovers import ENDS_OF_ITERATION, Handover, log
 from .limiters import asking, expect_token
+from .metrics_feed import WaitLabels
 from .request_record import (
     RequestRecord,
     WorkSpan,
@@ -19,6 +21,7 @@ from .request_record import (
     is_endpoint_call,
     record_thread_start,
 )
+from .stages import find_stage
 
 RunSync = Callable[..., Awaitable[object]]
 
@@ -37,18 +40,20 @@ def instrument_pool() -> None:
 class PoolCall:
     """A call offloaded to anyio's pool, timed on the thread that runs it."""
 
-    __slots__ = ("asked_s", "function", "handover", "is_endpoint", "record")
+    __slots__ = ("asked_s", "function", "handover", "is_endpoint", "record", "wait_labels")
 
     def __init__(
         self,
         function: Callable[..., object],
         record: RequestRecord | None,
         handover: Handover | None,
+        wait_labels: WaitLabels | None,
     ) -> None:
         self.function = function
         self.record = record
         self.handover = handover
         self.is_endpoint = False
+        self.wait_labels = wait_labels
         self.asked_s = monotonic()
         if record is not None:
             record.begin_wait(self, self.asked_s)
@@ -56,10 +61,16 @@ class PoolCall:
                 self.is_endpoint = True
                 record.queued_s = self.asked_s
 
+    def end_wait(self, record: RequestRecord, now_s: float) -> None:
+        record.end_wait(self, now_s)
+        labels, self.wait_labels = self.wait_labels, None  # noted once
+        if labels is not None and record.feed is not None:
+            record.feed.note_wait(record, labels, now_s - self.asked_s)
+
     def give_up(self) -> None:
         """End the wait of a call that never began. Call on the loop when the call has ended."""
         if self.record is not None and self.record.waits:
-            self.record.end_wait(self, monotonic())
+            self.end_wait(self.record, monotonic())
         if self.handover is not None and isnan(self.handover.began_s):
             log.give_up(self.handover)
 
@@ -67,7 +78,7 @@ class PoolCall:
         record, handover, span = self.record, self.handover, None
         if record is not None:
             started_s = monotonic()
-            record.end_wait(self, started_s)
+            self.end_wait(record, started_s)
             span = WorkSpan(record, started_s)
             if self.is_endpoint:
                 record_thread_start(record, started_s)
@@ -101,7 +112,7 @@ def wrap_run_sync(original: RunSync) -> RunSync:
         function, args = cast(Callable[..., object], given[0]), given[1:]
         if log.journal is not None:
             return await run_noted(original, function, args, options)
-        call = PoolCall(function, record, None)
+        call = PoolCall(function, record, None, find_wait_labels(record, options))
         try:
             return await original(call, *args, **options)
         finally:
@@ -109,6 +120,17 @@ def wrap_run_sync(original: RunSync) -> RunSync:
 
     run_sync.probe_original = original  # type: ignore[attr-defined]
     return run_sync
+
+
+def find_wait_labels(
+    record: RequestRecord | None, options: dict[str, object], depth: int = 1
+) -> WaitLabels | None:
+    """Return what the metrics need of a call; None without metrics. depth: frames between the
+    code that requests the call and the caller."""
+    if record is None or record.feed is None:
+        return None
+    pool = "anyio" if options.get("limiter") is None else "limiter"
+    return find_stage(sys._getframe(depth + 1)), pool
 
 
 async def run_noted(
@@ -121,7 +143,8 @@ async def run_noted(
     record = current.get()
     queue = "anyio" if options.get("limiter") is None else "limiter"
     handover = log.ask(record, queue, depth=2)
-    call, task = PoolCall(function, record, handover), None
+    labels = None if record is None else find_wait_labels(record, options, depth=2)
+    call, task = PoolCall(function, record, handover, labels), None
     if handover is not None:
         handover.call = function, args
         task = expect_token(handover)

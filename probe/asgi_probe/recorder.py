@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from asyncio import AbstractEventLoop
 from itertools import count
-from math import isnan
+from math import isnan, nan
 from pathlib import PurePath
 from time import monotonic
 from typing import NamedTuple
 
 from .attach_report import AttachReport
-from .journal import ProbeJournal, make_packer
+from .blocks import LoopWatch
+from .journal import NoJournal, ProbeJournal, make_packer
+from .metrics_feed import MetricsFeed
 from .request_record import HANDLERS, RequestRecord, parse_request_id
 from .routes import (
     EndpointFacts,
@@ -27,6 +30,8 @@ pack = make_packer(HANDLERS)
 UNKNOWN_ENDPOINT = EndpointFacts(None, awaited=False)
 MOST_ROUTES = 1_000
 """Maximum of cached routes: an app that creates its routes per request would fill the memory."""
+LARGEST_NUMBER = 0xFFFF_FFFF
+"""A journal has 4 bytes for it: numbers start again after four billion requests."""
 numbers = count(1)
 """Request numbers, one sequence for all probes of the process: a task may carry a request that
 another probe has recorded."""
@@ -34,13 +39,14 @@ another probe has recorded."""
 
 class RowTexts(NamedTuple):
     """String-table indices of a request's texts. route: 0 if the framework does not keep the route.
-    awaited: the endpoint runs on the loop. scope: the keys that `find_route` reads."""
+    loop: "loop" if the endpoint runs on the loop, otherwise 0. scope: the keys that `find_route`
+    reads."""
 
     route: int
     endpoint: int
     method: int
     protocol: int
-    awaited: bool
+    loop: int
     scope: Scope
 
 
@@ -52,27 +58,28 @@ class Recorder:
     def __init__(self) -> None:
         self.off = False
         self.report: AttachReport | None = None
+        self.feed: MetricsFeed | None = None
         self.in_flight: dict[RequestRecord, None] = {}
-        self.loop_thread_id = 0
+        self.loops: dict[AbstractEventLoop, LoopWatch] = {}
+        """The loops on which the watchdog runs for this probe."""
         self.journal: ProbeJournal | None = None
-        self.departed: RequestRecord | None = None
-        """The last departed request: when its last handle ends, no context has it any more."""
-        self.watched = False
-        """True if a watchdog runs, or could not be started."""
+        """None while no watchdog runs, and for a probe that only feeds metrics."""
         self._texts: dict[tuple[object, ...], tuple[RowTexts, object]] = {}
 
     def start_journal(self, journal: ProbeJournal) -> None:
         self._texts.clear()
-        self.journal = journal
+        self.journal = None if isinstance(journal, NoJournal) else journal
 
-    def record_arrival(self, scope: Scope) -> RequestRecord:
-        record = RequestRecord(next(numbers), scope, monotonic())
+    def record_arrival(self, scope: Scope, watch: LoopWatch) -> RequestRecord:
+        record = RequestRecord(next(numbers) & LARGEST_NUMBER, scope, watch, monotonic())
+        if self.feed is not None:
+            record.feed = self.feed
         self.in_flight[record] = None
         return record
 
     def record_departure(self, record: RequestRecord) -> None:
         record.returned_s = monotonic()
-        self.departed = record
+        record.watch.departed = record
         del self.in_flight[record]
         journal = self.journal
         if journal is None or self.off:
@@ -110,37 +117,52 @@ class Recorder:
                 journal.add("h", self.pack_row(record, texts, journal))
 
     def pack_row(self, record: RequestRecord, texts: RowTexts, journal: ProbeJournal) -> bytes:
-        started_s, thread_id, kind = record.started_s, record.thread_id, record.thread_kind
-        if kind is None and texts.awaited:
-            started_s, thread_id, kind = record.arrived_s, self.loop_thread_id, "loop"
-        return pack(
-            record.number,
-            parse_request_id(record.scope),
-            texts.route,
-            record.arrived_s,
-            record.queued_s,
-            started_s,
-            record.ended_s,
-            record.sent_s,
+        if record.waits is None and texts.loop:  # as below, without what only a thread sets
+            return pack(
+                record.number,
+                parse_request_id(record.scope),
+                texts.route,
+                record.arrived_s,
+                nan,
+                record.arrived_s,
+                record.ended_s,
+                record.sent_s,
+                0.0,
+                record.watch.native_id,
+                texts.loop,
+                record.status,
+                texts.endpoint,
+                texts.method,
+                record.returned_s,
+                texts.protocol,
+            )
+        return pack(*self.list_values(record, texts, journal))
+
+    @staticmethod
+    def list_values(
+        record: RequestRecord, texts: RowTexts, journal: ProbeJournal
+    ) -> tuple[float, ...]:
+        started_s, thread_id = record.started_s, record.thread_id
+        kind = journal.intern_text(record.thread_kind)
+        if not kind and texts.loop:
+            started_s, thread_id, kind = record.arrived_s, record.watch.native_id, texts.loop
+        return (
+            *(record.number, parse_request_id(record.scope), texts.route),
+            *(record.arrived_s, record.queued_s, started_s, record.ended_s, record.sent_s),
             record.measure_pool_wait() if record.waits else record.pool_wait_s,
-            thread_id,
-            journal.intern_text(kind),
-            record.status,
-            texts.endpoint,
-            texts.method,
-            record.returned_s,
-            texts.protocol,
+            *(thread_id, kind, record.status, texts.endpoint, texts.method),
+            *(record.returned_s, texts.protocol),
         )
 
     def find_texts(self, scope: Scope, journal: ProbeJournal) -> RowTexts:
         """Return a request's texts, cached by route, mounts and method; without a route, the path
         is read per request."""
-        route, get = scope.get("route"), scope.get
-        context = get("fastapi")
+        get = scope.get
+        route, context = get("route"), get("fastapi")
         if isinstance(context, dict):
             context = context.get("effective_route_context")
-        endpoint, method = find_endpoint(scope), get("method")
-        key = (id(route), id(endpoint), id(context), method, get("root_path"))
+        endpoint = find_endpoint(scope) if "route_handler" in scope else get("endpoint")
+        key = (id(route), id(endpoint), id(context), get("method"), get("root_path"))
         known = self._texts.get(key)
         if known is None:
             if len(self._texts) >= MOST_ROUTES:
@@ -148,10 +170,11 @@ class Recorder:
             # keeps these objects alive: the key has their ids, which could be reused
             known = make_texts(scope, journal), (route, endpoint, context)
             self._texts[key] = known
-        if known[0].route:
-            return known[0]
+        texts = known[0]
+        if texts.route:
+            return texts
         route_text = journal.intern_text(find_route(scope))
-        return known[0]._replace(route=route_text, scope=keep_route(scope))
+        return texts._replace(route=route_text, scope=keep_route(scope))
 
 
 def describe_fault(error: BaseException) -> str:
@@ -175,6 +198,6 @@ def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
         endpoint=intern(facts.endpoint),
         method=intern(method or None),
         protocol=intern(str(scope["type"])),
-        awaited=facts.awaited,
+        loop=intern("loop") if facts.awaited else 0,
         scope=keep_route(scope),
     )

@@ -14,7 +14,9 @@ from .journal import Columns
 from .routes import Scope
 
 if TYPE_CHECKING:
+    from .blocks import LoopWatch
     from .layers import LayerTrace
+    from .metrics_feed import MetricsFeed
 
 HANDLERS: Columns = (
     ("visit", "u4"),
@@ -54,11 +56,13 @@ class RequestRecord:
     thread_kind: str | None = None
     status = 0
     layers: LayerTrace | None = None
+    feed: MetricsFeed | None = None
     thread_calls = 0  # number of recorded calls (module `thread_calls`)
 
-    def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
+    def __init__(self, number: int, scope: Scope, watch: LoopWatch, arrived_s: float) -> None:
         self.number = number
         self.scope = scope
+        self.watch = watch
         self.arrived_s = arrived_s
 
     def begin_wait(self, key: object, asked_s: float) -> None:
@@ -143,7 +147,9 @@ def record_thread_start(record: RequestRecord, started_s: float) -> None:
 def parse_request_id(scope: Scope) -> int:
     """Return the load generator's id, 16 hexadecimal digits; 0 for any other id or none."""
     try:
-        value = dict(scope["headers"]).get(b"x-request-id")  # type: ignore[call-overload]
-        return int(value, 16) if value is not None and len(value) == 16 else 0
+        for name, value in scope["headers"]:  # type: ignore[attr-defined]
+            if name == b"x-request-id":
+                return int(value, 16) if len(value) == 16 else 0
     except (KeyError, TypeError, ValueError):  # headers or an id in another format
-        return 0
+        pass
+    return 0

@@ -32,9 +32,15 @@ class EndpointFacts(NamedTuple):
 
 def find_route(scope: Scope) -> str:
     """Return the route's pattern with its mounts if the framework keeps it, otherwise the path."""
+    pattern = find_whole_pattern(scope)
+    return str(scope.get("path", "")) if pattern is None else pattern
+
+
+def find_whole_pattern(scope: Scope) -> str | None:
+    """Return the pattern of a request's route with its mounts; None if it is not known."""
     pattern = find_pattern(scope)
     if pattern is None:
-        return str(scope.get("path", ""))
+        return None
     mounts = str(scope.get("root_path", ""))
     own = scope.get("app_root_path")  # root_path before the first mount; unset without a mount
     if not isinstance(own, str) or len(mounts) <= len(own):

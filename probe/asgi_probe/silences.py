@@ -46,8 +46,9 @@ class SilenceLog:
     ) -> Running | None:
         """Return what runs: the timed step if there is one, otherwise what the samples show.
 
-        busy: the loop's thread has computed since the previous sample. After a long gap it has held
-        the GIL throughout and released it just now, so that this sample shows what ran.
+        busy: this sample is late, and the loop's thread has computed since the previous one. After
+        a long gap it has held the GIL throughout and released it just now, so that this sample
+        shows what ran.
         """
         beat_at_s, seen_until_s = self._watch.beat_at_s, self._last_look_s
         began_before, self._last_look_s = self._beat_at_s == beat_at_s, now_s
@@ -59,12 +60,13 @@ class SilenceLog:
             return timed
         what = self._identify(stack)
         if what is None or what is not self._what:
-            began_s = beat_at_s + BEAT_S / 2  # if this is the first sample since the beat
+            first_s = beat_at_s + self._watch.beat_s / 2
+            began_s = first_s  # if this is the first sample since the beat
             if began_before:
                 began_s = (now_s + seen_until_s) / 2
             self.end(began_s)
             if now_s - seen_until_s > MISSED_S:
-                began_s = max(seen_until_s, beat_at_s + BEAT_S / 2) if busy else now_s
+                began_s = max(seen_until_s, first_s) if busy else now_s
             self._what = what
             self._running = None if what is None else Running(began_s, None, timed=False)
         self._last_seen_s = now_s
@@ -92,7 +94,7 @@ class SilenceLog:
 
 
 def is_silent(watch: LoopWatch, now_s: float) -> bool:
-    return now_s - watch.beat_at_s >= BEAT_S + OVERDUE_S
+    return now_s - watch.beat_at_s >= watch.beat_s + OVERDUE_S
 
 
 def find_record(what: object) -> RequestRecord | None:

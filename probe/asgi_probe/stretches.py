@@ -10,7 +10,8 @@ from math import isnan, nan
 from time import monotonic
 from typing import NamedTuple
 
-from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .causes import Clocks
 from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
@@ -53,6 +54,8 @@ SPARSER = 0.05
 longer: about 130 samples for a stretch of one minute."""
 KEPT = 500
 """Maximum of stretches and of gaps between samples that are kept."""
+numbers = count(1)
+"""Numbers of stretches, one sequence for all loops of the process."""
 Span = tuple[float, float]
 """Start and end."""
 
@@ -78,12 +81,12 @@ def is_long(running: Running | None, now_s: float) -> bool:
 def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span]) -> Iterator[Span]:
     """Yield the parts of a late heartbeat's delay without a sample or a known handle: the loop's
     thread could not run then. (Sampled parts without a long handle are a backlog of short ones.)"""
-    near = sorted(each for each in known if each[1] > silence[0] and each[0] < silence[1])
+    within = sorted(each for each in known if each[1] > silence[0] and each[0] < silence[1])
     for first_s, last_s in missed:
         at_s, until_s = max(silence[0], first_s), min(silence[1], last_s)
         if at_s >= until_s:
             continue
-        for began_s, ended_s in near:
+        for began_s, ended_s in within:
             if ended_s > at_s and began_s < until_s:
                 yield at_s, began_s
                 at_s = ended_s
@@ -96,20 +99,20 @@ class StretchLog:
     def __init__(
         self,
         watch: LoopWatch,
-        loop_thread_id: int,
         journal: ProbeJournal,
         silences: SilenceLog | None,
     ) -> None:
         self._watch = watch
         self._silences = silences
-        self._journal = journal
-        self._counters = Counters(loop_thread_id)
+        self.journal = journal
+        self._counters = Counters(watch.native_id)
         self._holders = HolderLog(watch)
         first = self._counters.read_clocks(monotonic())  # the GIL may be lost before the first look
         self._holders.read(first.now_s, first.others_cpu_s, reads_stacks=False)
-        self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
+        self.is_doubtful = False
+        """Something may block the loop: the next sample is due after BEAT_S."""
         self._running: Running | None = None
         self._open: OpenStretch | None = None
 
@@ -119,17 +122,18 @@ class StretchLog:
         watch, look = self._watch, self._counters.read_clocks(due_s)
         now_s = look.now_s
         running = watch.find_running(now_s)
-        doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
+        late = look.late_s > LATE_S
+        doubtful = self.is_doubtful = running is not None or late or is_silent(watch, now_s)
         stack = read_stack(watch.thread) if doubtful else []
         if running is not None and running.began_s != watch.began_s:
             running = None  # the loop ran another handle before the stack was read
         if self._silences is not None:
-            running = self._silences.look(now_s, running, stack, busy=look.busy)
+            running = self._silences.look(now_s, running, stack, busy=late and look.busy)
         self._holders.read(now_s, look.others_cpu_s, reads_stacks=doubtful)
         if doubtful or self._counters.is_usage_due(now_s):
             self._counters.read_usage(look, wrote=wrote)
-        if now_s - look.last_s > MISSED_S:
-            self._missed.append((look.last_s, now_s))
+        if look.late_s > MISSED_S - BEAT_S:
+            self._missed.append((max(look.last_s, now_s - look.late_s - BEAT_S), now_s))
         self._take_ended(now_s)
         self._running = running if is_long(running, now_s) else None
         if self._running is None:
@@ -163,7 +167,7 @@ class StretchLog:
     def _sample(self, running: Running, now_s: float, stack: Sequence[SeenFrame]) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
-            stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
+            stretch = self._open = OpenStretch(next(numbers), running.began_s)
         text = self._watch.stacks.format_stack(stack) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
@@ -179,8 +183,8 @@ class StretchLog:
         text: str | None,
         in_gc: bool,
     ) -> None:
-        visit, text_id = record.number if record else 0, self._journal.intern_text(text)
-        self._journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
+        visit, text_id = record.number if record else 0, self.journal.intern_text(text)
+        self.journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
 
     def _take_collections(self, stretch: OpenStretch, ended: Ended) -> None:
         """Add the stacks of long collections in the stretch, read by the loop's own thread."""
@@ -193,7 +197,7 @@ class StretchLog:
     def _finish(self, ended: Ended) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != ended.began_s:
-            stretch = OpenStretch(next(self._numbers), ended.began_s)
+            stretch = OpenStretch(next(numbers), ended.began_s)
         else:
             self._open = None
         self._known.append((ended.began_s, ended.ended_s))
@@ -208,19 +212,24 @@ class StretchLog:
             until_s = monotonic()
         usage = self._counters.measure(began_s, until_s, ended.cpu_s)
         holder = self._holders.find_holder(began_s, until_s)
+        gc_s = self._watch.measure_gc(began_s, until_s)
+        if not isnan(ended.ended_s):
+            clocks = Clocks(until_s - began_s, *usage, gc_s, holder.cpu_s)
+            for feed in self._watch.feeds:
+                feed.note_block(ended.record, clocks)
         row = pack_block(
             *(stretch.number, began_s, ended.ended_s, ended.timed),
             *self._identify(ended.record),
-            *(usage.cpu_s, usage.waited_s, self._watch.measure_gc(began_s, until_s)),
+            *(usage.cpu_s, usage.waited_s, gc_s),
             *(usage.unseen_s, usage.paused_s),
             *(holder.thread, holder.cpu_s),
             *self._identify(holder.record),
-            self._journal.intern_text(holder.stack),
+            self.journal.intern_text(holder.stack),
         )
-        self._journal.add("b", row)
+        self.journal.add("b", row)
 
     def _identify(self, record: RequestRecord | None) -> tuple[int, int]:
         """Return a request's number and its route's index; zeros without a request."""
         if record is None:
             return 0, 0
-        return record.number, self._journal.intern_text(find_route(record.scope))
+        return record.number, self.journal.intern_text(find_route(record.scope))

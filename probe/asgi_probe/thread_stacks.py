@@ -4,6 +4,7 @@ reads them at a low rate while calls wait for a thread, or while a request is ol
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from itertools import chain
 from math import inf
 from typing import NamedTuple
@@ -57,9 +58,9 @@ class Standing(NamedTuple):
 class ThreadStackLog:
     """Stacks of one process's threads; for the watchdog's thread."""
 
-    def __init__(self, journal: ProbeJournal, recorder: Recorder) -> None:
+    def __init__(self, journal: ProbeJournal, list_recorders: Callable[[], list[Recorder]]) -> None:
         self._journal = journal
-        self._recorder = recorder
+        self._list_recorders = list_recorders
         self._stacks = StackTexts()
         self._standing: dict[int, Standing] = {}
         self._reason_at_s = -inf
@@ -87,20 +88,24 @@ class ThreadStackLog:
         self._is_first_of_pair = not self._is_first_of_pair
 
     def _has_old_request(self, now_s: float) -> bool:
-        """Return True if the oldest request is older than OLD_S. Requests are in order of arrival.
-        The loop's thread changes the dictionary, so one call into C must read it."""
-        oldest = next(chain.from_iterable((self._recorder.in_flight,)), None)
-        return oldest is not None and now_s - oldest.arrived_s > OLD_S
+        """Return True if a probe's oldest request is older than OLD_S. Requests are in order of
+        arrival. The loop's thread changes the dictionary, so one call into C must read it."""
+        oldest = [
+            next(chain.from_iterable((each.in_flight,)), None) for each in self._list_recorders()
+        ]
+        return any(each is not None and now_s - each.arrived_s > OLD_S for each in oldest)
 
     def _read_threads(self, now_s: float) -> int:
         """Read all threads; return the number of those inside a call."""
         own = threading.get_ident()
         before, self._standing = self._standing, {}
+        watches = [each for one in self._list_recorders() for each in list(one.loops.values())]
+        loop_threads = {each.native_id for each in watches}
         for thread in threading.enumerate():
             ident, native = thread.ident, thread.native_id
             if not ident or not native or ident == own:
                 continue
-            is_loop, work = native == self._recorder.loop_thread_id, find_work(ident)
+            is_loop, work = native in loop_threads, find_work(ident)
             if work == NO_WORK and not is_loop and classify_thread(thread.name) not in POOL_KINDS:
                 continue
             standing = self._read_thread(ident, work, before.get(ident))

@@ -7,54 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Generator
 from time import monotonic
+from types import coroutine
 
 from .blocks import BLOCKED_AFTER_S, LoopWatch
-from .request_record import RequestRecord, current
-from .routes import App, Receive, Scope, Send
+from .request_record import RequestRecord
 
 NO_REQUEST = object()
 """Stands for the app's lifespan."""
 
 
-def wrap_app(app: App, watch: LoopWatch) -> App:
-    def call_timed(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        call = app(scope, receive, send)
-        return TimedCall(call, current.get(), watch) if isinstance(call, Coroutine) else call
+def time_call(
+    call: Awaitable[None], record: RequestRecord | None, watch: LoopWatch
+) -> Awaitable[None]:
+    """Return the call with its steps timed; any awaitable but a coroutine is returned unchanged."""
+    return time_steps(call, record or NO_REQUEST, watch) if isinstance(call, Coroutine) else call
 
-    return call_timed
 
-
-class TimedCall:
-    __slots__ = ("coroutine", "running", "watch")
-
-    def __init__(
-        self,
-        coroutine: Coroutine[object, object, None],
-        record: RequestRecord | None,
-        watch: LoopWatch,
-    ) -> None:
-        self.coroutine = coroutine
-        self.running = record or NO_REQUEST
-        self.watch = watch
-
-    def __await__(self) -> Generator[object, object, None]:
-        """Act like `yield from coroutine` (PEP 380), and time each step."""
-        coroutine, watch, running = self.coroutine, self.watch, self.running
-        given: object = None
-        error: BaseException | None = None
-        while True:
-            watch.began_s = began_s = monotonic()
-            watch.running = running
-            try:
-                wanted = coroutine.send(given) if error is None else coroutine.throw(error)
-            except StopIteration:
-                return
-            finally:
-                watch.running = error = None
-                ended_s = monotonic()
-                if ended_s - began_s >= BLOCKED_AFTER_S:
-                    watch.note_end(running, began_s, ended_s)
-            try:
-                given = yield wanted
-            except BaseException as thrown:  # such as a cancellation: passed on to the app
-                error = thrown
+@coroutine
+def time_steps(
+    call: Coroutine[object, object, None], running: object, watch: LoopWatch
+) -> Generator[object, object, None]:
+    """Act like `yield from call` (PEP 380), and time each step."""
+    given: object = None
+    error: BaseException | None = None
+    while True:
+        watch.began_s = began_s = monotonic()
+        watch.running = running
+        try:
+            wanted = call.send(given) if error is None else call.throw(error)
+        except StopIteration:
+            return
+        finally:
+            watch.running = error = None
+            ended_s = monotonic()
+            if ended_s - began_s >= BLOCKED_AFTER_S:
+                watch.note_end(running, began_s, ended_s)
+        try:
+            given = yield wanted
+        except BaseException as thrown:  # such as a cancellation: passed on to the app
+            error = thrown

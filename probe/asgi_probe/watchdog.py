@@ -1,250 +1,185 @@
-"""A thread that samples the loop from outside. A sampler on the loop stops while the loop is
-blocked: a 50 ms ticker logged 2 samples in 15 s, this thread hundreds. The samples show what blocks
-the loop: the route, and the innermost line of the user's code (or of a library, if a request called
-it without any of the user's code)."""
+"""The one thread of a process that samples its event loops from outside, and writes the journals.
+It starts with the first watched loop and ends with the last one. A sampler on the loop stops while
+the loop is blocked: a 50 ms ticker logged 2 samples in 15 s, this thread hundreds."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
 import os
-import sys
 import threading
-from math import nan
+from collections import deque
 from pathlib import Path
-from time import monotonic, process_time, sleep
-from types import CodeType
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
 
-from . import audit_logs, thread_calls
-from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
-from .journal import Columns, ProbeJournal, make_packer
+from .blocks import BEAT_S, MISSED_S, LoopWatch, unwatch_all
+from .journal import ProbeJournal, remove_ended_journals
+from .metrics_feed import MetricsFeed
+from .process_census import ProcessCensus
 from .recorder import Recorder
-from .request_record import HANDLERS, classify_thread
-from .routes import find_route
-from .silences import SilenceLog
-from .stacks import PROBE_HOME, read_stack
-from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
-from .thread_calls import THREAD_CALLS
+from .session import Session, open_journal
+from .settings import read_beat_s
 
-if TYPE_CHECKING:
-    from anyio import CapacityLimiter
-
-PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 FLUSH_EVERY_S = 0.25
-BLOCKED_AFTER_S = 0.1
-"""Age of a heartbeat from which a sample records the blocking route and line."""
-CENSUS_EVERY_S = 0.1
-"""Period for classifying threads and reading memory and CPU, which also happens when the number of
-threads changes. It costs 100 µs for 500 threads: the process's CPU clock visits them all."""
-
-SAMPLES: Columns = (
-    ("at_s", "f8"),
-    ("heartbeat_age_s", "f8"),
-    ("in_flight", "u4"),
-    ("threads_loop", "u4"),
-    ("threads_anyio_worker", "u4"),
-    ("threads_executor", "u4"),
-    ("threads_other", "u4"),
-    ("pool_total", "f8"),
-    ("pool_borrowed", "f8"),
-    ("pool_waiting", "f8"),
-    ("rss_bytes", "f8"),
-    ("cpu_s", "f8"),
-    ("blocked_route", "text"),
-    ("blocked_frame", "text"),
-)
-TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS, "k": THREAD_CALLS}
-THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
-pack = make_packer(SAMPLES)
+STOP_S = 2.0
+"""Maximum time for the last rows of a probe that stops."""
+MOST_KEPT = 4
+"""Closed journals that the next loop of the process continues."""
 
 
 class Watchdog:
-    """Thread that samples loop, pool and process every BEAT_S, and writes the journal."""
+    """Samples every BEAT_S, or as configured. Sessions by folder, and one for probes without a
+    folder; the lock protects which of them exist, and which loops, probes and metrics they have."""
 
-    def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
-        self.recorder = recorder
-        self.user_root = user_root
-        journal = ProbeJournal(
-            directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {**TABLES, **audit_logs.TABLES} if audit_logs.is_audit() else TABLES,
-            {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
-        )
-        self._journal = journal
-        recorder.start_journal(journal)
-        self._logs = audit_logs.AuditLogs(journal, recorder) if audit_logs.is_audit() else None
-        self._limiter: CapacityLimiter | None = None
-        self._loop_thread = threading.get_ident()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="probe watchdog", daemon=True)
-        self._census: tuple[int, ...] = (1, 0, 0, 0)
-        self._census_at_s = -1.0
-        self._thread_count = 0
-        self._rss_bytes = self._cpu_s = nan
+    def __init__(self) -> None:
+        self._sessions: dict[Path | None, Session] = {}
+        self._kept: dict[Path | None, ProbeJournal] = {}
+        self._feeds: set[MetricsFeed] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._leaving: deque[tuple[Recorder, threading.Event]] = deque()
+        self._census = ProcessCensus()
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call on the loop's thread."""
-        self.recorder.loop_thread_id = threading.get_native_id()
-        if "anyio" in sys.modules:
-            from anyio.to_thread import current_default_thread_limiter
+    def watch(
+        self, recorder: Recorder, place: tuple[Path | None, int | None], user_root: Path
+    ) -> LoopWatch:
+        """Record a probe's requests on the running loop. place: folder and limit of the journal;
+        None as a folder means no journal. Raises OSError, such as for a folder that does not
+        exist."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            directory, most_bytes = place
+            if directory not in self._sessions:
+                self._sessions[directory] = Session(self._open_journal(directory, most_bytes))
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="probe watchdog", daemon=True
+                )
+                self._thread.start()
+            if recorder.feed is not None:
+                self._feeds.add(recorder.feed)
+            session, unwritten = self._sessions[directory], self._sessions.get(None)
+            if unwritten is not None and session is not unwritten:
+                session.take_over(loop, unwritten)
+            return session.watch(recorder, loop, user_root)
 
-            self._limiter = current_default_thread_limiter()  # the running loop's
-        self._loop = loop
-        self.watch = watch_loop(loop, self.recorder)
-        silences = None if self.watch.times_handles else SilenceLog(self.watch, loop)
-        self._stretches = StretchLog(
-            self.watch, self.recorder.loop_thread_id, self._journal, silences
-        )
-        if self._logs is not None:
-            self._logs.start(loop, self._limiter)
-        else:
-            thread_calls.log.start(self._journal)
-        self._record_heartbeat()
-        self._thread.start()
+    def _open_journal(self, directory: Path | None, most_bytes: int | None) -> ProbeJournal:
+        journal = self._kept.pop(directory, None)
+        if journal is not None and journal.reopen():
+            return journal
+        if directory is not None and most_bytes is not None:
+            remove_ended_journals(directory, most_bytes)
+        return open_journal(directory, most_bytes)
 
-    def stop(self) -> None:
-        """Write the remaining rows. Safe to call twice, and in a forked child."""
-        self._stopped = True
-        if self._thread.is_alive():
-            self._thread.join(timeout=2.0)
+    def stop(self, *recorders: Recorder) -> None:
+        """Write the remaining rows of some probes, or of all. Returns after STOP_S at the latest.
+        Safe to call twice, and in a forked child."""
+        with self._lock:
+            if self._thread is None:
+                return
+            sessions = self._sessions.values()
+            known = [each for session in sessions for each in session.list_recorders()]
+            events = [(each, threading.Event()) for each in known if each in (recorders or known)]
+            self._leaving.extend(events)
+        deadline_s = monotonic() + STOP_S
+        for _, written in events:
+            written.wait(deadline_s - monotonic())
 
-    def _record_heartbeat(self) -> None:
-        self.watch.note_beat()
-        if not self._stopped and not self.recorder.off:
-            self._loop.call_later(BEAT_S, self._record_heartbeat)
+    def forget_parent(self) -> None:
+        """Start anew in a forked child: it has no thread of its parent, and its own journal."""
+        for session in self._sessions.values():
+            for recorder in session.list_recorders():
+                session.dismiss(recorder)
+                recorder.in_flight.clear()
+                if recorder.feed is not None:
+                    recorder.feed.forget_parent()
+        unwatch_all()
+        vars(self).update(vars(Watchdog()))
 
     def _run(self) -> None:
-        try:
-            self._watch()
-        except Exception as error:  # the app must not be affected
-            self.recorder.switch_off(error)
-        finally:
-            unwatch_loop(self._loop)
-            if not self._stopped:  # after stop() the process may be exiting
-                atexit.unregister(self.stop)
-            self.recorder.journal, self.recorder.watched = None, self.recorder.off
-            self._stretches.close()
-            thread_calls.log.stop(self._journal)
-            if self._logs is not None:
-                self._logs.stop()
-            self._close_journal()
-
-    def _close_journal(self) -> None:
-        try:
-            self._journal.close()
-        except OSError as error:  # the disk is full
-            self.recorder.switch_off(error)
-
-    def _watch(self) -> None:
-        """Sample until the loop is closed: a probe on another loop starts again."""
-        wrote, flushed_s = False, monotonic()
-        looked_s = flushed_s
-        while not self._stopped and not self.recorder.off and not self._loop.is_closed():
+        looked_s = wrote_s = monotonic()
+        beat_s, wrote = read_beat_s(), False
+        while True:
             # if the last sample lost the GIL, the next one follows at once: the thread that held
             # the GIL is still at the line that took it
+            nap_s = BEAT_S if self._is_doubtful() else beat_s
             if monotonic() - looked_s < MISSED_S:
-                sleep(BEAT_S)
-            due_s, looked_s = looked_s + BEAT_S, monotonic()
-            self._look(due_s, wrote=wrote)
-            wrote = looked_s - flushed_s >= FLUSH_EVERY_S
+                sleep(nap_s)
+            due_s, looked_s = looked_s + nap_s, monotonic()
+            leaving = [self._leaving.popleft() for _ in range(len(self._leaving))]
+            ended = self._look(due_s, wrote=wrote)
+            wrote = bool(leaving or ended) or looked_s - wrote_s >= FLUSH_EVERY_S
             if wrote:
-                self._write(is_last=False)
-                flushed_s = looked_s
-                if not read_stack(self._loop_thread):
-                    break  # the loop's thread has ended without closing the loop
-        self._look(monotonic(), wrote=wrote)  # even a short-lived process has one sample
-        self._write(is_last=True)
+                wrote_s = looked_s
+                self._write({each for each, _ in leaving}, ended)
+                is_last = self._end_unused()
+                for _, written in (*leaving, *(self._leaving if is_last else ())):
+                    written.set()
+                if is_last:
+                    return
 
-    def _look(self, due_s: float, *, wrote: bool) -> None:
-        blocked = self._stretches.look(due_s, wrote=wrote)
-        self._journal.add("s", self._sample_loop(monotonic(), blocked))
-        if self._logs is not None:
-            self._logs.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
+    def _is_doubtful(self) -> bool:
+        sessions = list(self._sessions.values())
+        return any(each.is_doubtful for one in sessions for each in list(one.monitors.values()))
 
-    def _write(self, *, is_last: bool) -> None:
-        self.recorder.write_snapshot(self._journal, is_last=is_last)
-        self._stretches.write_open()
-        if self._logs is not None:
-            self._logs.write()
-        self._journal.flush()
+    def _look(self, due_s: float, *, wrote: bool) -> set[asyncio.AbstractEventLoop]:
+        """Take a sample of all loops; return those that have ended."""
+        now_s, ended = monotonic(), set()
+        sessions = list(self._sessions.values())
+        monitors = [each for session in sessions for each in list(session.monitors.values())]
+        self._census.update(now_s, {each.watch.thread for each in monitors})
+        for session in sessions:
+            ended.update(session.find_ended(wrote=wrote))  # before their last sample
+            with session.guard():
+                session.look(due_s, self._census, wrote=wrote)
+        return ended
 
-    def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:
-        age_s = now_s - self.watch.beat_at_s
-        route, site = None, None
-        if blocked is not None and age_s > BLOCKED_AFTER_S:
-            route = find_route(blocked.record.scope) if blocked.record else None
-            site = find_site(blocked, self.user_root)
-        census_is_due = now_s - self._census_at_s > CENSUS_EVERY_S
-        if census_is_due or self._thread_count != threading.active_count():
-            self._count_threads(now_s)
-        return pack(
-            now_s,
-            age_s,
-            len(self.recorder.in_flight),
-            *self._census,
-            *self._sample_pool(),
-            self._rss_bytes,
-            self._cpu_s,
-            self._journal.intern_text(route),
-            self._journal.intern_text(site),
-        )
+    def _write(self, leaving: set[Recorder], ended: set[asyncio.AbstractEventLoop]) -> None:
+        for session in list(self._sessions.values()):
+            with session.guard():
+                session.write(is_last=bool(leaving))
+        with self._lock:
+            for session in self._sessions.values():
+                session.end_loops(ended)
+                for recorder in leaving:
+                    session.dismiss(recorder)
+        self._write_metrics()
 
-    def _sample_pool(self) -> tuple[float, float, float]:
-        if self._limiter is None:
-            return nan, nan, nan
-        total, borrowed = self._limiter.total_tokens, self._limiter.borrowed_tokens
-        if borrowed < total:  # statistics() costs more than the rest of the sample
-            return total, borrowed, 0.0
-        return total, borrowed, self._limiter.statistics().tasks_waiting
+    def _write_metrics(self) -> None:
+        """Feed the metrics of the probes that still run, and end those of the others."""
+        with self._lock:
+            sessions = self._sessions.values()
+            monitors = {loop: each for one in sessions for loop, each in one.monitors.items()}
+            known = [each for session in sessions for each in session.list_recorders()]
+            fed = [(each.feed, each) for each in known if each.feed and each.loops and not each.off]
+            for loop, monitor in monitors.items():
+                monitor.watch.feeds = frozenset(feed for feed, each in fed if loop in each.loops)
+            feeds, self._feeds = self._feeds, {feed for feed, _ in fed}
+        for feed in feeds:
+            own = [each for one, each in fed if one is feed]
+            loops = {loop for each in own for loop in list(each.loops)}
+            samples = (monitors[each].sample_for_metrics() for each in loops if each in monitors)
+            feed.write([record for each in own for record in list(each.in_flight)], samples)
 
-    def _count_threads(self, now_s: float) -> None:
-        """Count live threads by kind, except this one."""
-        self._census_at_s = now_s
-        threads = threading.enumerate()
-        self._thread_count = len(threads)
-        kinds = [
-            "loop" if thread.ident == self._loop_thread else classify_thread(thread.name)
-            for thread in threads
-            if thread is not self._thread
-        ]
-        self._census = tuple(map(kinds.count, THREAD_KINDS))
-        self._rss_bytes, self._cpu_s = read_resident_bytes(), process_time()
+    def _end_unused(self) -> bool:
+        """Close the journals that no probe uses; return True if none is left."""
+        with self._lock:
+            for directory, session in list(self._sessions.items()):
+                if not session.is_used():
+                    session.close()
+                    del self._sessions[directory]
+                    self._keep(directory, session.journal)
+            if not self._sessions and not self._feeds:
+                self._thread = None
+            return self._thread is None
 
-
-def read_resident_bytes() -> float:
-    """Return the resident memory of this process; NaN without /proc."""
-    try:
-        # a file object takes five times as long
-        file = os.open("/proc/self/statm", os.O_RDONLY)
-        try:
-            return int(os.read(file, 100).split()[1]) * PAGE_BYTES
-        finally:
-            os.close(file)
-    except OSError:
-        return nan
+    def _keep(self, directory: Path | None, journal: ProbeJournal) -> None:
+        self._kept[directory] = journal
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
 
 
-def find_site(blocked: Blocked, user_root: Path) -> str | None:
-    """Return "file:line function" of the user's innermost line. In a request without any (such as a
-    server's logging), return "module function" of the innermost line."""
-    for code, line, _ in blocked.stack:
-        if code.co_filename.startswith(PROBE_HOME):
-            break
-        site = format_user_line(code, line, user_root)
-        if site is not None:
-            return site
-    if blocked.record is None or not blocked.stack:
-        return None
-    code, _, names = blocked.stack[0]
-    return f"{names.get('__name__')} {code.co_name}"
-
-
-def format_user_line(code: CodeType, line: int | None, user_root: Path) -> str | None:
-    path = code.co_filename
-    if "site-packages" in path:
-        return None
-    try:
-        near = Path(path).relative_to(user_root)
-    except ValueError:
-        return None
-    return f"{near}:{line} {code.co_name}"
+watchdog = Watchdog()
+atexit.register(watchdog.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=watchdog.forget_parent)

@@ -9,7 +9,7 @@ from math import nan
 from pathlib import Path
 
 from asgi_probe.journal import CODES, Columns, ProbeJournal, make_packer
-from asgi_probe.watchdog import TABLES
+from asgi_probe.session import TABLES
 
 BEAT_S = 0.01
 STACK = json.dumps([

@@ -10,7 +10,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -257,74 +257,6 @@ def test_a_long_stretch_is_sampled_sparsely(tmp_path: Path) -> None:
 
     (found,) = block_in(app, tmp_path, get("/"))
     assert 10 <= len(found.stacks) <= 60  # of 120 looks
-
-
-def find_watchdogs() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "probe watchdog"]
-
-
-def test_a_watchdog_ends_with_its_loop(tmp_path: Path) -> None:
-    """Without a lifespan nothing announces the app's end."""
-    before = len(find_watchdogs())
-    probes = [Probe(build_service(), tmp_path) for _ in range(5)]
-    for probe in probes:
-        asyncio.run(ask_once(probe))
-    for thread in find_watchdogs():
-        thread.join(5)
-    assert len(find_watchdogs()) <= before
-    journals = len(list(tmp_path.glob("probe-*.journal")))
-    asyncio.run(ask_once(probes[0]))  # on another loop it starts again
-    assert len(list(tmp_path.glob("probe-*.journal"))) == journals + 1
-    probes[0].stop()
-
-
-def test_a_watchdog_ends_with_its_thread(tmp_path: Path) -> None:
-    """The loop was never closed."""
-    before = len(find_watchdogs())
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    def run() -> None:
-        loops.append(asyncio.new_event_loop())
-        loops[0].run_until_complete(ask_once(Probe(build_service(), tmp_path)))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    for each in find_watchdogs():
-        each.join(5)
-    assert len(find_watchdogs()) <= before
-    loops[0].close()
-
-
-async def ask_once(app: App) -> None:
-    await ask(app, "/innocent")
-
-
-def run_without_loop(call: Coroutine[object, None, None]) -> None:
-    with pytest.raises(StopIteration):
-        call.send(None)
-
-
-def test_without_asyncio_it_stays_off_quietly(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As under trio."""
-    reached: list[object] = []
-
-    async def app(scope: Scope, _: Receive, __: Send) -> None:
-        reached.append(scope["type"])
-
-    probe = Probe(app, tmp_path)
-
-    async def receive() -> Message:
-        raise AssertionError
-
-    for _ in range(2):
-        run_without_loop(probe({"type": "http"}, receive, ignore))
-    assert reached == ["http", "http"]
-    assert probe.recorder.off
-    assert not caplog.text
-    assert not list(tmp_path.iterdir())
 
 
 def find_routes(app: object, folder: Path, *paths: str) -> list[SimpleNamespace]:

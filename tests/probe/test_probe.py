@@ -14,6 +14,7 @@ import anyio.to_thread
 import pytest
 from asgi_probe import Probe
 from asgi_probe.attach_report import AttachReport
+from asgi_probe.blocks import LoopWatch
 from asgi_probe.journal import ProbeJournal
 from asgi_probe.recorder import Recorder
 from asgi_probe.request_record import HANDLERS, classify_thread, is_endpoint_call
@@ -300,7 +301,8 @@ def test_a_request_that_departs_while_the_others_are_written_does_not_end_the_pr
     recorder = Recorder()
     journal = ProbeJournal(tmp_path / "probe.journal", {"h": HANDLERS}, {"pid": 1})
     recorder.start_journal(journal)
-    record = recorder.record_arrival({"type": "http", "path": "/x", "method": "GET", "headers": []})
+    scope: Scope = {"type": "http", "path": "/x", "method": "GET", "headers": []}
+    record = recorder.record_arrival(scope, LoopWatch(times_handles=False, times_steps=False))
     recorder.record_departure(record)
     journal.flush()
     before = (tmp_path / "probe.journal").stat().st_size
@@ -318,7 +320,7 @@ def test_a_fault_in_the_watchdog_is_the_same(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("asgi_probe.watchdog.Watchdog._sample_loop", broken)
+    monkeypatch.setattr("asgi_probe.loop_monitor.LoopMonitor._pack_sample", broken)
     app = FastAPI()
 
     @app.get("/")

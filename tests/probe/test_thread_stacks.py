@@ -17,6 +17,7 @@ import anyio.to_thread
 import pytest
 from asgi_probe import thread_stacks
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.blocks import LoopWatch
 from asgi_probe.journal import ProbeJournal
 from asgi_probe.recorder import Recorder
 from asgi_probe.request_record import WorkSpan, work_spans
@@ -210,11 +211,12 @@ class Pool:
         self.journal = ProbeJournal(folder / "probe-1.journal", {"t": THREAD_STACKS}, {"pid": 1})
         self.path = folder / "probe-1.journal"
         self.recorder = Recorder()
-        self.log = ThreadStackLog(self.journal, self.recorder)
+        self.log = ThreadStackLog(self.journal, lambda: [self.recorder])
         self.connections: queue.Queue[int] = queue.Queue(2)
         self._executor = ThreadPoolExecutor(threads)
+        watch = LoopWatch(times_handles=False, times_steps=False)
         for number in range(threads):
-            record = self.recorder.record_arrival({"type": "http", "path": str(number)})
+            record = self.recorder.record_arrival({"type": "http", "path": str(number)}, watch)
             self._executor.submit(self._work, record)
 
     def _work(self, record: object) -> None:
@@ -261,7 +263,8 @@ def test_the_loop_is_a_row_where_it_waits_for_something_of_the_process(tmp_path:
         with stand(lambda: readable.recv(1), lambda: writable.send(b"1")) as idle:
             natives = {each.ident: each.native_id or 0 for each in threading.enumerate()}
             for at_s, ident in ((10.0, waiting), (20.0, idle)):
-                pool.recorder.loop_thread_id = natives[ident]
+                watch = SimpleNamespace(native_id=natives[ident])
+                pool.recorder.loops = {None: watch}  # type: ignore[dict-item]
                 for now_s in (at_s, at_s + PAIR_S):
                     pool.log.look(now_s, calls_wait=True)
         rows = pool.read_rows()

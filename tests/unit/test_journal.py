@@ -1,13 +1,17 @@
 import json
+import os
+import subprocess
 from math import nan
 from pathlib import Path
+from time import time
 
 import pytest
-from asgi_probe.journal import ProbeJournal, make_packer
+from asgi_probe.journal import PARTS, ProbeJournal, make_packer, remove_ended_journals
 from asgi_probe.journal_reader import JournalReader
 from hypothesis import given
 from hypothesis import strategies as st
 
+from records.build_tables import read_journals
 from records.journal import (
     FRAME,
     JournalError,
@@ -105,3 +109,94 @@ def test_another_version_is_refused() -> None:
     payload = json.dumps({"journal": 99, "tables": {}}).encode()
     with pytest.raises(JournalError):
         decode_journal(FRAME.pack(b"{", len(payload)) + payload)
+
+
+def fill(journal: ProbeJournal, rows: int) -> None:
+    pack = make_packer(COLUMNS)
+    for number in range(rows):
+        journal.add("h", pack(number, 0.0, journal.intern_text(f"/route/{number % 7}")))
+        if number % 1000 == 999:
+            journal.flush()
+
+
+def test_a_journal_with_a_limit_stays_below_it_and_its_parts_are_one(tmp_path: Path) -> None:
+    journal = ProbeJournal(tmp_path / "probe-7-1.5.journal", {"h": COLUMNS}, {"pid": 7}, 1 << 20)
+    for _ in range(8):
+        fill(journal, 20_000)
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1 << 20
+    journal.close()
+    assert len(list(tmp_path.iterdir())) == PARTS
+    (read,), lost = read_journals(sorted(tmp_path.iterdir()))
+    assert lost == ()
+    assert read.about["pid"] == 7
+    rows = read.tables["h"]
+    assert len(rows) * 20 > (1 << 20) / 2  # the parts that were kept are full
+    assert rows["number"].to_list() == [n % 20_000 for n in range(160_000)][-len(rows) :]
+    assert (rows["why"] == "/route/" + (rows["number"] % 7).cast(str)).all()
+
+
+def test_each_part_of_a_journal_can_be_read_alone(tmp_path: Path) -> None:
+    journal = ProbeJournal(tmp_path / "probe-7-1.5.journal", {"h": COLUMNS}, {"pid": 7}, 1 << 20)
+    fill(journal, 60_000)
+    journal.close()
+    for path in tmp_path.iterdir():
+        part = decode_journal(path.read_bytes())
+        assert part.about["pid"] == 7
+        assert set(part.tables["h"]["why"]) == {f"/route/{number}" for number in range(7)}
+
+
+def test_a_part_that_is_removed_while_it_is_read_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "probe-7-1.5.journal"
+    ProbeJournal(path, {"h": COLUMNS}, {"pid": 7}).close()
+    journals, lost = read_journals([path, tmp_path / "probe-7-1.5-2.journal"])
+    assert (len(journals), lost) == (1, ())
+
+
+def test_a_slow_disk_drops_rows_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("asgi_probe.journal.MOST_QUEUED", 10)
+    path = tmp_path / "probe.journal"
+    journal = ProbeJournal(path, {"h": COLUMNS}, {})
+    row = make_packer(COLUMNS)(1, 0.0, 0)
+    for _ in range(2):
+        for _ in range(13):
+            journal.add("h", row)
+        journal.flush()
+    journal.close()
+    read = decode_journal(path.read_bytes())
+    assert len(read.tables["h"]) == 20
+    assert read.about["dropped"] == 6
+    assert len(caplog.records) == 1
+
+
+def test_the_texts_of_a_journal_are_bounded_in_size(tmp_path: Path) -> None:
+    path = tmp_path / "probe-7-1.5.journal"
+    journal = ProbeJournal(path, {"h": COLUMNS}, {}, 1 << 20)
+    pack = make_packer(COLUMNS)
+    for number in range(100):
+        journal.add("h", pack(number, 0.0, journal.intern_text(f"{number} " + "x" * 10_000)))
+        journal.flush()
+    journal.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1 << 20
+    texts = decode_journal(path.read_bytes()).tables["h"]["why"].to_list()
+    assert texts[0].startswith("0 xx")
+    assert texts[-1] == "(more)"
+
+
+def test_journals_of_ended_processes_are_removed_the_oldest_first(tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    now_s = time()
+    for name, age_s in (
+        (process.pid, 300),
+        (process.pid, 200),
+        (process.pid, 1),
+        (os.getpid(), 400),
+    ):
+        path = tmp_path / f"probe-{name}-{age_s}.journal"
+        path.write_bytes(bytes(600))
+        os.utime(path, (now_s - age_s, now_s - age_s))
+    remove_ended_journals(tmp_path, 1000)
+    left = {path.stem.split("-")[2] for path in tmp_path.iterdir()}
+    assert left == {"200", "1", "400"}

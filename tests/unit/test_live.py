@@ -6,8 +6,8 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from asgi_probe.loop_monitor import SAMPLES
 from asgi_probe.request_record import HANDLERS
-from asgi_probe.watchdog import SAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +40,7 @@ def sample(at_s: float, age_s: float, frame: str | None = None) -> Row:
         "at_s": at_s, "heartbeat_age_s": age_s, "in_flight": 3, "threads_loop": 1,
         "threads_anyio_worker": 40, "threads_executor": 0, "threads_other": 0, "pool_total": 40,
         "pool_borrowed": 38, "pool_waiting": 2, "rss_bytes": 1, "cpu_s": 1, "blocked_frame": frame,
+        "loop_thread": 7,
     }  # fmt: skip
     return tuple(values.get(name) for name, _ in SAMPLES)
 

@@ -2,16 +2,14 @@
 heartbeat's delay, and a coroutine whose steps are timed."""
 
 import asyncio
-import threading
 from math import isclose
 
 import pytest
 from asgi_probe.blocks import LoopWatch
 from asgi_probe.counters import interpolate, limit, subtract
-from asgi_probe.recorder import Recorder
 from asgi_probe.routes import Message
 from asgi_probe.stretches import subtract_spans
-from asgi_probe.timed_call import wrap_app
+from asgi_probe.timed_call import time_call
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,7 +80,7 @@ def test_what_nobody_looked_at_is_unknown_as_a_whole(
 
 
 def make_watch() -> LoopWatch:
-    return LoopWatch(threading.get_ident(), Recorder(), times_handles=False)
+    return LoopWatch(times_handles=False, times_steps=True)
 
 
 class OwnError(Exception):
@@ -105,7 +103,7 @@ def test_a_timed_coroutine_passes_on_what_it_awaits_and_raises() -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_exception(error)
         with pytest.raises(LookupError):
-            await wrap_app(app, make_watch())({"future": future}, receive, send)
+            await time_call(app({"future": future}, receive, send), None, make_watch())
 
     error = OwnError()
     asyncio.run(run())
@@ -123,7 +121,7 @@ def test_a_timed_coroutine_can_be_cancelled_and_times_nothing_afterwards() -> No
 
     async def run() -> None:
         async def call() -> None:
-            await wrap_app(app, watch)({}, receive, send)
+            await time_call(app({}, receive, send), None, watch)
 
         task = asyncio.ensure_future(call())
         await asyncio.sleep(0)

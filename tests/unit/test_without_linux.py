@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from asgi_probe import watchdog
+from asgi_probe import process_census
 
 from scenarios.errors import UserError
 from stress import databases
@@ -81,7 +81,7 @@ def test_the_probe_knows_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FileNotFoundError
 
     monkeypatch.setattr("os.open", refuse)
-    memory = watchdog.read_resident_bytes()
+    memory = process_census.read_resident_bytes()
     assert memory != memory  # NaN
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from asgi_probe.causes import BlockClocks, find_cause
+from asgi_probe.causes import Clocks, explain_own_part
 from asgi_probe.holders import Holder
 from asgi_probe.routes import find_route
 from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame
@@ -94,8 +94,8 @@ class BlockFinder:
         if site is not None and len(known) > 1:
             site_s, cpu_s = min(own_s, known[site].own_s), known[site].cpu_s
         unseen_s = min(usage.unseen_s, site_s)  # the rest is part of excused_s
-        clocks = BlockClocks(cpu_s, usage.gc_s, unseen_s, usage.holder.cpu_s)
-        cause = find_cause(clocks, site_s, max_s / 2)
+        clocks = Clocks(site_s, cpu_s, 0.0, unseen_s, 0.0, usage.gc_s, usage.holder.cpu_s)
+        cause = explain_own_part(clocks, site_s, max_s / 2)
         return FoundBlock(
             own_s, usage.excused_s, run.waited_s == run.waited_s, cause, describe_route(run, site),
             site, site_s, describe_callback(run), usage.holder if cause == "gil" else None,

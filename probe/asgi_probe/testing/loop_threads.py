@@ -21,7 +21,6 @@ from asgi_probe.holders import HolderLog
 from asgi_probe.request_record import RequestRecord
 from asgi_probe.stacks import SeenFrame
 
-from .requests import recorder
 from .run_delays import RunDelays, count_own_waits
 
 REREAD_S = 0.001
@@ -77,13 +76,24 @@ class TimedRun(NamedTuple):
     samples: list[RunSample]
 
 
+own = threading.local()
+
+
+def find_watch() -> LoopWatch:
+    """Return the state of the calling thread, which may run a loop that nothing watches."""
+    watch: LoopWatch | None = getattr(own, "watch", None)
+    if watch is None:
+        watch = own.watch = LoopWatch(times_handles=False, times_steps=False)
+    return watch
+
+
 class LoopThread:
     """A thread that runs event loops. Only the thread itself calls its methods; the sampler reads
     `watch` and adds the samples."""
 
     def __init__(self, sampler_id: int) -> None:
         self.native_id = threading.get_native_id()
-        self.watch = LoopWatch(threading.get_ident(), recorder, times_handles=True)
+        self.watch = own.watch = LoopWatch(times_handles=True, times_steps=False)
         self.holders = HolderLog(self.watch)
         self.samples: deque[RunSample] = deque(maxlen=MOST_RUNS)
         self._known = (self.native_id, sampler_id)

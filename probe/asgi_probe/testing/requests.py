@@ -11,6 +11,8 @@ from asgi_probe.recorder import Recorder
 from asgi_probe.request_record import current
 from asgi_probe.routes import App, Receive, Scope, Send
 
+from .loop_threads import find_watch
+
 APPS = (
     ("starlette.applications", "Starlette"),
     ("litestar.app", "Litestar"),
@@ -43,7 +45,7 @@ def wrap_call(original: Call) -> Call:
         if scope["type"] == "lifespan" or current.get() is not None:  # a mounted app
             await original(app, scope, receive, send)
             return
-        record = recorder.record_arrival(scope)
+        record = recorder.record_arrival(scope, find_watch())
         token = current.set(record)
         try:
             await original(app, scope, receive, send)
