@@ -10,7 +10,7 @@ import pytest
 from .baseline import SiteKey, write_baseline
 from .block_texts import find_key, format_blocks, format_waits
 from .found_blocks import FoundBlock
-from .monitor import CheckWindow, LoopMonitor
+from .monitor import BlockMonitor, CheckWindow
 from .options import CheckLimits, CheckSettings, apply_limits, read_marker
 from .unseen_loops import take_notice
 
@@ -37,14 +37,14 @@ class LoopChecks:
         self._found: set[SiteKey] = set()
         self._is_notified = False
         self._config = config
-        self._monitor: LoopMonitor | None = None
+        self._monitor: BlockMonitor | None = None
 
     def find_limits(self, item: pytest.Item) -> CheckLimits:
         return read_marker(item, self.settings.limits)
 
     def open(self, limits: CheckLimits) -> CheckWindow:
         if self._monitor is None:
-            self._monitor = LoopMonitor(self._config.rootpath)
+            self._monitor = BlockMonitor(self._config.rootpath)
         return self._monitor.open(limits)
 
     def close(self, window: CheckWindow, item: pytest.Item) -> str | None:

@@ -35,7 +35,7 @@ class WindowFindings(NamedTuple):
     waits: Sequence[FoundWait]
 
 
-class LoopMonitor:
+class BlockMonitor:
     """One per process, from the first window on."""
 
     def __init__(self, user_root: Path) -> None:
