@@ -34,12 +34,12 @@ WARM_UP_SHARE = 0.1
 FLAT_WITHIN = 0.05
 ENDS_WITHIN_S = 1800.0
 """Beyond the load's own time: starting, saving, judging and drawing."""
-ROLES = {"load": ("oha", "locust"), "server": ("uvicorn", "gunicorn")}
+ROLES = {"load": ("oha --no-tui", "-m locust"), "server": ("-m uvicorn", "-m gunicorn")}
 
 
 @dataclass(frozen=True, slots=True)
 class MemorySample:
-    """Resident MiB of all processes of a role. journal_mib: of the probe, on disk."""
+    """Resident MiB of a role, without pages of files. journal_mib: of the probe, on disk."""
 
     at_s: float
     server_mib: float
@@ -100,10 +100,10 @@ class StudyProcess:
                 line = " ".join(each.cmdline())
                 for role, programs in ROLES.items():
                     if any(program in line for program in programs):
-                        roles[role] += each.memory_info().rss / MIB
+                        roles[role] += measure_own_mib(each)
         own = 0.0
         with suppress(psutil.Error):
-            own = me.memory_info().rss / MIB
+            own = measure_own_mib(me)
         journal = sum(path.stat().st_size for path in self.folder.rglob("probe-*.journal")) / MIB
         return MemorySample(at_s, roles["server"], own, roles["load"], journal)
 
@@ -112,6 +112,12 @@ class StudyProcess:
         if left:
             sys.exit(f"left behind: {left}")
         print(f"{len(self.seen)} processes were started, none is left", flush=True)
+
+
+def measure_own_mib(process: psutil.Process) -> float:
+    """Return the resident memory without pages of files, which the kernel reclaims as it likes."""
+    used = process.memory_info()
+    return float(used.rss - getattr(used, "shared", 0)) / MIB
 
 
 def is_alive(process: psutil.Process) -> bool:

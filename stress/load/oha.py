@@ -27,8 +27,8 @@ from stress.processes import describe_exit_code
 WARMING, MEASURED = "warm-up", "window"
 WARM_UP_S = 1.0
 ENDS_WITHIN_S = 60.0
-"""oha ends when its last request is answered; on a slow server, this takes as long as its queue. Then
-it stores its rows, 50,000 per second, and must store more within each such time."""
+"""oha ends when its last request is answered; on a slow server, this takes as long as its queue.
+Then it stores its rows, some 50,000 per second, and must store more within each such time."""
 ROWS_FILE = "oha.sqlite"
 TOTALS_FILE = "oha.json"
 ROW_TYPES = {"start": pl.Float64(), "end": pl.Float64(), "status": pl.Int64(), "bytes": pl.Int64()}
