@@ -1,15 +1,15 @@
 """Long and large: `python -m benchmarks.long_run [--minutes 30] [--users 5000]
 [--load-processes 64] [--only ping|users|processes] [--out FOLDER]`.
 
-- ping: `/ping` under the probe, saturated by oha. Each minute, one line with the memory of the server,
-  of the study and of the load, and the size of the probe's journal. The server's memory must stay
-  within 5 % after the first tenth. Then `study report` makes the report again.
+- ping: `/ping` under the probe, saturated by oha. Each minute, one line with the memory of the
+  server, of the study and of the load, and the size of the probe's journal. The server's memory must
+  stay within 5 % after the first tenth. Then `study report` makes the report again.
 - users: as many users as asked for, of the three styles that only sleep.
 - processes: as many load processes as asked for.
 
 After each part, no process of it may be left. Exit code 1 if a part fails. All of it is on loopback
-and ends by itself; `--minutes 1 --users 200 --load-processes 4` is the short form. Time and memory of
-`study` are those of its whole process: resident MiB at the most, from the kernel.
+and ends by itself; `--minutes 1 --users 200 --load-processes 4` is the short form. Time and memory
+of `study` are those of its whole process: resident MiB at most, from the kernel.
 """
 
 import argparse
@@ -63,7 +63,10 @@ class StudyProcess:
         """Return its standard output. Raises SystemExit with its last words if it fails."""
         print(f"$ study {' '.join(self.words)}", flush=True)
         begun_s, shown_s = monotonic(), 0.0
-        with (self.folder / "stdout").open("w+b") as said, (self.folder / "stderr").open("w+b") as err:
+        with (
+            (self.folder / "stdout").open("w+b") as said,
+            (self.folder / "stderr").open("w+b") as err,
+        ):
             process = subprocess.Popen(
                 (sys.executable, "-m", "study", *self.words), cwd=ROOT, stdout=said, stderr=err,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -129,8 +132,9 @@ def is_alive(process: psutil.Process) -> bool:
 
 def show_sample(sample: MemorySample) -> None:
     print(
-        f"{sample.at_s / 60:7.1f} min  server {sample.server_mib:7.1f}  study {sample.study_mib:7.1f}"
-        f"  load {sample.load_mib:7.1f}  journal {sample.journal_mib:7.1f} MiB",
+        f"{sample.at_s / 60:7.1f} min  server {sample.server_mib:7.1f}  study"
+        f" {sample.study_mib:7.1f}  load {sample.load_mib:7.1f}  journal"
+        f" {sample.journal_mib:7.1f} MiB",
         flush=True,
     )
 
@@ -151,10 +155,10 @@ def run_ping(folder: Path, options: argparse.Namespace) -> None:
     (cell,) = read_cells(folder)
     requests = cell["requests"]
     assert isinstance(requests, int)
-    journal = max(each.journal_mib for each in study.samples)
+    each = MIB * max(sample.journal_mib for sample in study.samples) / requests
     print(
-        f"{requests:,} requests in {study.seconds / 60:.1f} min: journal {journal * MIB / requests:.0f}"
-        f" bytes per request, study {study.peak_mib:.0f} MiB"
+        f"{requests:,} requests in {study.seconds / 60:.1f} min: journal {each:.0f} bytes per request,"
+        f" study {study.peak_mib:.0f} MiB"
     )
     loaded = [each for each in study.samples if each.load_mib and each.server_mib]
     steady = [each.server_mib for each in loaded[int(WARM_UP_SHARE * len(loaded)) :]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from records.clocks import ClockModel
-from records.journal import Journal, JournalError, decode_journal
+from records.journal import Journal, JournalError, read_journal
 from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_to_schema
 
 
@@ -16,7 +16,7 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
     journals, lost = [], []
     for path in paths:
         try:
-            journals.append(decode_journal(path.read_bytes(), str(path)))
+            journals.append(read_journal(path))
         except JournalError:
             lost.append(path.name)
     return journals, tuple(lost)

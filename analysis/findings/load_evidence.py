@@ -18,7 +18,7 @@ from analysis.findings.evidence import (
 )
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.rows import PROBE_SCHEMAS, Schema, conform_to_schema
-from records.rundir import RunDir, translate_read_errors
+from records.rundir import RunDir, read_record
 from records.trial import TrialRound
 from scenarios.units import Second
 
@@ -29,9 +29,7 @@ SCHEMAS: Mapping[str, Schema] = {"asked": ASKED, **PROBE_SCHEMAS}
 def load_audit_evidence(run: RunDir) -> AuditEvidence:
     """Raise UserError if the record is missing or a table is damaged."""
     cell = run.open_cell(KIND)
-    file = cell.path / AUDIT_FILE
-    with translate_read_errors(file):
-        record = RECORD.validate_json(file.read_bytes())
+    record = read_record(RECORD, cell.path / AUDIT_FILE)
     missing = tuple(name for name in SCHEMAS if not (cell.path / f"{name}.parquet").exists())
     frames = {
         name: pl.DataFrame(schema=dict(schema))

@@ -11,7 +11,7 @@ from records.audit import AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.files import write_whole
-from records.rundir import CellDir, RunDir, translate_read_errors
+from records.rundir import CellDir, RunDir, read_record, translate_read_errors
 from stress.audit.driven import build_asked_table
 from stress.audit.kept_rows import ROWS_FILE, read_kept_rows
 from stress.cell_runner import is_running
@@ -54,8 +54,7 @@ def recover_audit(cell: CellDir) -> Outcome:
     discard_log(cell)
     if not begun_file.exists():
         return "killed early"
-    with translate_read_errors(begun_file):
-        begun = RECORD.validate_json(begun_file.read_bytes())
+    begun = read_record(RECORD, begun_file)
     with translate_read_errors(rows_file):
         rows, phases = read_kept_rows(rows_file) if rows_file.exists() else ([], ())
     last_s = max(list_moments(cell), default=begun.t0_s)
