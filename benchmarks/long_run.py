@@ -1,9 +1,9 @@
 """Long and large: `python -m benchmarks.long_run [--minutes 30] [--users 5000]
 [--load-processes 64] [--only ping|users|processes] [--out FOLDER]`.
 
-- ping: `/ping` under the probe, saturated by oha. Each minute, one line with the memory of the
-  server, of the study and of the load, and the size of the probe's journal. The server's memory must
-  stay within 5 % after the first tenth. Then `study report` makes the report again.
+- ping: `/ping` under the probe, saturated by oha. Each minute, one line with the memory of server,
+  study and load, and the size of the journal. The server's memory must stay within 5 % after
+  the first tenth. Then `study report` makes the report again.
 - users: as many users as asked for, of the three styles that only sleep.
 - processes: as many load processes as asked for.
 
@@ -157,8 +157,8 @@ def run_ping(folder: Path, options: argparse.Namespace) -> None:
     assert isinstance(requests, int)
     each = MIB * max(sample.journal_mib for sample in study.samples) / requests
     print(
-        f"{requests:,} requests in {study.seconds / 60:.1f} min: journal {each:.0f} bytes per request,"
-        f" study {study.peak_mib:.0f} MiB"
+        f"{requests:,} requests in {study.seconds / 60:.1f} min: journal {each:.0f} bytes per"
+        f" request, study {study.peak_mib:.0f} MiB"
     )
     loaded = [each for each in study.samples if each.load_mib and each.server_mib]
     steady = [each.server_mib for each in loaded[int(WARM_UP_SHARE * len(loaded)) :]]
