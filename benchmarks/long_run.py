@@ -1,5 +1,5 @@
 """Long and large: `python -m benchmarks.long_run [--minutes 30] [--users 5000]
-[--load-processes 64] [--only ping|users|processes] [--out FOLDER]`.
+[--load-processes 64] [--only ping|users|processes] [--scenario ping-uvicorn] [--out FOLDER]`.
 
 - ping: `/ping` under the probe, saturated by oha. Each minute, one line with the memory of server,
   study and load, and the size of the journal. The server's memory must stay within 5 % after
@@ -34,7 +34,7 @@ WARM_UP_SHARE = 0.1
 FLAT_WITHIN = 0.05
 ENDS_WITHIN_S = 1800.0
 """Beyond the load's own time: starting, saving, judging and drawing."""
-ROLES = {"load": ("oha --no-tui", "-m locust"), "server": ("-m uvicorn", "-m gunicorn")}
+ROLES = {"load": ("oha --no-tui", "-m locust"), "server": ("--workers",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def read_cells(folder: Path) -> Iterator[dict[str, object]]:
 def run_ping(folder: Path, options: argparse.Namespace) -> None:
     load_s = 60.0 * options.minutes
     words = (
-        "run", "ping-uvicorn", "--engine", "oha", "--duration", f"{load_s:g}s", "--no-predict",
+        "run", options.scenario, "--engine", "oha", "--duration", f"{load_s:g}s", "--no-predict",
         "--port", "0", "--out", str(folder), "--no-report", "--quiet",
     )  # fmt: skip
     study = StudyProcess(folder, words)
@@ -204,6 +204,7 @@ PARTS = {"ping": run_ping, "users": run_users, "processes": run_processes}
 def main() -> None:
     parser = argparse.ArgumentParser(description="Long and large runs.")
     parser.add_argument("--minutes", type=float, default=30.0, help="of ping")
+    parser.add_argument("--scenario", default="ping-uvicorn", help="for ping, such as ping-axum")
     parser.add_argument("--users", type=int, default=5000)
     parser.add_argument("--load-processes", type=int, default=64)
     parser.add_argument("--only", choices=PARTS)
