@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis.findings.finding_threshold import FindingGate
 from analysis.report.write import load_run_summary, write_reports
 from records.audit import AUDIT_FILE, KIND
-from records.rundir import RunDir, open_run
+from records.rundir import RunDir, open_run, translate_judging_errors
 from scenarios.errors import BROKEN, UserError, build_write_error
 from stress.audit.save_audit import discard_unfinished_rounds, recover_audit
 from stress.recover_cell import Outcome, recover_cell
@@ -40,7 +40,8 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
     run = open_run(directory)
     if is_audit(run):
         recover_killed_audit(run)
-        return report_audit(run, gate, verbose=verbose)
+        with translate_judging_errors(run.open_cell(KIND).path):
+            return report_audit(run, gate, verbose=verbose)
     if verbose:
         raise UserError("-v is for an audit; report.html of this run has everything")
     if gate != NO_GATE:

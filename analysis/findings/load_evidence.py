@@ -18,7 +18,7 @@ from analysis.findings.evidence import (
 )
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.rows import PROBE_SCHEMAS, Schema, conform_to_schema
-from records.rundir import RunDir, read_record
+from records.rundir import CellDir, RunDir, read_record, translate_read_errors
 from records.trial import TrialRound
 from scenarios.units import Second
 
@@ -34,7 +34,7 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
     frames = {
         name: pl.DataFrame(schema=dict(schema))
         if name in missing
-        else conform_to_schema(cell.load_table(name), schema)
+        else load_table(cell, name, schema)
         for name, schema in SCHEMAS.items()
     }
     return AuditEvidence(
@@ -58,7 +58,12 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
 
 
 def load_round(run: RunDir, of: TrialRound) -> pl.DataFrame:
-    return conform_to_schema(run.open_cell(of.cell).load_table("asked"), ASKED)
+    return load_table(run.open_cell(of.cell), "asked", ASKED)
+
+
+def load_table(cell: CellDir, name: str, schema: Schema) -> pl.DataFrame:
+    with translate_read_errors(cell.path / f"{name}.parquet"):
+        return conform_to_schema(cell.load_table(name), schema)
 
 
 def resolve_routes(
