@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from records.clocks import ClockModel
-from records.journal import Journal, JournalError, decode_journal
+from records.journal import Journal, JournalError, read_journal
 from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_to_schema
 
 
@@ -20,7 +20,7 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
         whole = "-".join(path.stem.split("-")[:3])  # without the number of a part
         with suppress(FileNotFoundError):
             try:
-                journal = decode_journal(path.read_bytes(), str(path))
+                journal = read_journal(path)
                 journals.setdefault(whole, []).append(journal)
             except JournalError:
                 lost.append(path.name)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 from pydantic import TypeAdapter
@@ -36,6 +37,7 @@ MOST_NAME = 32
 """Characters, so that `Report: results/<UTC time>-<name>/report.html` fits a terminal line."""
 JUDGING_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 RECORD = TypeAdapter(CellRecord)
+T = TypeVar("T")
 
 
 @contextmanager
@@ -69,6 +71,15 @@ def parse_json(text: str) -> object:
         return json.loads(text, parse_constant=reject, parse_int=parse_int, parse_float=parse_float)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def read_record(kind: TypeAdapter[T], path: Path) -> T:
+    """Read a record. Raises UserError if it is missing or damaged, or if a value has another type:
+    a text that could be read as a number is damage too, such as "Infinity"."""
+    with translate_read_errors(path):
+        content = path.read_text()
+        parse_json(content)
+        return kind.validate_json(content, strict=True)
 
 
 def check_moments(frame: pl.DataFrame) -> None:
@@ -122,10 +133,7 @@ class CellDir:
 
     def load_record(self) -> CellRecord:
         """Load the record. Raises UserError if it is missing or damaged."""
-        with translate_read_errors(self.record_file):
-            content = self.record_file.read_text()
-            parse_json(content)
-            return RECORD.validate_json(content)
+        return read_record(RECORD, self.record_file)
 
     def save_record(self, record: CellRecord) -> None:
         write_whole(self.record_file, RECORD.dump_json(record, indent=2) + b"\n")

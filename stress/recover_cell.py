@@ -7,7 +7,7 @@ import polars as pl
 
 from records.build_tables import build_usage_table
 from records.rows import BYSTANDER
-from records.rundir import RECORD, CellDir, translate_read_errors
+from records.rundir import RECORD, CellDir, read_record
 from stress.cell_runner import is_running
 from stress.load.protocol import LoadControl, read_message
 from stress.save_cell import BEGUN_FILE
@@ -26,8 +26,7 @@ def recover_cell(cell: CellDir) -> Outcome:
     begun_file = cell.raw / BEGUN_FILE
     if not begun_file.exists():
         return "killed early"
-    with translate_read_errors(begun_file):
-        begun = RECORD.validate_json(begun_file.read_bytes())
+    begun = read_record(RECORD, begun_file)
     raw = read_raw_cell(cell.raw / "journals", cell.raw)
     ends_s = [journal.tables["u"]["at_s"].max() for journal in raw.sent]
     last_s = max((each for each in ends_s if isinstance(each, float)), default=begun.t0_s)

@@ -8,14 +8,11 @@ from pathlib import Path
 from time import monotonic
 
 import polars as pl
-from pydantic import TypeAdapter
 
 from analysis.findings.finding_threshold import FindingGate
-from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
-from records.build_probe_tables import PROBE_TABLES
-from records.build_tables import read_journals
-from records.files import check_room, write_whole
-from records.rundir import RunDir, translate_write_errors
+from records.audit import ASKED, KIND, AuditRecord
+from records.files import check_room
+from records.rundir import CellDir, RunDir, translate_write_errors
 from records.server import ServerRecord
 from records.trial import TrialRecord
 from scenarios.units import Second
@@ -23,14 +20,17 @@ from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
+from stress.audit.kept_rows import ROWS_FILE
 from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
     plan_requests,
 )
+from stress.audit.save_audit import save_audit, save_audit_record, save_begun_audit
 from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
+from stress.cell_runner import save_runner
 from stress.interruption import Interruption
 from stress.last_words import read_last_words
 from stress.processes import describe_exit_code
@@ -85,17 +85,23 @@ class Audit:
     ended_s: Second = 0.0
     trials: list[TrialRecord] = field(default_factory=list)
 
+    @property
+    def cell(self) -> CellDir:
+        return self.directory.open_cell(KIND)
+
     def run(self) -> None:
         """Raises UserError, CellInterruptedError."""
-        command = self.order.command
+        command, raw = self.order.command, self.cell.raw
+        with translate_write_errors(self.directory.path, "the audit"):
+            check_room(raw)
+            save_runner(self.cell)
+            self.save_manifest()
         if command is None:
             self.show(NOT_SEEN)
             self.ask(self.order.url)
             return
         self.show(f"starting {Path(command.argv[0]).name}")
-        raw, began_s = self.directory.open_cell(KIND).raw, monotonic()
-        with translate_write_errors(self.directory.path, "the audit"):
-            check_room(raw)
+        began_s = monotonic()
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         self.started_within_s = monotonic() - began_s
         with self.app:
@@ -112,8 +118,11 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        journals = self.directory.open_cell(KIND).raw if self.app else None
-        load = replace(self.order.load, t0_s=self.t0_s, journals=journals)
+        with translate_write_errors(self.directory.path, "the audit"):
+            save_begun_audit(self.cell, self.build_record())
+        raw = self.cell.raw
+        journals = raw if self.app else None
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals, kept=raw / ROWS_FILE)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
@@ -154,16 +163,10 @@ class Audit:
 
     def save(self) -> None:
         self.ended_s = self.ended_s or monotonic() - self.t0_s
-        cell = self.directory.open_cell(KIND)
-        cell.path.mkdir(parents=True, exist_ok=True)
-        if self.app is not None:
-            self.app.process.log.unlink(missing_ok=True)  # it may hold a secret
-        journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
-        for name, build in PROBE_TABLES.items():
-            cell.save_table(name, build(journals, self.t0_s, self.t0_s + self.ended_s))
         rows = self.driven.rows if self.driven else pl.DataFrame(schema=ASKED)
-        cell.save_table("asked", rows)
-        self.save_record()
+        save_audit(self.cell, self.build_record(), rows)
+
+    def save_manifest(self) -> None:
         self.directory.save_manifest({
             "kind": KIND,
             "command": self.order.recorded_command,
@@ -171,9 +174,8 @@ class Audit:
         })  # fmt: skip
 
     def save_record(self) -> None:
-        """Save the record; also called after each round of a trial."""
-        record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
-        write_whole(self.directory.open_cell(KIND).path / AUDIT_FILE, record + b"\n")
+        """Save the record after a round of a trial."""
+        save_audit_record(self.cell, self.build_record())
 
     def can_try(self) -> bool:
         """Return True if trials make sense. A change may cure a deadlock; a service that ended by

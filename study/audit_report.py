@@ -31,7 +31,7 @@ from analysis.summary.comparison import ensure_mapping
 from analysis.theory.audit.predictions import predict_findings
 from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
 from records.files import write_whole
-from records.rundir import RunDir
+from records.rundir import RunDir, translate_judging_errors
 from scenarios.errors import ALL_WELL, BROKEN, CANNOT, NOT_AS_EXPECTED, UserError
 from study.final_output import print_report_location, print_table
 from study.messages import print_message, show_activity
@@ -120,9 +120,10 @@ def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bo
 
 def print_audit_comparison(a: RunDir, b: RunDir, json_output: bool) -> int:
     """Raises UserError for missing records."""
-    sides = [load_audit_evidence(each) for each in (a, b)]
-    changes = compare_findings(*map(find_all, sides))
-    differences = list(list_audit_differences(*sides))
+    with translate_judging_errors(b.path):
+        sides = [load_audit_evidence(each) for each in (a, b)]
+        changes = compare_findings(*map(find_all, sides))
+        differences = list(list_audit_differences(*sides))
     if json_output:
         paths = {"a": str(a.path), "b": str(b.path)}
         content = {"schema": COMPARISON_SCHEMA, **paths, "differences": differences}

@@ -108,6 +108,7 @@ class TrialRunner:
         for each in trials:
             self.records.append(TrialRecord(str(each), warnings=WARNINGS.get(each.kind, ())))
             with translate_write_errors(self.directory.path, f"the trial {each}"):
+                self.keep()
                 self.run_trial(each)
 
     def run_trial(self, trial: Trial) -> None:

@@ -18,7 +18,7 @@ from analysis.findings.evidence import (
 )
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.rows import PROBE_SCHEMAS, Schema, conform_to_schema
-from records.rundir import RunDir, translate_read_errors
+from records.rundir import CellDir, RunDir, read_record, translate_read_errors
 from records.trial import TrialRound
 from scenarios.units import Second
 
@@ -29,14 +29,12 @@ SCHEMAS: Mapping[str, Schema] = {"asked": ASKED, **PROBE_SCHEMAS}
 def load_audit_evidence(run: RunDir) -> AuditEvidence:
     """Raise UserError if the record is missing or a table is damaged."""
     cell = run.open_cell(KIND)
-    file = cell.path / AUDIT_FILE
-    with translate_read_errors(file):
-        record = RECORD.validate_json(file.read_bytes())
+    record = read_record(RECORD, cell.path / AUDIT_FILE)
     missing = tuple(name for name in SCHEMAS if not (cell.path / f"{name}.parquet").exists())
     frames = {
         name: pl.DataFrame(schema=dict(schema))
         if name in missing
-        else conform_to_schema(cell.load_table(name), schema)
+        else load_table(cell, name, schema)
         for name, schema in SCHEMAS.items()
     }
     return AuditEvidence(
@@ -60,7 +58,12 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
 
 
 def load_round(run: RunDir, of: TrialRound) -> pl.DataFrame:
-    return conform_to_schema(run.open_cell(of.cell).load_table("asked"), ASKED)
+    return load_table(run.open_cell(of.cell), "asked", ASKED)
+
+
+def load_table(cell: CellDir, name: str, schema: Schema) -> pl.DataFrame:
+    with translate_read_errors(cell.path / f"{name}.parquet"):
+        return conform_to_schema(cell.load_table(name), schema)
 
 
 def resolve_routes(

@@ -10,6 +10,7 @@ from stress.audit.ask import RequestPlan
 from stress.audit.client import run_in_loop
 from stress.audit.drive_locustfile import drive_locustfile
 from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Show, build_asked_table
+from stress.audit.kept_rows import KeptRows
 from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
 
@@ -36,7 +37,7 @@ def drive_requests(
         return drive_locustfile(url, plan, load, interruption, show, is_alive)
     if not plan.asks:
         raise UserError("No request to send; give one with --request 'GET /items/1'")
-    driver = LoadDriver(url, plan, load, show)
+    driver = LoadDriver(url, plan, load, show, kept=KeptRows(load.kept))
     interrupted = None
 
     def check() -> None:

@@ -20,7 +20,7 @@ APP_ENDED = "the app ended by itself"
 class AuditLoad:
     """t0_s: the audit's start by time.monotonic(). duration_s: of the phase with all routes.
     only_together: skip the phases with one route. journals: the probe's folder; None without a
-    probe."""
+    probe. kept: file for the rows, in case the audit is killed."""
 
     t0_s: float
     users: int = 20
@@ -28,6 +28,7 @@ class AuditLoad:
     timeout_s: Second = 30.0
     only_together: bool = False
     journals: Path | None = None
+    kept: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

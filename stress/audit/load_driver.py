@@ -4,11 +4,10 @@ Closed loop: each user sends a request, waits for the response, and sends the ne
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
-from random import Random, getrandbits
+from random import getrandbits
 from statistics import median
 from time import monotonic
 
@@ -23,8 +22,9 @@ from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
 from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
 from stress.audit.first_answers import judge_first_answers
+from stress.audit.kept_rows import KeptRows
 from stress.audit.learn_routes import learn_routes, rename_ask, rename_phase, rename_row
-from stress.audit.schedule import PlannedPhase, format_users, plan_phases
+from stress.audit.schedule import PlannedPhase, format_users, generate_asks, plan_phases
 from stress.interruption import CellInterruptedError
 
 FIRST_REST_S: Second = 3.0
@@ -71,6 +71,7 @@ class LoadDriver:
     users: list[SimulatedUser] = field(default_factory=list)
     driven: list[Ask] = field(default_factory=list)
     latest_beat_s: Second = 0.0
+    kept: KeptRows = field(default_factory=KeptRows)
 
     async def run(self) -> None:
         cell_number = getrandbits(16)
@@ -87,12 +88,18 @@ class LoadDriver:
                 await self._run_phases()
             finally:
                 beats.cancel()
+                self._keep_new_rows()
 
     async def _measure_pauses(self) -> None:
         while True:
             due_s = monotonic() + BEAT_S
             await asyncio.sleep(BEAT_S)
             self.latest_beat_s = max(self.latest_beat_s, monotonic() - due_s)
+            self._keep_new_rows()
+
+    def _keep_new_rows(self) -> None:
+        if self.driven:  # before the routes are known, a row has a path, which may be a secret
+            self.kept.add_new(self.rows, self.phases)
 
     async def _send_before(self) -> None:
         """Send the --before requests: one user first, so that a failure is not repeated by all."""
@@ -164,9 +171,8 @@ class LoadDriver:
                 await self._check_answers(each, self.driven)
 
     async def _run_phase(self, phase: PlannedPhase) -> None:
-        began_s = monotonic()
+        began_s, users = monotonic(), self.users[: phase.users]
         until_s = began_s + phase.length_s
-        users = self.users[: phase.users]
         async with asyncio.TaskGroup() as group:
             for each in users:
                 group.create_task(self._ask_until(until_s, each, phase))
@@ -242,9 +248,3 @@ class LoadDriver:
         t0_s = self.load.t0_s
         routes = tuple(dict.fromkeys(each.name for each in asks))
         self.phases.append(Phase(name, began_s - t0_s, monotonic() - t0_s, users, routes))
-
-
-def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:
-    """Yield all requests in this user's own order, repeatedly and without end."""
-    order = Random(user).sample(asks, len(asks))
-    return chain.from_iterable(repeat(order))

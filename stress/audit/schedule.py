@@ -1,7 +1,9 @@
 """The phases of an audit's load and their lengths."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
+from random import Random
 
 from scenarios.units import Second
 from stress.audit.ask import Ask
@@ -61,3 +63,9 @@ def group_by_route(asks: Sequence[Ask]) -> Mapping[str, tuple[Ask, ...]]:
 
 def format_users(users: int) -> str:
     return "1 user" if users == 1 else f"{users} users"
+
+
+def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:
+    """Yield all requests in this user's own order, repeatedly and without end."""
+    order = Random(user).sample(asks, len(asks))
+    return chain.from_iterable(repeat(order))

@@ -27,7 +27,8 @@ from stress.processes import describe_exit_code
 WARMING, MEASURED = "warm-up", "window"
 WARM_UP_S = 1.0
 ENDS_WITHIN_S = 60.0
-"""oha ends when its last request is answered; on a slow server, this takes as long as its queue."""
+"""oha ends when its last request is answered; on a slow server, this takes as long as its queue.
+Then it stores its rows, some 50,000 per second, and must store more within each such time."""
 ROWS_FILE = "oha.sqlite"
 TOTALS_FILE = "oha.json"
 ROW_TYPES = {"start": pl.Float64(), "end": pl.Float64(), "status": pl.Int64(), "bytes": pl.Int64()}
@@ -86,8 +87,12 @@ class OhaPhaseRunner(PhaseRunner):
         self._wait_until(phase, self._has_load_ended, lasting_s)
 
     def _await_end(self) -> bool:
-        limit_s = self.windows.drain_s + ENDS_WITHIN_S
-        return self._wait_until("drain", self._has_load_ended, limit_s)
+        limit_s, before, stored = self.windows.drain_s + ENDS_WITHIN_S, -1, 0
+        while stored > before:
+            if self._wait_until("drain", self._has_load_ended, limit_s):
+                return True
+            before, stored = stored, measure_stored_rows(self.cell.directory.raw)
+        return False
 
     def _check_end(self, has_ended: bool) -> None:
         if not has_ended:
@@ -102,6 +107,12 @@ class OhaPhaseRunner(PhaseRunner):
     def _describe_load_failure(self) -> str | None:
         """Return None: oha is expected to end."""
         return None
+
+
+def measure_stored_rows(folder: Path) -> int:
+    """Return the bytes of the window's rows so far; 0 before oha stores any."""
+    path = folder / f"{MEASURED}-{ROWS_FILE}"
+    return path.stat().st_size if path.exists() else 0
 
 
 def take_oha_rows(folder: Path, cell: str, begun_s: Second) -> pl.DataFrame:

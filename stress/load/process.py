@@ -109,12 +109,12 @@ class LoadProcess:
 
     def open_journal(self, sink: Callable[[bytes], None]) -> None:
         """Write new rows to `sink` in small pieces: at 1000 rps, packing the rows of 0.25 s at once
-        would delay the next requests by 3 ms."""
+        would delay the next requests by 3 ms. Each of many processes has few rows."""
         writer = self.writer = JournalWriter(sink, LOAD_JOURNAL, {"process": self.ledger.process})
 
         def write_periodically() -> None:
             while True:
-                gevent.sleep(WRITE_EVERY_S)
+                gevent.sleep(min(FLUSH_EVERY_S, WRITE_EVERY_S * self.plan.load.processes))
                 writer.write("r", self.ledger.take_new_rows())
 
         gevent.spawn(write_periodically)

@@ -35,6 +35,8 @@ LOOKS_S: Second = 0.25
 SILENT_LOOKS = 10
 """A process is lost after 2.5 s without a report: a busy one misses a few, and the shortest drain
 lasts 3 s. Counted in checks, not in seconds, so that a machine that was asleep loses none."""
+STARTING_LOOKS = 120
+"""A process has 30 s more for its first report: 64 of them start for seconds on two slow cores."""
 DOUBTFUL_LOOKS = 3
 """The drain waits for a process that is silent for longer; at the drain's end it is lost."""
 
@@ -117,7 +119,7 @@ class LoadReports:
 
     def expect_processes(self, processes: int) -> None:
         """Expect reports from this many processes from now on."""
-        self._silent_looks = dict.fromkeys(range(processes), 0)
+        self._silent_looks = dict.fromkeys(range(processes), -STARTING_LOOKS)
 
     def record_report(self, process: int, report: LoadReport, now_s: Second) -> None:
         self._last[process] = report

@@ -77,12 +77,14 @@ async def compare(app: App, routes: dict[str, str]) -> None:
 
 def main() -> None:
     (name,) = sys.argv[1:]
-    os.environ[DIRECTORY_VARIABLE] = tempfile.mkdtemp()
-    os.environ[TRIAL_VARIABLE] = json.dumps({"offload": NO_ROUTE})
-    import_hook.install()
-    sys.path.insert(0, str(APPS))
-    app = importlib.import_module(name).app
-    asyncio.run(compare(Probe(app), list_routes(name)))
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # for the app's own files too
+        os.environ[DIRECTORY_VARIABLE] = folder
+        os.environ[TRIAL_VARIABLE] = json.dumps({"offload": NO_ROUTE})
+        import_hook.install()
+        sys.path.insert(0, str(APPS))
+        app = importlib.import_module(name).app
+        asyncio.run(compare(Probe(app), list_routes(name)))
     os._exit(0)  # some apps start threads that never end
 
 

@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.errors import ALL_WELL, WRONG_USE
 from tests.faults.table import FaultRow, select
 from tests.faults.test_kills import lives
-from tests.process.support import Running, wait_for
+from tests.process.support import Running, only_run, study, wait_for
 
 SERVICE = Path(__file__).with_name("audited_service.py")
-WORDS = {"startup": "starting", "load": "users"}
+WORDS = {
+    "startup": "starting",
+    "first request": "request is sent",
+    "load": "users: ",
+    "all routes": "all routes, 20 users: ",
+    "first round": "round 1 of 3, before",
+    "second round": "round 1 of 3, after",
+}
 """What the audit says of a phase."""
 AUDIT_ENDS_S = 150.0
 """The longest wait for a service to start is 90 s."""
@@ -30,7 +38,8 @@ def test_audit(row: FaultRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PHASE", row.phase)
     run = Running(
         tmp_path / "out", "audit", "--app-dir", str(folder), "--out", str(tmp_path / "out"),
-        "--request", "GET /", "--duration", "2s", "--timeout", "3s", "--",
+        "--request", "GET /", "--duration", "2s", "--timeout", "3s",
+        *(("--try", "workers=2") if row.phase.endswith("round") else ()), "--",
         sys.executable, "-B", "-m", "uvicorn", "service:app", "--port", "0",
     )  # fmt: skip
     seen = []
@@ -48,6 +57,12 @@ def test_audit(row: FaultRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         if run.process.poll() is None:
             run.process.kill()
     said = run.text()
+    if row.fault == "SIGKILL study":
+        wait_for(lambda: not any(map(lives, seen)), "the end of the service")
+        shown = study("report", str(only_run(tmp_path / "out")))
+        assert shown.returncode in {ALL_WELL, WRONG_USE}
+        said += shown.stdout + shown.stderr
+        assert not list(tmp_path.rglob("server.log"))
     assert code in row.exit_codes, said
     assert re.search(row.says, said, re.MULTILINE), said
     assert row.never not in said

@@ -15,7 +15,9 @@ pytest.importorskip("fastapi.testclient", reason="FastAPI's test client is not i
 pytest.importorskip("anyio._backends._asyncio")
 pytest.importorskip("asgi_probe.testing.hooks")
 
-pytestmark = pytest.mark.filterwarnings("ignore:The configuration option:pytest.PytestDeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The configuration option:pytest.PytestDeprecationWarning"
+)
 pytest_plugins = ("pytester",)
 PLUGIN = ("-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider")
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps run delays")

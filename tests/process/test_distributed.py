@@ -86,8 +86,7 @@ def load_worker(
         yield worker
     finally:
         if worker.process.poll() is None:
-            for each in worker.family():
-                each.kill()
+            worker.process.terminate()  # `timeout` passes it on, and kills what does not end
             worker.process.wait(PATIENCE_S)
 
 

@@ -372,3 +372,17 @@ def test_one_send_one_failure(
     assert len(server.ids) == len(set(server.ids)) == rows.height
     assert rows["error"].null_count() == 0
     assert rows["error"].str.contains("closed|reset|aborted|IncompleteRead|broken").all()
+
+
+def test_options_of_locust_cost_no_second_of_each_load_process() -> None:
+    """Its workers look them up 56 times for each message that starts users."""
+    look_up = """
+from time import process_time
+from locust import argument_parser
+known = argument_parser.default_args_dict()
+import stress.load.locustfile
+begun_s = process_time()
+assert [argument_parser.default_args_dict() for _ in range(1000)] == [known] * 1000
+assert process_time() - begun_s < 1.0  # 7 s if each builds the parser
+"""
+    subprocess.run((sys.executable, "-c", look_up), cwd=ROOT, env=environment(), check=True)

@@ -1,5 +1,6 @@
 """A damaged run directory gives one line that names the file."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,23 @@ def test_each_file_in_each_way(
         return
     assert code == 2
     assert (path.name if name != "manifest.json" else "manifest") in said
+
+
+@pytest.mark.parametrize("value", ["INFINITY", "3.5", True])
+def test_a_value_of_another_type_is_damage(
+    value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read loosely, each of them is a number."""
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    path = copy / CELL / "cell.json"
+    record = json.loads(path.read_text())
+    record["phases"]["window_start_s"] = value
+    path.write_text(json.dumps(record))
+    assert main(["report", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{path} is damaged" in said
 
 
 def test_a_cell_that_is_still_being_measured_is_left_alone(

@@ -18,6 +18,7 @@ from records.journal import (
     JournalWriter,
     decode_journal,
     iterate_frames,
+    read_journal,
 )
 
 COLUMNS = (("number", "u8"), ("moment_s", "f8"), ("why", "text"))
@@ -84,6 +85,22 @@ def test_the_probes_own_writer_is_read_too(tmp_path: Path) -> None:
     assert read.tables["h"].rows() == [
         (1, 0.5, "/a"), (2, None, None), (3, 1.5, "/b"), (4, 2.5, "/a"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100, 1 << 20])
+def test_a_file_is_read_in_pieces(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces end anywhere; a text of an earlier piece is known in a later one."""
+    content = written([[(1, 0.5, "/a")], [(2, 1.5, "/b"), (3, 2.5, None)], [(4, 3.5, "/a")]])
+    path = tmp_path / "load.journal"
+    path.write_bytes(content[:-1])
+    monkeypatch.setattr("records.journal.PIECE", piece)
+    assert read_journal(path).tables["r"].rows() == [
+        (1, 0.5, "/a"), (2, 1.5, "/b"), (3, 2.5, None),
+    ]  # fmt: skip
+    path.write_bytes(content)
+    assert read_journal(path).tables["r"].equals(decode_journal(content).tables["r"])
 
 
 def test_texts_without_end_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

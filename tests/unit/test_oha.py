@@ -11,6 +11,7 @@ import pytest
 
 from analysis.summary.cell import compute_summary
 from records.rows import REQUESTS, conform_to_schema
+from records.rundir import CellDir
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Load, Scenario
@@ -18,11 +19,14 @@ from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from stress.load.oha import (
     MEASURED,
+    ROWS_FILE,
     WARMING,
+    OhaPhaseRunner,
     build_oha_command,
     read_oha_errors,
     read_oha_rows,
 )
+from stress.runtime import CellRun
 from tests.unit.samples import healthy, record, tables
 
 POST = select_scenarios(("contrast-add-axum",))[0]
@@ -125,3 +129,23 @@ def test_what_an_engine_cannot_do_is_refused(overrides: Overrides, said: str) ->
 def test_an_engine_takes_the_time_where_the_scenario_counts() -> None:
     (scenario,) = apply_overrides((POST,), Overrides(engine="oha"))
     assert (scenario.load.requests, scenario.load.engine) == (None, "oha")
+
+
+@pytest.mark.parametrize(("sizes", "ends"), [((5, 9, 9), False), ((5, 9, 12), True), ((0,), False)])
+def test_oha_may_store_its_rows_as_long_as_they_grow(
+    sizes: tuple[int, ...], ends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sizes: of its file after each wait in which it has not ended."""
+    left = list(sizes)
+
+    def wait(*_: object) -> bool:
+        if left:
+            (runner.cell.directory.raw / f"{MEASURED}-{ROWS_FILE}").write_bytes(bytes(left.pop(0)))
+            return False
+        return True
+
+    runner = object.__new__(OhaPhaseRunner)
+    runner.cell = CellRun(POST, 1, CellDir(tmp_path))
+    runner.cell.directory.raw.mkdir()
+    monkeypatch.setattr(OhaPhaseRunner, "_wait_until", wait)
+    assert runner._await_end() is ends

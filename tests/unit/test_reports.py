@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from stress.load.protocol import (
     DOUBTFUL_LOOKS,
     SILENT_LOOKS,
+    STARTING_LOOKS,
     LoadCounts,
     LoadReport,
     LoadReports,
@@ -58,15 +59,15 @@ def test_what_a_lost_process_had_open_is_not_waited_for_and_its_sums_stay() -> N
 
 
 def test_a_late_word_makes_it_found_again() -> None:
-    reports = silent(two(), SILENT_LOOKS + 1)
+    reports = silent(two(), STARTING_LOOKS + SILENT_LOOKS + 1)
     assert reports.find_lost() == {0, 1}
     reports.record_report(1, report(), 9.0)
     assert reports.find_lost() == {0}
 
 
 def test_one_that_never_said_a_word_is_lost_too() -> None:
-    assert silent(two(), SILENT_LOOKS).sum_progress().lost == 0
-    assert silent(two(), SILENT_LOOKS + 1).sum_progress().lost == 2
+    assert silent(two(), STARTING_LOOKS + SILENT_LOOKS).sum_progress().lost == 0
+    assert silent(two(), STARTING_LOOKS + SILENT_LOOKS + 1).sum_progress().lost == 2
 
 
 def test_one_that_was_ended_is_lost_at_once_and_for_good() -> None:
@@ -78,8 +79,9 @@ def test_one_that_was_ended_is_lost_at_once_and_for_good() -> None:
 
 
 def test_one_in_doubt_is_waited_for_and_at_the_end_lost() -> None:
-    reports = silent(two(), DOUBTFUL_LOOKS)
-    reports.record_report(0, report(), 1.0)
+    reports = two()
+    reports.record_report(1, report(), 0.5)
+    silent(reports, DOUBTFUL_LOOKS).record_report(0, report(), 1.0)
     assert reports.has_heard_all()
     reports.count_silent_beat()
     assert not reports.has_heard_all()
@@ -110,9 +112,9 @@ def test_the_ramp_of_a_lost_process_is_not_waited_for() -> None:
     assert reports.sum_progress().ramp_end_s is None
 
 
-@given(st.lists(st.tuples(st.sampled_from(["look", "hear"]), st.integers(0, 3)), max_size=80))
+@given(st.lists(st.tuples(st.sampled_from(["look", "hear"]), st.integers(0, 3)), max_size=300))
 def test_a_process_is_lost_exactly_while_it_is_silent(events: list[tuple[str, int]]) -> None:
-    reports, looks_since = LoadReports(), dict.fromkeys(range(4), 0)
+    reports, looks_since = LoadReports(), dict.fromkeys(range(4), -STARTING_LOOKS)
     reports.expect_processes(4)
     for what, process in events:
         if what == "look":

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import fcntl
 import importlib
 import logging
 import logging.handlers
 import os
 import queue
+import shutil
 import socket
 import sqlite3
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -48,7 +50,14 @@ AUDIT_LOG = logging.getLogger("corpus.audit")
 AUDIT_LOG.propagate = False
 AUDIT_LOG.addHandler(logging.handlers.HTTPHandler(f"127.0.0.1:{PORT}", "/"))
 
-app = FastAPI()
+
+@contextlib.asynccontextmanager
+async def remove_files(_: FastAPI) -> AsyncIterator[None]:
+    yield
+    shutil.rmtree(FOLDER)
+
+
+app = FastAPI(lifespan=remove_files)
 
 
 def call_later(action: Callable[[], object]) -> None:
