@@ -51,7 +51,8 @@ def build_findings_table(found: Sequence[AuditFinding], width: int | None) -> Ta
 
 def name_row(found: AuditFinding, alike: int) -> str:
     """Name the place; with its route if several findings are alike."""
-    return format_place(found) + (f", {format_route(found)}" if alike > 1 else "")
+    where = found.route or format_route(found)  # without the phase: most names fit one line
+    return format_place(found) + (f", {where}" if alike > 1 else "")
 
 
 def split_grave(found: AuditFindings) -> tuple[list[AuditFinding], list[AuditFinding]]:

@@ -29,9 +29,8 @@ class QueueName:
 POOL = QueueName(
     "pool",
     "anyio's pool",
-    "Make the code that holds the threads faster or asynchronous, or give it its own tokens: "
-    "anyio.to_thread.run_sync(call, limiter=LIMITER), with one CapacityLimiter for the app. More "
-    "threads (total_tokens) help only if what they call can serve more.",
+    "Make the code that holds the threads faster or asynchronous, or give it its own limiter. "
+    "More threads (total_tokens) help only if what they call can serve more.",
 )
 DEFAULT_EXECUTOR = QueueName(
     "executor",
