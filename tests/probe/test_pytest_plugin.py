@@ -16,11 +16,11 @@ pytest.importorskip("fastapi.testclient", reason="FastAPI's test client is not i
 pytest.importorskip("anyio._backends._asyncio")
 pytest.importorskip("asgi_probe.testing.hooks")
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The configuration option:pytest.PytestDeprecationWarning"
-)
 pytest_plugins = ("pytester",)
-PLUGIN = ("-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider")
+PLUGIN = (
+    "-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider",
+    "-o", "asyncio_default_fixture_loop_scope=function",
+)  # fmt: skip
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps run delays")
 
 HEAD = """
