@@ -29,8 +29,8 @@ class QueueName:
 POOL = QueueName(
     "pool",
     "anyio's pool",
-    "Make the code that holds the threads faster or asynchronous, or give it its own limiter. "
-    "More threads (total_tokens) help only if what they call can serve more.",
+    "Make the code that holds the threads faster or asynchronous, or give it its own "
+    "CapacityLimiter. More threads (total_tokens) help only if what they call can serve more.",
 )
 DEFAULT_EXECUTOR = QueueName(
     "executor",
