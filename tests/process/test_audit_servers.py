@@ -135,11 +135,11 @@ def test_requests_that_the_limit_refuses_are_no_fault_of_the_app(folder: Path) -
 @pytest.mark.skipif(sys.platform != "linux", reason="the accept queue is Linux's")
 def test_a_full_accept_queue_is_named_with_the_block_behind_it(folder: Path) -> None:
     load = ("--users", "8", "--duration", "2s", "--request", "GET /report")
-    found, said = audit(folder, *load, *serve_uvicorn("--backlog", "2"))
+    found, _ = audit(folder, *load, *serve_uvicorn("--backlog", "2"))
     queue = found["ACCEPT_QUEUE"]
     assert (queue["file"], queue["line"], queue["cause"]) == ("main.py", LINE + 1, "blocked")
     assert int(str(queue["dropped"])) > 0
-    assert "found the accept queue full (backlog 2)" in said
+    assert "found the accept queue full (backlog 2)" in str(queue["message"])
     server = serve_uvicorn("--backlog", "2")
     assert "ACCEPT_QUEUE" not in audit_cured(folder, read_cure(queue), *server)
 
