@@ -64,14 +64,26 @@ def read_journal(path: Path) -> Journal:
 
 def decode_pieces(pieces: Iterable[bytes], name: str) -> Journal:
     decoder, parts = JournalDecoder(name), defaultdict[str, list[pl.DataFrame]](list)
-    for piece in pieces:
-        for letter, rows in decoder.decode(piece).items():
-            parts[letter].append(rows)
+    try:
+        for piece in pieces:
+            for letter, rows in decoder.decode(piece).items():
+                parts[letter].append(rows)
+    except DAMAGED as error:
+        raise JournalError(f"{name}: damaged ({type(error).__name__})") from error
     if not decoder.columns:
         raise decoder.make_error()
     empty = {letter: decode_table(each, b"", {}) for letter, each in decoder.columns.items()}
     found = {letter: pl.concat(each) for letter, each in parts.items()}
     return Journal(decoder.about, {**empty, **found})
+
+
+DAMAGED = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+    pl.exceptions.PolarsError,
+)  # fmt: skip
+"""What damaged frames raise."""
+MOST_STRINGS = 1_000_000
+"""A hundred times what a probe writes."""
 
 
 class JournalDecoder:
@@ -110,6 +122,8 @@ class JournalDecoder:
         strings, tables = message.get("strings"), message.get("tables")
         if isinstance(strings, dict):
             self._strings |= {int(index): str(text) for index, text in strings.items()}
+            if max(self._strings, default=0) > MOST_STRINGS:
+                raise self.make_error()
         if isinstance(tables, dict):
             if message.get("journal") != VERSION:
                 raise self.make_error()

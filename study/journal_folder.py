@@ -17,6 +17,7 @@ from scenarios.units import Second
 from stress.audit.drive import OWN_TRAFFIC
 from stress.audit.reports import read_reports
 from study import __version__
+from study.messages import print_message
 
 JOURNALS, LAUNCH_FILE = "probe-*.journal", "launch.json"
 
@@ -46,7 +47,11 @@ def is_journal_folder(path: Path) -> bool:
 def build_run(path: Path) -> RunDir:
     """Build the tables of an audit from the journals, again if the folder already has some: the
     service may still run. Raises UserError."""
-    journals, _ = read_journals(sorted(path.glob(JOURNALS)))
+    journals, lost = read_journals(sorted(path.glob(JOURNALS)))
+    if lost:
+        print_message(f"{path}: left out, because damaged or empty: {', '.join(lost)}")
+    if not journals and lost:
+        raise UserError(f"{path}: no journal of this folder can be read")
     if not journals:
         raise UserError(
             f"{path}: the probe wrote no journal; the service got no request, or its server loads "

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from study.selection import Peers
 
 
+SECRET = "--database-url"
+
+
 @dataclass(frozen=True, slots=True)
 class RunFlags:
     trials: Annotated[
@@ -59,8 +62,11 @@ def record_command(argv: Sequence[str]) -> str:
     """Return the command line for the record, without the database's address and its password."""
     words = ["study", *argv]
     for at, word in enumerate(words):
-        if word.startswith("--database-url="):
-            words[at] = "--database-url=..."
-        elif at and words[at - 1] == "--database-url":
-            words[at] = "..."
+        name, equals, _ = word.partition("=")
+        if name.replace("_", "-") != SECRET:  # the command line takes both spellings
+            continue
+        if equals:
+            words[at] = f"{name}=..."
+        elif words[at + 1 :]:
+            words[at + 1] = "..."
     return shlex.join(words)

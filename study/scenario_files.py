@@ -1,18 +1,24 @@
 """Chooses scenarios by name: from the catalogue and from users' files."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import reduce
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter, ValidationError
+
 from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario
+from scenarios.options import list_options
+from scenarios.settings import Overrides
 
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -46,6 +52,7 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
     if not found:
         raise UserError(f"{path}: it defines no Scenario; scenarios/catalogue/ has examples")
     for scenario in found:
+        check_values(path, scenario)
         check_scenario(path, scenario)
     return tuple(place_app(each, path.resolve().parent) for each in found)
 
@@ -71,7 +78,9 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[module.__name__] = module  # dataclasses look up their module there
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         own = [
             each.lineno for each in extract_tb(error.__traceback__) if each.filename == str(path)
         ]
@@ -89,6 +98,26 @@ def iterate_scenarios(module: ModuleType) -> Iterator[Scenario]:
         for each in value if isinstance(value, tuple | list) else (value,):
             if isinstance(each, Scenario):
                 yield each
+
+
+def check_values(path: Path, scenario: Scenario) -> None:
+    """Check types, and the bounds that the options have. Raises UserError."""
+    try:
+        values = json.loads(json.dumps(asdict(scenario)))
+        TypeAdapter(Scenario).validate_json(json.dumps(values), strict=True)
+        for option in list_options(Overrides):
+            if option.setting.sets:
+                option.check_bounds(reduce(find_part, option.setting.sets.split("."), values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: {scenario.name}: {field}: {first['msg']}") from error
+    except (TypeError, ValueError, UserError) as error:
+        raise UserError(f"{path}: {scenario.name}: {error}") from error
+
+
+def find_part(values: object, name: str) -> object:
+    return values.get(name) if isinstance(values, dict) else None
 
 
 def check_scenario(path: Path, scenario: Scenario) -> None:
@@ -109,5 +138,8 @@ def check_scenario(path: Path, scenario: Scenario) -> None:
         raise UserError(f"{path}: {scenario.name}: url= and Server('given') must be given together")
     if scenario.url is not None:
         parts = urlsplit(scenario.url)
-        if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):
-            raise UserError(f"{path}: {scenario.name}: give url='http://host:port'")
+        plain = not (parts.query or parts.fragment or "@" in parts.netloc)  # it is recorded
+        if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or not plain:
+            raise UserError(
+                f"{path}: {scenario.name}: give url='http://host:port', without user and query"
+            )

@@ -221,6 +221,14 @@ def join_markdown(cells: Sequence[str]) -> str:
     return "| " + " | ".join(escape_markdown(cell) for cell in cells) + " |"
 
 
+def quote_code(text: str) -> str:
+    """Return a text from outside as code in Markdown: its fence is longer than any in the text."""
+    plain = " ".join(make_harmless(text).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
+    pad = " " if "`" in plain else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
 def escape_markdown(text: str) -> str:
     """Escape errors and names, which come from outside: none of their text may become markup."""
     for character in "\\`*_[]<>|":

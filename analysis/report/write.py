@@ -20,7 +20,7 @@ from analysis.report.comparison_tables import (
 from analysis.report.notes import describe_outcome, list_advice, write_notes
 from analysis.report.run_table import build_run_table, format_cell_name
 from analysis.report.search_tables import build_sweep_table, render_capacity
-from analysis.report.table import escape_markdown, render_markdown
+from analysis.report.table import escape_markdown, quote_code, render_markdown
 from analysis.report.trials_table import HEADING, build_trials_table, name_reasons, select_repeated
 from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
@@ -129,7 +129,9 @@ def compose_run_answer(summary: RunSummary) -> RunAnswer:
 def render_summary_markdown(summary: RunSummary) -> str:
     """Render summary.md: the results of a run, for a pull request."""
     cells = summary.cells
-    text = f"{render_answer_markdown(compose_run_answer(summary))}\n`{summary.command}`\n\n"
+    text = (
+        f"{render_answer_markdown(compose_run_answer(summary))}\n{quote_code(summary.command)}\n\n"
+    )
     if repeated := select_repeated(summary.scenarios):
         text += f"Over the trials, {escape_markdown(HEADING)}:\n\n"
         text += render_markdown(build_trials_table(repeated)) + "\nEach trial:\n\n"

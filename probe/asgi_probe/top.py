@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -149,6 +150,10 @@ def show_top(target: str, *, once: bool) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+DAMAGED = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error)
+"""What damaged rows and texts of a journal raise."""
+
+
 def watch(target: str, show: Callable[[list[str]], object], once: bool) -> None:
     """Raises UsageError."""
     begin = open_source
@@ -161,6 +166,8 @@ def watch(target: str, show: Callable[[list[str]], object], once: bool) -> None:
                 begin = reopen_source
             except ValueError as error:
                 raise UsageError(f"{target}: {error}") from error
+            except DAMAGED as error:
+                raise UsageError(f"{target}: a journal is damaged ({error!r})") from error
 
 
 def show_source(source: JournalSource, show: Callable[[list[str]], object], once: bool) -> None:

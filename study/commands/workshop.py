@@ -40,10 +40,12 @@ def workshop(
     from analysis.guide.exercises import find_exercise
     from study import workshop as sessions
 
-    if page or keep:
+    if keep and not page:
+        raise UserError("--keep copies the records of --page: name them with --page")
+    if page:
         if number is not None or edited:
             raise UserError("--page writes docs/workshop.md: leave the exercise out")
-        return sessions.write_workshop_page(page or [sessions.KEPT], out, keep)
+        return sessions.write_workshop_page(page, out, keep)
     if number is None:
         if edited:
             raise UserError("--edited: give an exercise, such as study workshop 1 --edited")

@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+from contextlib import suppress
 from math import nan
 from pathlib import Path
 from time import time
@@ -217,3 +218,20 @@ def test_journals_of_ended_processes_are_removed_the_oldest_first(tmp_path: Path
     remove_ended_journals(tmp_path, 1000)
     left = {path.stem.split("-")[2] for path in tmp_path.iterdir()}
     assert left == {"200", "1", "400"}
+
+
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=8), st.integers(0, 8))
+def test_a_damaged_journal_is_an_error_of_its_own_or_read(
+    at: int, other: bytes, removed: int
+) -> None:
+    """Bytes of a real journal are replaced, added or removed."""
+    whole = written([[(1, 0.5, "/a"), (2, nan, None)], [(3, 1.5, "/b")]])
+    with suppress(JournalError):
+        decode_journal(whole[:at] + other + whole[at + removed :], "damaged")
+
+
+def test_an_index_of_a_text_has_a_bound() -> None:
+    frame = json.dumps({"strings": {"1000000000": "y"}}).encode()
+    head = written([[(1, 0.5, "/a")]])
+    with pytest.raises(JournalError):
+        decode_journal(head + FRAME.pack(b"{", len(frame)) + frame, "huge")

@@ -108,3 +108,26 @@ def test_two_files_may_not_share_a_name(mine: Path, tmp_path: Path) -> None:
 def test_no_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "nowhere.py"]) == 2
     assert capsys.readouterr().err == "study: nowhere.py: there is no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("users=2", "users=-5", "--users -5: give 1 to 100000"),
+        ("users=2", "users='many'", "load.users"),
+        ("delay_s=0.1", "delay_s='1s'", "delay_s"),
+        ('endpoint=Endpoint("/async/sleep", "async def")', "endpoint='/ping'", "endpoint"),
+        ("http://127.0.0.1:9", "http://user:sesame@127.0.0.1:9", "without user and query"),
+        ("def make", "raise GeneratorExit\ndef make", "cannot import it: line 3: GeneratorExit"),
+    ],
+)
+def test_a_wrong_value_is_one_line_and_no_secret_is_shown(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE.replace(old, new))
+    with pytest.raises(UserError) as caught:
+        choose_scenarios([str(path)])
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "sesame" not in str(caught.value)

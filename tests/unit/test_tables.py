@@ -3,11 +3,12 @@ from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from analysis.measures.throughput import OpenLoopSummary
 from analysis.report.notes import write_notes
 from analysis.report.run_table import render_cell, render_run_headings
-from analysis.report.table import escape_markdown
+from analysis.report.table import escape_markdown, quote_code
 from analysis.report.write import render_csv, render_summary_markdown
 from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
@@ -139,3 +140,10 @@ def test_the_csv_quotes_and_leaves_the_unknown_empty() -> None:
     assert row["ok_rps"] == ""
     assert '"a ""reason"", with a comma"' in line
     assert {"bystander_median_ms", "whole_run_rps", "fates_sent"} <= set(header.split(","))
+
+
+@given(st.text(alphabet="`a \x1b\u202e<|", max_size=12))
+def test_a_text_from_outside_is_one_span_of_code(text: str) -> None:
+    tokens = MarkdownIt("commonmark").parseInline(quote_code(f"x{text}x"))[0].children or []
+    assert [each.type for each in tokens] == ["code_inline"]
+    assert not set(tokens[0].content) & {"\x1b", "\u202e"}

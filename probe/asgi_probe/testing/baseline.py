@@ -31,8 +31,10 @@ def read_baseline(path: Path) -> frozenset[SiteKey]:
         raise pytest.UsageError(
             f"{OPTION}: {path} is missing; --loop-blocking-write-baseline writes it"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise pytest.UsageError(f"{OPTION}: {path} is not a baseline: {error!r}") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise pytest.UsageError(
+            f"{OPTION}: {path} is not a baseline that the plug-in wrote"
+        ) from None
 
 
 def write_baseline(path: Path, keys: Iterable[SiteKey]) -> None:

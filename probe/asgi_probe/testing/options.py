@@ -44,6 +44,8 @@ def read_settings(config: pytest.Config) -> CheckSettings:
         raise pytest.UsageError(
             "--loop-blocking-write-baseline: name the file with --loop-blocking-baseline"
         )
+    if writes and path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise pytest.UsageError(f"--loop-blocking-baseline: cannot write {path}: no such folder")
     return CheckSettings(
         limits=CheckLimits(
             read_duration(config, "loop-blocking"),
