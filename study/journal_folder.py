@@ -44,19 +44,25 @@ def is_journal_folder(path: Path) -> bool:
     return (path / LAUNCH_FILE).is_file() or any(path.glob(JOURNALS))
 
 
-def build_run(path: Path) -> RunDir:
-    """Build the tables of an audit from the journals, again if the folder already has some: the
-    service may still run. Raises UserError."""
+def load_journals(path: Path) -> list[Journal]:
+    """Raises UserError if there is none that can be read."""
     journals, lost = read_journals(sorted(path.glob(JOURNALS)))
     if lost:
         print_message(f"{path}: left out, because damaged or empty: {', '.join(lost)}")
-    if not journals and lost:
+    if journals:
+        return journals
+    if lost:
         raise UserError(f"{path}: no journal of this folder can be read")
-    if not journals:
-        raise UserError(
-            f"{path}: the probe wrote no journal; the service got no request, or its server loads "
-            "no ASGI app that the probe can see"
-        )
+    raise UserError(
+        f"{path}: the probe wrote no journal; the service got no request, or its server loads "
+        "no ASGI app that the probe can see"
+    )
+
+
+def build_run(path: Path) -> RunDir:
+    """Build the tables of an audit from the journals, again if the folder already has some: the
+    service may still run. Raises UserError."""
+    journals = load_journals(path)
     launch, run = read_launch(path), RunDir(path)
     t0_s, end_s = find_span(journals)
     t0_s = t0_s if launch.t0_s is None else launch.t0_s

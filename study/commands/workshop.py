@@ -40,11 +40,9 @@ def workshop(
     from analysis.guide.exercises import find_exercise
     from study import workshop as sessions
 
-    if keep and not page:
-        raise UserError("--keep copies the records of --page: name them with --page")
-    if page:
-        if number is not None or edited:
-            raise UserError("--page writes docs/workshop.md: leave the exercise out")
+    if page or keep:
+        if number is not None or edited or not page:
+            raise UserError("--page writes docs/workshop.md, without an exercise; --keep needs it")
         return sessions.write_workshop_page(page, out, keep)
     if number is None:
         if edited:
