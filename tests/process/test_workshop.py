@@ -155,7 +155,8 @@ def test_the_set_up_is_as_written(copy: Path) -> None:
     (match,) = [each for each in BLOCK.finditer(TEXT) if "setup.sh" in each[2]]
     lines = match[2].splitlines()
     assert lines == [
-        "sh setup.sh", ". .venv/bin/activate", "study doctor", "study run sync-sleep --quick --port 0",
+        "sh setup.sh", ". .venv/bin/activate", "study doctor",
+        "study run sync-sleep --quick --port 0",
     ]  # fmt: skip
     for line in lines[2:]:
         run(copy, line)
