@@ -12,8 +12,6 @@ from traceback import extract_tb
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter, ValidationError
-
 from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario
@@ -102,6 +100,8 @@ def iterate_scenarios(module: ModuleType) -> Iterator[Scenario]:
 
 def check_values(path: Path, scenario: Scenario) -> None:
     """Check types, and the bounds that the options have. Raises UserError."""
+    from pydantic import TypeAdapter, ValidationError  # takes tenths of a second to import
+
     try:
         values = json.loads(json.dumps(asdict(scenario)))
         TypeAdapter(Scenario).validate_json(json.dumps(values), strict=True)

@@ -25,6 +25,7 @@ REPORTS = ("summary.json", "summary.csv", "summary.md")
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 """Its text widths depend on a machine's fonts."""
 CODE = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
+TERMS = re.compile(r'<section id="terms">.*?</section>', re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 PROGRESS = re.compile(r"^.*: \d+ s so far\n", re.MULTILINE)
 """Of what takes long on this machine."""
@@ -119,10 +120,11 @@ def run_main(*arguments: str) -> str:
 
 
 def read_page(path: Path) -> str:
-    """The page's text, a line an element; its pictures and their code are left out. Raises
+    """The page's text, a line an element, without pictures, code and the glossary's terms. Raises
     AssertionError where one of its links leads nowhere."""
     assert not list(find_dead_links(path.read_text(), path.parent))
-    text = TAG.sub("\n", CODE.sub("", SVG.sub("(picture)", path.read_text())))
+    page = TERMS.sub("", path.read_text())
+    text = TAG.sub("\n", CODE.sub("", SVG.sub("(picture)", page)))
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
 
 
