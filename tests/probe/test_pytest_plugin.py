@@ -7,8 +7,10 @@ import re
 import sys
 import threading
 from asyncio import events
+from collections.abc import Iterator
 
 import pytest
+from asgi_probe.testing.requests import APPS
 
 # imported here, they stay: pytester forgets what only an inner run has imported
 pytest.importorskip("httpx", reason="httpx is not installed")
@@ -17,6 +19,19 @@ pytest.importorskip("anyio._backends._asyncio")
 pytest.importorskip("asgi_probe.testing.hooks")
 
 pytest_plugins = ("pytester",)
+
+
+@pytest.fixture(autouse=True)
+def unwrap_apps() -> Iterator[None]:
+    """Inner runs in this process leave their wrappers; tests of other modules expect none."""
+    yield
+    for module, name in APPS:
+        cls = getattr(sys.modules.get(module), name, None)
+        original = getattr(getattr(cls, "__call__", None), "probe_original", None)  # noqa: B004
+        if cls is not None and original is not None:
+            cls.__call__ = original
+
+
 PLUGIN = (
     "-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider",
     "-o", "asyncio_default_fixture_loop_scope=function",
