@@ -12,8 +12,9 @@ from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_t
 
 
 def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
-    """Return the journals, and the names of the unreadable ones, whose process was killed before
-    its first write. Parts of a journal are one; its process may have removed the oldest ones."""
+    """Return the journals, and the names of those that are unreadable (their process was killed
+    before its first write, or they are damaged) or whose process has dropped rows. Parts of a
+    journal are one; its process may have removed the oldest ones."""
     journals: dict[str, list[Journal]] = {}
     lost = []
     for path in paths:
@@ -22,6 +23,8 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
             try:
                 journal = read_journal(path)
                 journals.setdefault(whole, []).append(journal)
+                if journal.about.get("dropped"):
+                    lost.append(path.name)
             except JournalError:
                 lost.append(path.name)
     return [join_journal_parts(each) for each in journals.values()], tuple(lost)

@@ -58,6 +58,8 @@ def decode_journal(content: bytes, name: str = "journal") -> Journal:
 def read_journal(path: Path) -> Journal:
     """Decode a file, as `decode_journal` does, in pieces: ten million requests are 1 GB. Raises
     JournalError, OSError."""
+    if not path.is_file() and path.exists():
+        raise JournalError(f"{path}: not a regular file")
     with path.open("rb") as file:
         return decode_pieces(iter(lambda: file.read(PIECE), b""), str(path))
 

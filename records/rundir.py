@@ -42,7 +42,10 @@ T = TypeVar("T")
 
 @contextmanager
 def translate_read_errors(path: Path) -> Iterator[None]:
-    """Turn the error for a missing, torn or unrelated file into a UserError of one line."""
+    """Turn the error for a missing, torn or unrelated file into a UserError of one line. Reading
+    another kind of file, such as a pipe, could wait for ever."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path} is not a regular file")
     try:
         yield
     except FileNotFoundError as error:
@@ -174,6 +177,9 @@ class RunDir:
         return self.path / "manifest.json"
 
     def open_cell(self, name: str) -> CellDir:
+        """Raises UserError for a name from a record that would leave the run directory."""
+        if name != Path(name).name:
+            raise UserError(f"{self.path}: {name[:80]!r} is no name of a cell")
         return CellDir(self.path / "cells" / name)
 
     def list_saved_cells(self) -> list[CellDir]:

@@ -5,7 +5,15 @@ from dataclasses import asdict
 from math import ceil
 from textwrap import wrap
 
-from analysis.report.table import WIDTH, Column, Row, Table, hang_text, render_terminal
+from analysis.report.table import (
+    WIDTH,
+    Column,
+    Row,
+    Table,
+    hang_text,
+    make_harmless,
+    render_terminal,
+)
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUP_QUESTIONS, GROUPS
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
@@ -75,10 +83,10 @@ def show_scenario(scenario: Scenario) -> Iterator[str]:
     from analysis.summary.comparison import read_scenarios
 
     yield f"{scenario.name} (group {scenario.group})"
-    yield from wrap(scenario.question, WIDTH)
+    yield from wrap(make_harmless(scenario.question), WIDTH)
     yield ""
     for name, text in (("expect", scenario.expect), ("why", scenario.why)):
-        yield from hang_text(name, 8, text)
+        yield from hang_text(name, 8, make_harmless(text))
     yield ""
     (settings,) = read_scenarios({"scenarios": [asdict(scenario)]}).values()
     yield from render_terminal(build_settings_table({"": settings}))

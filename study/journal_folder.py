@@ -48,7 +48,7 @@ def load_journals(path: Path) -> list[Journal]:
     """Raises UserError if there is none that can be read."""
     journals, lost = read_journals(sorted(path.glob(JOURNALS)))
     if lost:
-        print_message(f"{path}: left out, because damaged or empty: {', '.join(lost)}")
+        print_message(f"{path}: empty, damaged or incomplete: {', '.join(lost)}")
     if journals:
         return journals
     if lost:

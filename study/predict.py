@@ -92,6 +92,8 @@ def check_plot(plot: Path | None) -> None:
     """Raises UserError."""
     if plot is not None and plot.suffix not in PICTURES:
         raise UserError(f"--plot {plot}: the name must end in {', '.join(PICTURES)}")
+    if plot is not None and not plot.absolute().parent.is_dir():
+        raise UserError(f"--plot {plot}: there is no such folder")
 
 
 def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:

@@ -82,7 +82,7 @@ class CountsDisagree(Verdict):
 
 
 class JournalLost(Verdict):
-    """A worker died before its probe wrote anything to its journal."""
+    """A journal of the probe is empty, damaged or incomplete."""
 
     rank = 40
     advice = (
@@ -99,9 +99,11 @@ class JournalLost(Verdict):
 
     @property
     def message(self) -> str:
-        its = "its" if self.journals == 1 else "their"
         workers = formats.count_things(self.journals, "worker")
-        return f"{workers} died before {its} probe wrote anything"
+        return (
+            f"the probe's records of {workers} are missing or incomplete: a worker died before the "
+            "probe wrote, the disk was too slow for it, or a file is damaged"
+        )
 
 
 class LoadProcessDied(Verdict):

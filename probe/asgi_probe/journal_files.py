@@ -46,9 +46,10 @@ class JournalFiles:
         return max(path.stat().st_mtime for path in self._list_recent())
 
     def _list_recent(self) -> list[Path]:
-        found = [self.path]
+        listed = [self.path]
         if self.path.is_dir():
-            found = [*self.path.glob(JOURNALS), *self.path.glob(f"*/{JOURNALS}")]
+            listed = [*self.path.glob(JOURNALS), *self.path.glob(f"*/{JOURNALS}")]
+        found = [each for each in listed if each.is_file()]  # a pipe could make it wait for ever
         if not found:
             raise UsageError(f"{self.path}: no journal; the service got no request yet")
         written = {path: path.stat().st_mtime for path in found}

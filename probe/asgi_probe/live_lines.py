@@ -21,9 +21,9 @@ class EndedRequest(NamedTuple):
     failed: bool
 
 
-class LoopLine(NamedTuple):
-    """One event loop of a process. lag_s: the longest of WINDOW_S. cores: CPU seconds per second.
-    The pool's figures are None without anyio."""
+class ProcessLine(NamedTuple):
+    """One process. lag_s: the longest of WINDOW_S. cores: CPU seconds per second. The pool's
+    figures are sums over its event loops, None without anyio."""
 
     pid: int
     in_flight: int

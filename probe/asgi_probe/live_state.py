@@ -11,10 +11,12 @@ from statistics import median
 from .blocks import BLOCKED_AFTER_S
 from .journal_files import SILENT_S
 from .journal_reader import JournalReader, Row, Value
-from .live_lines import BLOCKS_WINDOW_S, WINDOW_S, EndedRequest, LoopLine, RouteLine, SiteLine
+from .live_lines import BLOCKS_WINDOW_S, WINDOW_S, EndedRequest, ProcessLine, RouteLine, SiteLine
 
 MOST_KEPT = 100_000
 """Ended requests of a process in WINDOW_S; beyond it, rates are too low."""
+ENDED_S = 1.0
+"""An event loop without a sample for this long has ended, or serves no requests."""
 PART = re.compile(r"(probe-[\d]+-[\d.]+?)(-\d+)?\.journal")
 LIBRARY = re.compile(r"/(site|dist)-packages/|/lib\d*/python\d|^<")
 THREAD_KINDS = ("loop", "anyio_worker", "executor", "other")
@@ -23,13 +25,14 @@ LETTERS = "hsbc"
 NO_LINE = "(line unknown)"
 
 
-class LiveLoop:
-    """The newest rows of one journal, which is one event loop's."""
+class LiveProcess:
+    """The newest rows of one journal, which is one process's."""
 
     def __init__(self) -> None:
         self._reader = JournalReader(LETTERS)
         self.pid = 0
-        self.sample: Row = {}
+        self.loops: dict[Value, Row] = {}
+        """The newest sample of each event loop, by its thread."""
         self.began_s = 0.0
         self.open: dict[Value, Row] = {}
         self.ended: deque[EndedRequest] = deque(maxlen=MOST_KEPT)
@@ -54,7 +57,10 @@ class LiveLoop:
 
     def _take_sample(self, row: Row, beat_s: float) -> None:
         at_s = to_number(row["at_s"])
-        self.sample = row
+        self.loops[row.get("loop_thread")] = row
+        for thread, newest in list(self.loops.items()):
+            if to_number(newest["at_s"]) < at_s - ENDED_S:
+                del self.loops[thread]
         self.began_s = self.began_s or at_s
         lag_s = max(0.0, to_number(row["heartbeat_age_s"]) - beat_s)
         self.samples.append((at_s, lag_s, to_number(row["cpu_s"])))
@@ -80,25 +86,27 @@ class LiveLoop:
             )
         )  # fmt: skip
 
-    def describe(self) -> LoopLine:
+    def describe(self) -> ProcessLine:
         """Call after the first sample."""
-        row, (first_s, _, first_cpu_s), (last_s, _, cpu_s) = (
-            self.sample,
-            self.samples[0],
-            self.samples[-1],
-        )
+        (first_s, _, first_cpu_s), (last_s, _, cpu_s) = self.samples[0], self.samples[-1]
+        row = next(iter(self.loops.values()))  # each has the process's figures
         threads = [row[f"threads_{kind}"] for kind in THREAD_KINDS]
-        return LoopLine(
+        return ProcessLine(
             self.pid,
             int(to_number(row["in_flight"])),
-            row["pool_borrowed"],
-            row["pool_total"],
-            row["pool_waiting"],
+            self._add_up("pool_borrowed"),
+            self._add_up("pool_total"),
+            self._add_up("pool_waiting"),
             int(sum(map(to_number, threads))),
             max(lag_s for _, lag_s, _ in self.samples),
             (cpu_s - first_cpu_s) / (last_s - first_s) if last_s > first_s else 0.0,
             to_number(row["rss_bytes"]),
         )
+
+    def _add_up(self, column: str) -> Value:
+        """Add up a figure of the event loops; None if none of them has it."""
+        known = [value for each in self.loops.values() if (value := each[column]) is not None]
+        return sum(map(to_number, known)) if known else None
 
     def list_blocks(self, now_s: float) -> Iterator[tuple[str, Row, float]]:
         """Yield the site, the row and the seconds of each recent block. Time in which the machine
@@ -117,19 +125,19 @@ class LiveLoop:
 
 
 class ServiceState:
-    """All loops of a service."""
+    """All processes of a service."""
 
     def __init__(self) -> None:
-        self._loops: dict[str, LiveLoop] = {}
+        self._processes: dict[str, LiveProcess] = {}
 
     def read(self, pieces: Iterable[tuple[str, bytes]]) -> None:
         """Take pieces of journals, each with its file's name. Raises ValueError."""
         for name, content in pieces:
             part = PART.fullmatch(name)
-            self._loops.setdefault(part[1] if part else name, LiveLoop()).read(content)
+            self._processes.setdefault(part[1] if part else name, LiveProcess()).read(content)
 
-    def list_loops(self) -> list[LoopLine]:
-        """Return the loops ordered by pid."""
+    def list_processes(self) -> list[ProcessLine]:
+        """Return the processes ordered by pid."""
         return sorted(each.describe() for each in self._list_seen())
 
     def list_routes(self) -> list[RouteLine]:
@@ -165,10 +173,10 @@ class ServiceState:
             lines.append(SiteLine(site, route, len(blocks), sum(lengths), max(lengths), cpu_s))
         return sorted(lines, key=lambda line: -line.blocked_s)
 
-    def _list_seen(self) -> list[LiveLoop]:
-        """Return the loops whose process has not ended. One that is silent for longer than SILENT_S
+    def _list_seen(self) -> list[LiveProcess]:
+        """Return the processes that have not ended. One that is silent for longer than SILENT_S
         may come back: a thread may hold the GIL as long."""
-        seen = [each for each in self._loops.values() if each.samples]
+        seen = [each for each in self._processes.values() if each.samples]
         newest_s = max((each.samples[-1][0] for each in seen), default=0.0)
         return [each for each in seen if each.samples[-1][0] >= newest_s - SILENT_S]
 

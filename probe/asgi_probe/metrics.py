@@ -56,8 +56,8 @@ LOOP_LAG = Instrument(
     "asgi_probe.loop.lag",
     "histogram",
     "s",
-    "How late the event loop runs what is due, once per 10 ms of time: a loop that is blocked for "
-    "1 s adds 100 values, from 1 s down to 10 ms.",
+    "How late the event loop runs what is due, once per heartbeat period (10 ms by default): a "
+    "loop that is blocked for 1 s adds 100 values, from 1 s down to 10 ms.",
 )
 LOOP_BLOCKED = Instrument(
     "asgi_probe.loop.blocked",
@@ -70,7 +70,7 @@ HEARTBEAT_AGE = Instrument(
     "asgi_probe.loop.heartbeat.age",
     "gauge",
     "s",
-    "Time since the event loop last ran the probe's heartbeat, which is due every 10 ms.",
+    "Time since the event loop last ran the probe's heartbeat, due every 10 ms by default.",
 )
 LOOP_TASKS = Instrument(
     "asgi_probe.loop.tasks", "gauge", "{task}", "Tasks of the event loops that have not ended."

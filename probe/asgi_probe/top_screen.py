@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .live_lines import BLOCKS_WINDOW_S, WINDOW_S, LoopLine, RouteLine, SiteLine
+from .live_lines import BLOCKS_WINDOW_S, WINDOW_S, ProcessLine, RouteLine, SiteLine
 from .live_state import ServiceState
 
 MOST_ROWS = 12
@@ -23,7 +23,7 @@ SITES = ("blocks the loop", "route", "times", "total", "longest", "CPU")
 def render_screen(state: ServiceState, title: str, columns: int) -> list[str]:
     """Return the lines. columns: width of the terminal; a narrower one cuts the lines."""
     lines = [title]
-    loops = [format_loop(each) for each in state.list_loops()]
+    loops = [format_process(each) for each in state.list_processes()]
     lines += render_table(LOOPS, loops, columns)
     routes = [format_route(each) for each in state.list_routes()]
     lines += render_table(ROUTES, routes, columns)
@@ -35,7 +35,7 @@ def render_screen(state: ServiceState, title: str, columns: int) -> list[str]:
     return [*lines, "", NOTE]
 
 
-def format_loop(line: LoopLine) -> tuple[str, ...]:
+def format_process(line: ProcessLine) -> tuple[str, ...]:
     pool = "" if line.total is None else f"{line.borrowed:.0f}/{line.total:.0f}"
     return (
         f"process {line.pid}", str(line.in_flight), pool,

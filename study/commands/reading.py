@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from scenarios.catalogue import GROUPS
-from scenarios.errors import ALL_WELL
+from scenarios.errors import ALL_WELL, UserError
 from scenarios.options import Setting
 from study import options as o
 from study.gate_options import GateOptions
@@ -26,6 +26,8 @@ def list(
     """
     from study.catalogue import list_groups, list_scenarios
 
+    if names and all_:
+        raise UserError("--all lists every scenario: leave the names out")
     if not (names or all_):
         lines = list_groups()
     else:

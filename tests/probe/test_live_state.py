@@ -74,7 +74,7 @@ def test_rates_latencies_and_requests_in_flight(tmp_path: Path) -> None:
     assert items.wait_s == 0.25
     assert (fails.route, fails.failed) == ("/fails", 1)
     assert (slow.route, slow.per_s, slow.in_flight, slow.latency_s) == ("/slow", 0.0, 1, None)
-    (loop,) = look(tmp_path).list_loops()
+    (loop,) = look(tmp_path).list_processes()
     assert (loop.pid, loop.in_flight, loop.total) == (1, 2, None)
     assert loop.lag_s == pytest.approx(0.3)
 
@@ -93,7 +93,7 @@ def test_what_is_over_is_forgotten(tmp_path: Path) -> None:
         journal.flush()
         state = look(tmp_path)
         assert (state.list_routes(), len(state.list_sites())) == ([], 1)
-        assert state.list_loops()[0].lag_s == 0.0
+        assert state.list_processes()[0].lag_s == 0.0
         journal.add_sample(70.0)
         journal.flush()
         assert look(tmp_path).list_sites() == []
@@ -159,7 +159,7 @@ def test_parts_of_one_journal_belong_together(tmp_path: Path) -> None:
     for _ in range(2):  # the first part stays, and gets nothing more
         state.read(files.read_new())
     assert [line.in_flight for line in state.list_routes()] == [0]
-    assert len(state.list_loops()) == 1
+    assert len(state.list_processes()) == 1
 
 
 def test_a_process_that_was_silent_comes_back(tmp_path: Path) -> None:
@@ -169,11 +169,11 @@ def test_a_process_that_was_silent_comes_back(tmp_path: Path) -> None:
             journal.add_sample(at_s)
             journal.flush()
         state.read(files.read_new())
-        assert [line.pid for line in state.list_loops()] == [2]
+        assert [line.pid for line in state.list_processes()] == [2]
         silent.add_sample(21.0)
         silent.flush()
         state.read(files.read_new())
-        assert [line.pid for line in state.list_loops()] == [1, 2]
+        assert [line.pid for line in state.list_processes()] == [1, 2]
 
 
 def test_an_ended_process_is_left_out(tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_an_ended_process_is_left_out(tmp_path: Path) -> None:
             journal.add_sample(1.0 if pid == 2 else 50.0)
     first = tmp_path / "probe-1-0.000.journal"
     os.utime(first, (1.0, 1.0))
-    assert [line.pid for line in look(tmp_path).list_loops()] == [3]
-    assert [line.pid for line in look(first).list_loops()] == [1]
+    assert [line.pid for line in look(tmp_path).list_processes()] == [3]
+    assert [line.pid for line in look(first).list_processes()] == [1]
 
 
 def test_without_a_journal_there_is_one_line(tmp_path: Path) -> None:
@@ -207,3 +207,22 @@ def test_the_screen_has_80_columns_and_no_control_characters(tmp_path: Path) -> 
     assert "40/40" in "\n".join(lines)
     assert "and 5 more" in lines
     assert max(map(len, render_screen(look(tmp_path), "x", 40)[:-1])) <= 40
+
+
+def test_event_loops_of_one_process_are_one_row_with_their_pools_added_up(tmp_path: Path) -> None:
+    with written(tmp_path) as journal:
+        for loop, tokens in ((11, 40.0), (12, 5.0)):
+            journal.add_sample(3.0, loop_thread=loop, pool_total=tokens, pool_borrowed=2.0)
+        journal.flush()
+        (process,) = look(tmp_path).list_processes()
+        assert (process.borrowed, process.total, process.waiting) == (4.0, 45.0, None)
+        journal.add_sample(5.0, loop_thread=12, pool_total=5.0, pool_borrowed=1.0)
+        journal.flush()
+        (process,) = look(tmp_path).list_processes()
+        assert (process.borrowed, process.total) == (1.0, 5.0)  # the other loop has ended
+
+
+def test_a_pipe_is_no_journal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "probe-1-2.000.journal")
+    with pytest.raises(UsageError, match="no journal"):
+        look(tmp_path)

@@ -98,7 +98,7 @@ def test_a_client_gets_what_is_there_and_then_what_is_new(
     state = ServiceState()
     with closing(open_source(path)) as source:
         state.read(source.read_new())
-        assert [line.pid for line in state.list_loops()] == [7]
+        assert [line.pid for line in state.list_processes()] == [7]
         assert count_in_flight(state) == 1
         journal.add_request(2, "/items", 2.5)
         journal.flush()

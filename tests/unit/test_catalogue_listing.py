@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from analysis.report.table import WIDTH
 from scenarios.catalogue import CATALOGUE, GROUP_QUESTIONS, GROUPS
+from scenarios.errors import WRONG_USE
 from scenarios.model import Scenario
 from study.catalogue import list_groups, list_scenarios, show_scenarios
 from study.cli import main
@@ -69,3 +71,21 @@ def test_the_list_waits_for_no_dataframes() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_all_takes_no_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--all", "fair"]) == WRONG_USE
+    assert "leave the names out" in capsys.readouterr().err
+
+
+def test_a_text_of_a_file_cannot_command_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from scenarios import Endpoint, Scenario, Server\n"
+        "MINE = Scenario(name='mine', group='m', question='q\\x1b[31m', expect='e\\x07',"
+        " why='w\\u202e', endpoint=Endpoint('/async/sleep', 'async def'), server=Server(), delay_s=0.1)\n"
+    )
+    assert main(["show", str(path)]) == 0
+    assert not set(capsys.readouterr().out) & {"\x1b", "\x07", "\u202e"}

@@ -1,12 +1,14 @@
 """A damaged run directory gives one line that names the file."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from records.rundir import CellDir
+from records.rundir import CellDir, RunDir
+from scenarios.errors import UserError
 from stress.cell_runner import save_runner
 from stress.save_cell import BEGUN_FILE
 from study.cli import main
@@ -20,7 +22,7 @@ FILES = ("manifest.json", *(f"{CELL}/{name}" for name in (
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", ["empty", "half", "garbage", "gone"])
+@pytest.mark.parametrize("damage", ["empty", "half", "garbage", "gone", "pipe"])
 def test_each_file_in_each_way(
     name: str, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -28,8 +30,10 @@ def test_each_file_in_each_way(
     shutil.copytree(SAMPLE, copy)
     path = copy / name
     content = path.read_bytes()
-    if damage == "gone":
+    if damage in ("gone", "pipe"):
         path.unlink()
+        if damage == "pipe":
+            os.mkfifo(path)
     else:
         damaged = {"empty": b"", "half": content[: len(content) // 2], "garbage": b"\xff[]"}
         path.write_bytes(damaged[damage])
@@ -96,3 +100,9 @@ def test_a_cell_whose_load_wrk_made_is_refused_in_one_line(
     said = capsys.readouterr().err
     assert "engine" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../../x", ".."])
+def test_the_name_of_a_cell_stays_in_its_run(name: str) -> None:
+    with pytest.raises(UserError, match="no name of a cell"):
+        RunDir(Path("run")).open_cell(f"{name}/1" if name == ".." else name)

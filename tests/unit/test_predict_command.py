@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.theory.formulas import parse_users
-from scenarios.errors import UserError
+from scenarios.errors import WRONG_USE, UserError
 from study.cli import main
 
 
@@ -104,3 +104,14 @@ def test_nonsense_is_one_line(
     shown = capsys.readouterr().err
     assert said in shown
     assert len(shown.splitlines()) == 1
+
+
+def test_a_picture_without_a_folder_is_refused_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "none" / "x.svg"
+    words = ["predict", "sync-http", "--users", "10..100", "--cpu", "1ms", "--plot", str(picture)]
+    assert main(words) == WRONG_USE
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "there is no such folder" in said.err
