@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from tests.probe.handover_support import Gate
 from tests.probe.support import ask, get, read_rows, read_table
 
 Calls = Callable[[App], Awaitable[None]]
@@ -75,12 +76,9 @@ async def wait_until(holds: Callable[[], object]) -> None:
 
 def test_a_call_that_waits_for_a_token_is_counted_by_route_and_stage() -> None:
     app = FastAPI()
-    release, holding = threading.Event(), threading.Event()
+    gate = Gate()
 
-    @app.get("/hold")
-    def hold() -> None:
-        holding.set()
-        release.wait(10)
+    app.get("/hold")(gate.enter)
 
     def trivial() -> int:
         return 1
@@ -95,10 +93,10 @@ def test_a_call_that_waits_for_a_token_is_counted_by_route_and_stage() -> None:
         pool = anyio.to_thread.current_default_thread_limiter()
         pool.total_tokens = 1
         held = asyncio.create_task(ask(probed, "/hold"))
-        await wait_until(holding.is_set)
+        await gate.wait_until_entered()
         queued = asyncio.create_task(ask(probed, "/depends/7"))
         await wait_until(lambda: 1.0 in metrics.get("pool.calls.waiting"))
-        release.set()
+        gate.leave.set()
         await asyncio.gather(held, queued)
 
     run(app, metrics, calls)
@@ -173,12 +171,9 @@ def test_a_starlette_endpoint_is_one_too() -> None:
 def test_a_call_that_is_cancelled_while_it_waits_has_waited() -> None:
     """Otherwise the longest waits, which end in a timeout, would be the ones that are missing."""
     app = FastAPI()
-    release, holding = threading.Event(), threading.Event()
+    gate = Gate()
 
-    @app.get("/hold")
-    def hold() -> None:
-        holding.set()
-        release.wait(10)
+    app.get("/hold")(gate.enter)
 
     @app.get("/late")
     def late() -> None: ...
@@ -186,10 +181,10 @@ def test_a_call_that_is_cancelled_while_it_waits_has_waited() -> None:
     async def calls(probed: App) -> None:
         anyio.to_thread.current_default_thread_limiter().total_tokens = 1
         held = asyncio.create_task(ask(probed, "/hold"))
-        await wait_until(holding.is_set)
+        await gate.wait_until_entered()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(ask(probed, "/late"), 0.2)
-        release.set()
+        gate.leave.set()
         await held
 
     (waited_s,) = record(app, calls).get("thread.wait", "/late", "endpoint", "anyio")

@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from tests.probe.handover_support import Gate
 from tests.probe.support import ask, get, ignore, observe, read_rows, read_table
 
 
@@ -79,13 +80,9 @@ def test_starlette_endpoints_are_told_apart_too(tmp_path: Path) -> None:
 def test_a_sync_dependency_waits_for_the_pool_as_well(tmp_path: Path) -> None:
     """An async endpoint behind one trivial sync Depends waits in the same queue."""
     app = FastAPI()
-    release = threading.Event()
-    holding = threading.Event()
+    gate = Gate()
 
-    @app.get("/hold")
-    def hold() -> None:
-        holding.set()
-        release.wait(10)
+    app.get("/hold")(gate.enter)
 
     def trivial() -> int:
         return 1
@@ -97,14 +94,13 @@ def test_a_sync_dependency_waits_for_the_pool_as_well(tmp_path: Path) -> None:
         pool = anyio.to_thread.current_default_thread_limiter()
         pool.total_tokens = 1
         held = asyncio.create_task(ask(probed, "/hold"))
-        while not holding.is_set():
-            await asyncio.sleep(0)
+        await gate.wait_until_entered()
         queued = asyncio.create_task(ask(probed, "/depends"))
         while not pool.statistics().tasks_waiting:
             await asyncio.sleep(0)
         # Ten watchdog periods: at least one sample sees the full pool, however late a thread is.
         await asyncio.sleep(0.1)
-        release.set()
+        gate.leave.set()
         await asyncio.gather(held, queued)
 
     seen = observe(app, tmp_path, calls)

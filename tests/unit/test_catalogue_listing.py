@@ -85,7 +85,8 @@ def test_a_text_of_a_file_cannot_command_the_terminal(
     path.write_text(
         "from scenarios import Endpoint, Scenario, Server\n"
         "MINE = Scenario(name='mine', group='m', question='q\\x1b[31m', expect='e\\x07',"
-        " why='w\\u202e', endpoint=Endpoint('/async/sleep', 'async def'), server=Server(), delay_s=0.1)\n"
+        " why='w\\u202e', endpoint=Endpoint('/async/sleep', 'async def'), server=Server(),"
+        " delay_s=0.1)\n"
     )
     assert main(["show", str(path)]) == 0
     assert not set(capsys.readouterr().out) & {"\x1b", "\x07", "\u202e"}
