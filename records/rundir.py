@@ -179,7 +179,7 @@ class RunDir:
     def open_cell(self, name: str) -> CellDir:
         """Raises UserError for a name from a record that would leave the run directory."""
         if name != Path(name).name:
-            raise UserError(f"{self.path}: {name[:80]!r} is no name of a cell")
+            raise UserError(f"{self.path}: {name[:80]!r} is not the name of a cell")
         return CellDir(self.path / "cells" / name)
 
     def list_saved_cells(self) -> list[CellDir]:

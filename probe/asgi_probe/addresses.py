@@ -24,5 +24,5 @@ def parse_address(text: str) -> Address:
         return text
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"{text!r} is no address; give HOST:PORT, such as {LOOPBACK}:9464")
+        raise UsageError(f"{text!r} is not an address; give HOST:PORT, such as {LOOPBACK}:9464")
     return host.strip("[]") or LOOPBACK, int(port)

@@ -34,7 +34,7 @@ def launch(command: list[str], directory: Path | None, variables: Mapping[str, s
     """
     program = shutil.which(command[0]) if command else None
     if program is None:
-        raise UsageError(f"{command[0]!r} is no program" if command else NO_COMMAND)
+        raise UsageError(f"{command[0]!r} is not a program" if command else NO_COMMAND)
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
     folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
     while any(folder.glob("*.journal")):

@@ -42,7 +42,7 @@ def workshop(
 
     if page or keep:
         if number is not None or edited or not page:
-            raise UserError("--page writes docs/workshop.md: leave the exercise out; --keep needs --page")
+            raise UserError("--page writes docs/workshop.md: give no exercise; --keep needs --page")
         return sessions.write_workshop_page(page, out, keep)
     if number is None:
         if edited:

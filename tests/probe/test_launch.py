@@ -107,11 +107,11 @@ def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:
     [
         (("run",), "no command; give it after --: python -m asgi_probe run"),
         (("run", "--"), "no command; give it after --"),
-        (("run", "--", "no-such-program"), "'no-such-program' is no program"),
+        (("run", "--", "no-such-program"), "'no-such-program' is not a program"),
         (("run", "--folder", "x", "--", "true"), "unrecognized arguments: --folder x"),
         (("run", "true"), "unrecognized arguments: true"),
         (("run", "--directory", "file", "--", "true"), "{folder}/file: File exists"),
-        (("run", "--listen", "x", "--", "true"), "'x' is no address"),
+        (("run", "--listen", "x", "--", "true"), "'x' is not an address"),
         (("run", "--listen", "{port}", "--", "true"), "{port}: cannot listen there: Address"),
         (("run", "--socket", "no/s", "--", "true"), "{folder}/no/s: cannot listen there: No such"),
         (("run", "--socket", "s", "--listen", "1", "--", "true"), "argument --listen: not allowed"),

@@ -104,5 +104,5 @@ def test_a_cell_whose_load_wrk_made_is_refused_in_one_line(
 
 @pytest.mark.parametrize("name", ["/etc/x", "../../x", ".."])
 def test_the_name_of_a_cell_stays_in_its_run(name: str) -> None:
-    with pytest.raises(UserError, match="no name of a cell"):
+    with pytest.raises(UserError, match="not the name of a cell"):
         RunDir(Path("run")).open_cell(f"{name}/1" if name == ".." else name)
