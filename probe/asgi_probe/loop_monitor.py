@@ -65,6 +65,8 @@ class LoopMonitor:
         stacks = stacks_are_on()
         self.watch = watch_loop(loop, stacks=stacks)
         self._stretches = None
+        self._blocked: Blocked | None = None
+        self._looked_s, self._age_s = monotonic(), 0.0
         if stacks:
             silences = None if self.watch.times_handles else SilenceLog(self.watch, loop)
             self._stretches = StretchLog(self.watch, journal, silences)
@@ -83,13 +85,17 @@ class LoopMonitor:
         if self._stretches is not None:
             self._stretches.journal = journal
 
-    def look(self, due_s: float, census: ProcessCensus, in_flight: int, *, wrote: bool) -> None:
-        """Take a sample that was due at due_s. wrote: the watchdog has written since the last."""
-        blocked = None
+    def look(self, due_s: float, *, wrote: bool) -> None:
+        """Find what blocks the loop. The look was due at due_s. wrote: the watchdog has written
+        since the last one."""
+        self._looked_s = monotonic()
+        self._age_s = self._measure_age(self._looked_s)
         if self._stretches is not None:
-            blocked = self._stretches.look(due_s, wrote=wrote)
-        now_s = monotonic()
-        self._journal.add("s", self._pack_sample(now_s, census, in_flight, blocked))
+            self._blocked = self._stretches.look(due_s, wrote=wrote)
+
+    def take_sample(self, census: ProcessCensus, in_flight: int) -> None:
+        """Write what the last look found."""
+        self._journal.add("s", self._pack_sample(census, in_flight))
 
     def has_ended(self, *, checks_thread: bool) -> bool:
         """Return True for a closed or unused loop, and if its thread has ended."""
@@ -113,17 +119,14 @@ class LoopMonitor:
         if self._stretches is not None:
             self._stretches.close()
 
-    def _pack_sample(
-        self, now_s: float, census: ProcessCensus, in_flight: int, blocked: Blocked | None
-    ) -> bytes:
-        age_s = self._measure_age(now_s)
-        route, site = None, None
-        if blocked is not None and age_s > BLOCKED_AFTER_S:
+    def _pack_sample(self, census: ProcessCensus, in_flight: int) -> bytes:
+        route, site, blocked = None, None, self._blocked
+        if blocked is not None and self._age_s > BLOCKED_AFTER_S:
             route = find_route(blocked.record.scope) if blocked.record else None
             site = find_site(blocked, self._user_root)
         return pack(
-            now_s,
-            age_s,
+            self._looked_s,
+            self._age_s,
             in_flight,
             *census.kinds,
             *self.sample_pool(),

@@ -100,13 +100,18 @@ class Session:
             for recorder in self.list_recorders():
                 recorder.switch_off(error)
 
-    def look(self, due_s: float, census: ProcessCensus, *, wrote: bool) -> None:
-        """Take a sample of each loop. due_s: when the first was due."""
+    def look(self, due_s: float, *, wrote: bool) -> None:
+        """Find what blocks each loop. due_s: when the first look was due."""
         began_s = monotonic()
+        for monitor in list(self.monitors.values()):
+            monitor.look(due_s + monotonic() - began_s, wrote=wrote)
+
+    def take_samples(self, census: ProcessCensus) -> None:
+        """Take a sample of each loop, after `look`."""
         in_flight = sum(len(each.in_flight) for each in self.list_recorders())
         calls_wait = False
         for monitor in list(self.monitors.values()):
-            monitor.look(due_s + monotonic() - began_s, census, in_flight, wrote=wrote)
+            monitor.take_sample(census, in_flight)
             calls_wait = calls_wait or monitor.sample_pool()[2] > 0
         if self._logs is not None:
             self._logs.look(monotonic(), calls_wait=calls_wait)

@@ -123,15 +123,20 @@ class Watchdog:
         return any(each.is_doubtful for one in sessions for each in list(one.monitors.values()))
 
     def _look(self, due_s: float, *, wrote: bool) -> set[asyncio.AbstractEventLoop]:
-        """Take a sample of all loops; return those that have ended."""
-        now_s, ended = monotonic(), set()
+        """Take a sample of all loops; return those that have ended. Stacks are read first: a thread
+        that has just released the GIL is still at the line that held it, and the census reads a
+        file, during which all threads run on."""
+        ended: set[asyncio.AbstractEventLoop] = set()
         sessions = list(self._sessions.values())
-        monitors = [each for session in sessions for each in list(session.monitors.values())]
-        self._census.update(now_s, {each.watch.thread for each in monitors})
         for session in sessions:
             ended.update(session.find_ended(wrote=wrote))  # before their last sample
             with session.guard():
-                session.look(due_s, self._census, wrote=wrote)
+                session.look(due_s, wrote=wrote)
+        monitors = [each for session in sessions for each in list(session.monitors.values())]
+        self._census.update(monotonic(), {each.watch.thread for each in monitors})
+        for session in sessions:
+            with session.guard():
+                session.take_samples(self._census)
         return ended
 
     def _write(self, leaving: set[Recorder], ended: set[asyncio.AbstractEventLoop]) -> None:
