@@ -75,8 +75,12 @@ def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tupl
         "bare": bare,
         "bare again": bare,
         "probe": ServedApp(entry, loop=loop, variables=probe),
-        "probe, beat 50 ms": ServedApp(entry, loop=loop, variables={**probe, BEAT_VARIABLE: "50"}),
-        "probe, no stacks": ServedApp(entry, loop=loop, variables={**probe, STACKS_VARIABLE: "0"}),
+        "probe with beat 50 ms": ServedApp(
+            entry, loop=loop, variables={**probe, BEAT_VARIABLE: "50"}
+        ),
+        "probe without stacks": ServedApp(
+            entry, loop=loop, variables={**probe, STACKS_VARIABLE: "0"}
+        ),
         "Prometheus": ServedApp(f"{METRICS_APPS}:prometheus", loop=loop, variables=probe),
         "OpenTelemetry": ServedApp(f"{METRICS_APPS}:opentelemetry", loop=loop, variables=probe),
         "probe and metrics": ServedApp(f"{METRICS_APPS}:both", loop=loop, variables=probe),
@@ -133,7 +137,7 @@ def measure(server: BenchmarkServer, load: LoadSettings, rate: float) -> Benchma
 
 def print_overhead(names: Sequence[str], rounds: Sequence[Sequence[BenchmarkRound]]) -> None:
     print(
-        f"{'server':<20}{'rps':>9}{'ratio':>8}{'CPU µs/request':>16}{'over bare':>12}{'ratio':>8}"
+        f"{'server':<23}{'rps':>9}{'ratio':>8}{'CPU µs/request':>16}{'over bare':>12}{'ratio':>8}"
         f"{'core':>8}"
     )
     for place, name in enumerate(names):
@@ -143,7 +147,7 @@ def print_overhead(names: Sequence[str], rounds: Sequence[Sequence[BenchmarkRoun
         over_us = median(each[place].cpu_us - each[0].cpu_us for each in rounds)
         share = median(each[place].cpu_us / each[0].cpu_us for each in rounds)
         print(
-            f"{name:<20}{rps:>9,.0f}{ratio:>8.3f}{cpu_us:>16.1f}{over_us:>+12.1f}{share:>8.3f}"
+            f"{name:<23}{rps:>9,.0f}{ratio:>8.3f}{cpu_us:>16.1f}{over_us:>+12.1f}{share:>8.3f}"
             f"{over_us * rps / 1e6:>8.2%}"
         )
 

@@ -46,6 +46,11 @@ class Phase:
     users: int
     routes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a phase that ends before it begins."""
+        if self.ended_s < self.began_s:
+            raise ValueError(f"phase {self.name} ends before it begins")
+
 
 @dataclass(frozen=True, slots=True)
 class AttachedProcess:
@@ -90,7 +95,7 @@ class AuditRecord:
     audits. trials: of --try. folder_in_repository: the folder's path in its git repository, "" for
     the root; None outside a repository, or in older audits.
     hop_ms: time to move a call to a thread and await its result on this idle machine; None if not
-    measured.
+    measured. journals_lost: files of processes whose records are missing or incomplete.
     """
 
     started_utc: str
@@ -108,4 +113,5 @@ class AuditRecord:
     server: ServerRecord = field(default_factory=ServerRecord)
     trials: tuple[TrialRecord, ...] = ()
     folder_in_repository: str | None = None
+    journals_lost: tuple[str, ...] = ()
     hop_ms: float | None = None

@@ -27,6 +27,13 @@ class Phases:
     """The load continued until then, after the window, to profile the server; None without a
     profile. The drain follows."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for phases in another order."""
+        ends = self.ramp_end_s, self.window_start_s, self.window_end_s, self.profile_end_s
+        known = [each for each in (0.0, *ends, self.drain_end_s) if each is not None]
+        if known != sorted(known):
+            raise ValueError("its phases end in another order than ramp, warm-up, window, drain")
+
 
 BY_SERVER = "killed by"
 """Start of a cause: the server killed the worker because its event loop was unresponsive."""

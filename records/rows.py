@@ -27,6 +27,12 @@ MOMENTS = (
     "body_s",
 )  # fmt: skip
 """Columns with a moment; all other columns in seconds are durations."""
+SPANS = {
+    **dict.fromkeys(("requests", "asked"), ("started_s", "ended_s")),
+    "handlers": ("arrived_s", "returned_s"),
+    **dict.fromkeys(("blocks", "handovers", "thread_calls"), ("began_s", "ended_s")),
+}
+"""By table, the columns of which the first is never later than the second."""
 
 REQUESTS: Schema = {"cell": TEXT, "process": U4, **decode_table(SENT, b"", {}).schema}
 

@@ -24,7 +24,7 @@ from records.cpu_profile import (
     parse_stacks,
 )
 from records.files import write_whole
-from records.rows import MOMENTS
+from records.rows import MOMENTS, SPANS
 from scenarios.errors import UserError, build_write_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
@@ -96,6 +96,14 @@ def check_moments(frame: pl.DataFrame) -> None:
             raise ValueError(f"column {name} has a value that is not a time")
 
 
+def check_order(frame: pl.DataFrame, span: Sequence[str]) -> None:
+    """Raises ValueError for a row that ends before it begins. span: no columns, or two."""
+    if span and set(span) <= set(frame.columns):
+        began, ended = span
+        if frame.select((pl.col(ended) < pl.col(began)).any()).item():
+            raise ValueError(f"a row has {ended} before {began}")
+
+
 @contextmanager
 def translate_judging_errors(path: Path) -> Iterator[None]:
     """Turn an error in the analysis of records into a UserError of one line: their values may have
@@ -147,6 +155,7 @@ class CellDir:
         with translate_read_errors(path):
             frame = pl.read_parquet(path, columns=None if columns is None else list(columns))
             check_moments(frame)
+            check_order(frame, SPANS.get(name, ()))
             return frame
 
     def has_table(self, name: str) -> bool:

@@ -79,6 +79,7 @@ class Audit:
     driven: Driven | None = None
     server: ServerRecord = field(default_factory=ServerRecord)
     hop_ms: float | None = None
+    journals_lost: tuple[str, ...] = ()
     ended_by: str | None = None
     """Reason of an early end."""
     started_within_s: Second = 0.0
@@ -164,7 +165,7 @@ class Audit:
     def save(self) -> None:
         self.ended_s = self.ended_s or monotonic() - self.t0_s
         rows = self.driven.rows if self.driven else pl.DataFrame(schema=ASKED)
-        save_audit(self.cell, self.build_record(), rows)
+        self.journals_lost = save_audit(self.cell, self.build_record(), rows)
 
     def save_manifest(self) -> None:
         self.directory.save_manifest({
@@ -217,4 +218,5 @@ class Audit:
             server=self.server,
             trials=tuple(self.trials),
             hop_ms=self.hop_ms,
+            journals_lost=self.journals_lost,
         )

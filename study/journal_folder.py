@@ -1,6 +1,6 @@
 """The folder of a probe that ran without `study`, such as that of `python -m asgi_probe run`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +17,6 @@ from scenarios.units import Second
 from stress.audit.drive import OWN_TRAFFIC
 from stress.audit.reports import read_reports
 from study import __version__
-from study.messages import print_message
 
 JOURNALS, LAUNCH_FILE = "probe-*.journal", "launch.json"
 
@@ -44,13 +43,12 @@ def is_journal_folder(path: Path) -> bool:
     return (path / LAUNCH_FILE).is_file() or any(path.glob(JOURNALS))
 
 
-def load_journals(path: Path) -> list[Journal]:
-    """Raises UserError if there is none that can be read."""
+def load_journals(path: Path) -> tuple[list[Journal], tuple[str, ...]]:
+    """Return the journals, and the names of incomplete or unreadable ones. Raises UserError if
+    there is none that can be read."""
     journals, lost = read_journals(sorted(path.glob(JOURNALS)))
-    if lost:
-        print_message(f"{path}: empty, damaged or incomplete: {', '.join(lost)}")
     if journals:
-        return journals
+        return journals, lost
     if lost:
         raise UserError(f"{path}: no journal of this folder can be read")
     raise UserError(
@@ -62,7 +60,7 @@ def load_journals(path: Path) -> list[Journal]:
 def build_run(path: Path) -> RunDir:
     """Build the tables of an audit from the journals, again if the folder already has some: the
     service may still run. Raises UserError."""
-    journals = load_journals(path)
+    journals, lost = load_journals(path)
     launch, run = read_launch(path), RunDir(path)
     t0_s, end_s = find_span(journals)
     t0_s = t0_s if launch.t0_s is None else launch.t0_s
@@ -72,7 +70,7 @@ def build_run(path: Path) -> RunDir:
         for name, build in PROBE_TABLES.items():
             cell.save_table(name, build(journals, t0_s, end_s))
         cell.save_table("asked", pl.DataFrame(schema=ASKED))
-        record = build_record(path, launch, t0_s, end_s)
+        record = replace(build_record(path, launch, t0_s, end_s), journals_lost=lost)
         text = TypeAdapter(AuditRecord).dump_json(record, indent=2)
         write_whole(cell.path / AUDIT_FILE, text + b"\n")
         run.save_manifest({

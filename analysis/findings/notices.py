@@ -33,6 +33,11 @@ LIMITS: Mapping[str, str] = {
     "counts only up to its last sample.",
 }
 
+LOST_JOURNALS = (
+    "The probe's records in {} are missing or incomplete: a process died before the probe wrote, "
+    "the disk was too slow, or a file is damaged. The findings do not include what is missing."
+)
+
 
 def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
     """Write the notices about blocked time that no code caused."""
@@ -67,6 +72,8 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
             "NOT_RECORDED",
             f"{table}.parquet is missing: the audit cannot report what this table records.",
         )
+    if record.journals_lost:
+        yield Notice("JOURNAL_LOST", LOST_JOURNALS.format(", ".join(record.journals_lost)))
     yield from (Notice("WARNING", each) for each in record.warnings)
     for each in record.unasked:
         text = f"{each.method} {each.route} was not called: {each.reason}. To call it: {each.how}"

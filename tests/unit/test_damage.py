@@ -5,8 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from records.rows import SPANS
 from records.rundir import CellDir, RunDir
 from scenarios.errors import UserError
 from stress.cell_runner import save_runner
@@ -64,6 +66,38 @@ def test_a_value_of_another_type_is_damage(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert f"{path} is damaged" in said
+
+
+def test_phases_in_another_order_are_damage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    path = copy / CELL / "cell.json"
+    record = json.loads(path.read_text())
+    record["phases"]["window_end_s"] = record["phases"]["window_start_s"] - 0.5
+    path.write_text(json.dumps(record))
+    assert main(["report", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{path} is damaged" in said
+
+
+def test_a_row_that_ends_before_it_begins_is_damage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    path, (began, ended) = copy / CELL / "requests.parquet", SPANS["requests"]
+    frame = pl.read_parquet(path)
+    first = pl.int_range(pl.len()) == frame[ended].is_not_null().arg_max()
+    frame.with_columns(
+        pl.when(first).then(pl.col(began) - 1.0).otherwise(pl.col(ended)).alias(ended)
+    ).write_parquet(path)
+    assert main(["report", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"a row has {ended} before {began}" in said
 
 
 def test_a_cell_that_is_still_being_measured_is_left_alone(

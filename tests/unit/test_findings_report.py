@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from analysis.findings import AuditEvidence, AuditFindings, find_all, load_audit_evidence
@@ -19,6 +20,7 @@ from analysis.report.findings_table import write_answer
 from analysis.report.harm_table import render_matrix
 from analysis.report.table import WIDTH, render_terminal
 from records.audit import Phase, UnaskedRoute
+from records.rows import SPANS
 from records.rundir import create_run
 from scenarios.errors import UserError
 from tests.unit.audit_samples import AuditBuilder, endpoint, library, save_audit
@@ -386,11 +388,30 @@ def test_an_audit_that_was_cut_short_is_judged_by_what_is_there(tmp_path: Path, 
     assert (found.blocked_s == 0) == (table == "blocks")
 
 
+def test_rows_that_the_probe_lost_are_said() -> None:
+    evidence = build_busy_audit().build()
+    assert not any(each.code == "JOURNAL_LOST" for each in find_all(evidence).notices)
+    record = replace(evidence.record, journals_lost=("probe-7-1.5.journal",))
+    found = find_all(replace(evidence, record=record))
+    (said,) = [each.message for each in found.notices if each.code == "JOURNAL_LOST"]
+    assert "probe-7-1.5.journal" in said
+
+
 def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
     run = create_run(tmp_path, "audit")
     save_audit(run, build_busy_audit())
     (run.open_cell("audit").path / "blocks.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(UserError, match=r"blocks\.parquet"):
+        load_audit_evidence(run)
+
+
+@pytest.mark.parametrize("table", ["asked", "blocks"])
+def test_rows_that_end_before_they_begin_are_one_line(tmp_path: Path, table: str) -> None:
+    run, (began, ended) = create_run(tmp_path, "audit"), SPANS[table]
+    save_audit(run, build_busy_audit())
+    path = run.open_cell("audit").path / f"{table}.parquet"
+    pl.read_parquet(path).with_columns(pl.col(began).alias(ended) - 1.0).write_parquet(path)
+    with pytest.raises(UserError, match=f"{ended} before {began}"):
         load_audit_evidence(run)
 
 
