@@ -69,9 +69,12 @@ class Queues:
         return name
 
     def _make_forget(self, key: int, asker: object, name: str | None) -> Callable[[object], None]:
+        # read now: at the interpreter's end, a module's names may be gone before its objects
+        is_shared = name is None or name.endswith(MORE)
+
         def forget(_: object) -> None:
             self._known.pop(key, None)
-            if name is not None and not name.endswith(MORE):
+            if name is not None and not is_shared:
                 self._free.setdefault(asker, []).append(name)
 
         return forget

@@ -115,7 +115,9 @@ def test_the_seconds_of_each_request_that_blocks(tmp_path: Path, loop: str, user
 
 @EVERY_LOOP
 def test_the_thread_that_keeps_the_gil_is_named(tmp_path: Path, loop: str) -> None:
-    """Eight users of an innocent route while a `def` route's regular expression holds the GIL."""
+    """Eight users of an innocent route while a `def` route's regular expression holds the GIL. On
+    uvloop one block in six has no stack: if the loop's thread gets the GIL before the watchdog, the
+    other thread may have left its line at the watchdog's turn."""
     with serve(tmp_path, loop) as app:
 
         async def ask() -> None:
@@ -127,14 +129,14 @@ def test_the_thread_that_keeps_the_gil_is_named(tmp_path: Path, loop: str) -> No
                         await client.get("/innocent")
 
                 users = [asyncio.ensure_future(user()) for _ in range(8)]
-                for _ in range(4):
+                for _ in range(8):
                     (await client.get("/regex")).raise_for_status()
                 busy = False
                 await asyncio.gather(*users)
 
         asyncio.run(ask())
     blocks = load_blocks(tmp_path).filter(pl.col("lasted_s") > 0.1)
-    assert blocks.height >= 4
+    assert blocks.height >= 8
     assert set(blocks["holder_route"]) == {"/regex"}
     assert (blocks["holder_cpu_s"] > blocks["cpu_s"]).all()
     stacks = blocks["holder_stack"].drop_nulls()

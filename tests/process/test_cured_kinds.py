@@ -213,7 +213,7 @@ def add_up(size: int) -> int:
 
 @app.get("/report")
 async def report() -> int:
-    total = add_up(400_000)
+    total = add_up(1_500_000)
     return total
 
 @app.get("/odds")
