@@ -69,7 +69,7 @@ def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tupl
     path = f"{ROOT}:{ROOT / 'probe'}"
     probe = {"PYTHONPATH": path, "PROBE_TARGET": OWN_APP, "PROBE_DIR": str(folder)}
     bare, entry = ServedApp(OWN_APP, loop=loop), "asgi_probe.entry:app"
-    audit = {"PYTHONPATH": f"{ROOT / 'probe'}:{ROOT}", DIRECTORY_VARIABLE: str(folder)}
+    audit = {"PYTHONPATH": f"{SITE_FOLDER}:{ROOT}", DIRECTORY_VARIABLE: str(folder)}
     layer = {"PYTHONPATH": path}
     served = {
         "bare": bare,
@@ -81,8 +81,8 @@ def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tupl
         "probe without stacks": ServedApp(
             entry, loop=loop, variables={**probe, STACKS_VARIABLE: "0"}
         ),
-        "Prometheus": ServedApp(f"{METRICS_APPS}:prometheus", loop=loop, variables=probe),
-        "OpenTelemetry": ServedApp(f"{METRICS_APPS}:opentelemetry", loop=loop, variables=probe),
+        "Prometheus": ServedApp(f"{METRICS_APPS}:prometheus", loop=loop, variables=layer),
+        "OpenTelemetry": ServedApp(f"{METRICS_APPS}:opentelemetry", loop=loop, variables=layer),
         "probe and metrics": ServedApp(f"{METRICS_APPS}:both", loop=loop, variables=probe),
         "study audit": ServedApp(OWN_APP, loop=loop, variables=audit),
         "BaseHTTPMiddleware": ServedApp(
@@ -120,6 +120,15 @@ def start_benchmark_server(
 ) -> Iterator[BenchmarkServer]:
     with serve(app, folder / f"{name}.log", words) as (port, pid):
         yield BenchmarkServer(name, port, pid)
+
+
+def check_journals(servers: Sequence[BenchmarkServer], apps: Sequence[ServedApp]) -> None:
+    """Raises RuntimeError for a server whose probe should write a journal and does not: it would
+    cost nothing."""
+    for server, app in zip(servers, apps, strict=True):
+        folder = app.variables.get("PROBE_DIR") or app.variables.get(DIRECTORY_VARIABLE)
+        if folder and not any(Path(folder).glob(f"probe-{server.pid}-*.journal")):
+            raise RuntimeError(f"{server.name}: the probe is not attached, or switched off")
 
 
 def read_cpu_s(pid: int) -> float:
@@ -176,6 +185,7 @@ def main() -> None:
         ]
         for server in servers:
             measure(server, LoadSettings(options.path, 0.5), inf)  # warm-up
+        check_journals(servers, [listed[name][0] for name in names])
         for rate in map(float, options.rates.split(",")):
             rounds = [
                 [measure(server, load, rate) for server in servers] for _ in range(options.rounds)
