@@ -2,14 +2,20 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from analysis.findings.finding_threshold import parse_finding_threshold
+from analysis.findings import find_all
+from analysis.findings.finding_threshold import FindingOutcome, parse_finding_threshold
+from analysis.report.audit_comparison import count_changes
+from analysis.report.audit_outcomes import describe_finding_outcome
+from analysis.summary.audit_changes import compare_findings
 from records.audit import FINDINGS_FILE, SARIF_FILE, SUMMARY_FILE
 from study.cli import build_app
+from tests.unit.audit_samples import AuditBuilder, endpoint, library
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "audit-ci.md").read_text()
 BLOCKS = [each.content for each in MarkdownIt().parse(TEXT) if each.type == "fence"]
@@ -42,6 +48,24 @@ def test_each_threshold_of_the_table_is_one() -> None:
         named
     )
     assert [parse_finding_threshold(each).text for each in named] == named
+
+
+def test_the_last_lines_are_worded_as_the_program_words_them() -> None:
+    audit, stack = AuditBuilder(), endpoint("report", 17, [library("socket", "readinto")])
+    for turn in range(4):
+        audit.block(1.0 + turn, 0.25, [stack] * 5)
+    found = find_all(audit.build())
+    outcome = FindingOutcome(parse_finding_threshold("error"), found.findings[:1], 0, None)
+    changes = compare_findings(replace(found, findings=()), found)
+    for line, form in (
+        (
+            describe_finding_outcome(outcome),
+            r"✗ --fail-on error: \S+ \S+, .+: .+, at most [\d.]+ ms",
+        ),
+        (count_changes(changes), r"Findings of B compared with A: \d+ new\b.*\."),
+    ):
+        assert re.fullmatch(form, line)
+        assert re.search(rf"^{form}$", TEXT, re.MULTILINE)
 
 
 def test_the_files_are_called_so() -> None:
