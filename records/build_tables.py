@@ -1,5 +1,6 @@
 """Builds a cell's tables from the files that its processes wrote."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ import polars as pl
 
 from records.clocks import ClockModel
 from records.journal import Journal, JournalError, read_journal
+from records.process_ids import MOST_PER_PID, make_process_id
 from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_to_schema
 
 
@@ -27,7 +29,31 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
                     lost.append(path.name)
             except JournalError:
                 lost.append(path.name)
-    return [join_journal_parts(each) for each in journals.values()], tuple(lost)
+    joined = {whole: join_journal_parts(each) for whole, each in journals.items()}
+    known, surplus = separate_processes(joined)
+    return known, (*lost, *surplus)
+
+
+def separate_processes(
+    journals: Mapping[str, Journal],
+) -> tuple[list[Journal], tuple[str, ...]]:
+    """Give each journal a process number of its own, since rows are counted per process. journals:
+    by file name, without its ending. Return the files that are too many as well."""
+    known: list[Journal] = []
+    surplus, counts = [], Counter[int]()
+    for whole, journal in journals.items():
+        pid = journal.about.get("pid")
+        if pid is None:  # of a load process
+            known.append(journal)
+            continue
+        place = counts[pid]
+        counts[pid] += 1
+        if place < MOST_PER_PID:
+            about = {**journal.about, "pid": make_process_id(pid, place)}
+            known.append(Journal(about, journal.tables))
+        else:
+            surplus.append(f"{whole}.journal")
+    return known, tuple(surplus)
 
 
 def join_journal_parts(parts: Sequence[Journal]) -> Journal:

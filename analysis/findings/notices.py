@@ -8,6 +8,7 @@ import polars as pl
 from analysis.findings.base import Notice
 from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
+from records.process_ids import get_pid
 from scenarios.units import Second
 
 NOTED_S = 0.1
@@ -93,7 +94,7 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
         if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
             why = stopped.get(pid)
             text = (
-                f"The probe in process {pid} wrote nothing for the last {silent_s:,.1f} s of the "
+                f"The probe in process {get_pid(pid)} wrote nothing for the last {silent_s:,.1f} s of the "
                 "load: the findings do not include that time. "
                 + (f"The probe failed: {why}." if why else "Check whether the disk is full.")
             )

@@ -21,6 +21,7 @@ from analysis.report.moments import Moment
 from analysis.report.table import shorten
 from analysis.report.timeline import MOST_BARS, MOST_ROWS, number_threads
 from analysis.stats import formats
+from records.process_ids import get_pid
 from scenarios.units import Second
 
 LONGEST_ROUTE = 34
@@ -117,7 +118,7 @@ def get_unit(moment: Moment) -> str:
 def name_loop(moment: Moment, evidence: AuditEvidence) -> str:
     """Add the process to the name if there are several."""
     several = evidence.count_processes() > 1
-    return f"event loop of process {moment.pid}" if several else "event loop"
+    return f"event loop of process {get_pid(moment.pid)}" if several else "event loop"
 
 
 def draw_loop(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Iterator[PictureRow]:
