@@ -41,7 +41,7 @@ def read_last_lines(log: Path) -> list[str]:
 def expand_line(line: str) -> Iterator[str]:
     try:
         parsed = json.loads(line) if line.startswith("{") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         yield line

@@ -169,8 +169,12 @@ def list_session_processes(leader: int) -> list[psutil.Process]:
 
 
 def describe_exit_code(code: int) -> str:
-    """Return "exit code N", or "killed by" and the signal's name."""
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    """Return "exit code N", or "killed by" and the signal's name. Most real-time signals have no
+    name."""
+    if code >= 0:
+        return f"exit code {code}"
+    names = {each.value: each.name for each in signal.Signals}
+    return f"killed by {names.get(-code, f'signal {-code}')}"
 
 
 def describe_end(process: Process | ExternalProcess) -> str | None:

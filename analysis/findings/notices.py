@@ -94,8 +94,8 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
         if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
             why = stopped.get(pid)
             text = (
-                f"The probe in process {get_pid(pid)} wrote nothing for the last {silent_s:,.1f} s of the "
-                "load: the findings do not include that time. "
+                f"The probe in process {get_pid(pid)} wrote nothing for the last {silent_s:,.1f} s "
+                "of the load: the findings do not include that time. "
                 + (f"The probe failed: {why}." if why else "Check whether the disk is full.")
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)

@@ -20,6 +20,7 @@ from stress.audit.command import (
 from stress.audit.listening import Listener
 from stress.audit.reports import STARTED, ProcessReport
 from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
+from stress.processes import describe_exit_code
 from study.commands.audit import find_active_interpreter
 
 PYTHON = Path(sys.executable)
@@ -32,6 +33,7 @@ Traceback (most recent call last):
 KeyError: 'TOKEN'
 INFO:     Waiting for application shutdown.
 """
+DEEP = '{"a": ' * 9000 + "1" + "}" * 9000
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,7 @@ INFO:     Waiting for application shutdown.
             "ERROR: [Errno 98] address already in use",
         ),
         ('{"level": "error", "event": "no database"}\n', "no database"),
+        (DEEP, f"{DEEP[:LONGEST]}…"),
         (
             'Traceback (most recent call last):\n  File "a.py", line 1\nValidationError: 1 '
             "validation error for Settings\ntoken\n  Field required [type=missing]\n",
@@ -62,6 +65,15 @@ INFO:     Waiting for application shutdown.
 def test_the_last_words_are_the_line_that_says_why(output: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "server.log").write_text(output)
     assert read_last_words(tmp_path / "server.log") == words
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(0, "exit code 0"), (-9, "killed by SIGKILL"), (-40, "killed by signal 40")],
+)
+def test_each_end_has_words(code: int, words: str) -> None:
+    """Most real-time signals have no name."""
+    assert describe_exit_code(code) == words
 
 
 @given(content=st.binary(max_size=300), times=st.integers(1, 500))
