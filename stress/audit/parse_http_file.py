@@ -25,7 +25,8 @@ SCRIPT = re.compile(r"^\s*[<>]\s*\{%.*?%\}", re.MULTILINE | re.DOTALL)
 """A JetBrains script that runs before a request or on its response."""
 ANSWER = re.compile(r"\s*(>>?!?\s|<>\s)")
 """A script file, or a file that stores the response."""
-METHOD = re.compile(r"([A-Z]+)\s+(\S.*)")
+METHOD = re.compile(r"([^\s/:.?{]+)\s+(\S.*)")
+"""A first word that cannot be an address. An invalid method is refused later."""
 VERSION = re.compile(r"\s+HTTP/[\d.]+\s*\Z")
 UNSET_HOST = re.compile(r"([^/?{}]*://)?[^/?]*\{\{[^/?]*")
 """An unset host variable, which the audited service replaces."""
@@ -109,7 +110,7 @@ def encode_basic(value: str) -> str:
 def split_request_line(line: str) -> tuple[str, str]:
     line = VERSION.sub("", line)
     found = METHOD.match(line)
-    method, url = (found[1], found[2].strip()) if found else ("GET", line)
+    method, url = (found[1].upper(), found[2].strip()) if found else ("GET", line)
     if UNSET_HOST.match(url):
         url = UNSET_HOST.sub("", url, count=1)
         url = url if url.startswith("/") else f"/{url}"

@@ -46,7 +46,7 @@ def parse_json_targets(text: str, file: Path) -> tuple[FileRequest, ...]:
                 "base64 body"
             ) from error
         headers = tuple((name, each) for name, values in target.header.items() for each in values)
-        found.append(FileRequest(target.method, target.url, headers, target.body or None))
+        found.append(FileRequest(target.method.upper(), target.url, headers, target.body or None))
     return tuple(found)
 
 

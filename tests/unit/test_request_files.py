@@ -289,11 +289,24 @@ class TestHttpFile:
         (ask,) = self.plan("GET /a\nAuthorization: Basic YWI6Yzpk\n", tmp_path).asks
         assert ask.headers == (("Authorization", "Basic YWI6Yzpk"),)
 
+    @pytest.mark.parametrize("address", ["/a", "http://localhost/a", "{{host}}/a", "localhost/a"])
+    def test_the_method_counts_in_small_letters_too(self, address: str, tmp_path: Path) -> None:
+        (ask,) = self.plan(f"post {address} HTTP/1.1\n", tmp_path).asks
+        assert (ask.method, ask.route) == ("POST", "/a")
+        text = f"get {address}\n###\ndelete {address}\n###\nd<l {address}\n"
+        plan = self.plan(text, tmp_path)
+        assert [each.method for each in plan.asks] == ["GET"]
+        assert [each.method for each in plan.unasked] == ["DELETE", "?"]
+
     def plan(self, text: str, folder: Path) -> RequestPlan:
         return plan_file(parse_http_file(text, folder / "a.http"), "a.http", ALL, None)
 
 
 class TestTargets:
+    def test_the_method_counts_in_small_letters_too(self) -> None:
+        (found,) = parse_targets('{"method": "post", "url": "http://a/b"}', HERE / "a.txt")
+        assert found.method == "POST"
+
     def test_targets_are_read_as_vegeta_reads_them(self, tmp_path: Path) -> None:
         (tmp_path / "new.json").write_bytes(b"{}")
         text = (
