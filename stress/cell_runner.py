@@ -16,8 +16,11 @@ def save_runner(cell: CellDir) -> None:
 
 def is_running(cell: CellDir) -> bool:
     """Return True if the process that runs the cell is alive on this machine."""
-    with suppress(OSError, ValueError, psutil.Error):
-        known = (cell.raw / RUNNER_FILE).read_text()
+    file = cell.raw / RUNNER_FILE
+    if not file.is_file():
+        return False
+    with suppress(OSError, ValueError, LookupError, psutil.Error):
+        known = file.read_text()
         return format_process(psutil.Process(int(known.split()[0]))) == known
     return False
 

@@ -1,6 +1,7 @@
 """The folder of a probe that ran without `study`, such as that of `python -m asgi_probe run`."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.files import write_whole
 from records.journal import Journal
-from records.rundir import RunDir, translate_read_errors, translate_write_errors
+from records.rundir import LONGEST_S, RunDir, read_record, translate_write_errors
 from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.drive import OWN_TRAFFIC
@@ -34,6 +35,11 @@ class Launch:
     machine: str | None = None
     cores: int | None = None
     launch: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a start without a date."""
+        if self.started_utc:
+            datetime.fromisoformat(self.started_utc)
 
 
 READER = TypeAdapter(Launch)
@@ -62,8 +68,7 @@ def build_run(path: Path) -> RunDir:
     service may still run. Raises UserError."""
     journals, lost = load_journals(path)
     launch, run = read_launch(path), RunDir(path)
-    t0_s, end_s = find_span(journals)
-    t0_s = t0_s if launch.t0_s is None else launch.t0_s
+    t0_s, end_s = choose_span(path, launch, journals)
     cell = run.open_cell(KIND)
     with translate_write_errors(path, "the tables"):
         cell.path.mkdir(parents=True, exist_ok=True)
@@ -91,14 +96,25 @@ def find_later_starts(path: Path) -> list[Path]:
 
 def read_launch(path: Path) -> Launch:
     file = path / LAUNCH_FILE
-    if not file.is_file():
-        return Launch()
-    with translate_read_errors(file):
-        return READER.validate_json(file.read_bytes())
+    return read_record(READER, file) if file.exists() else Launch()
 
 
-def find_span(journals: list[Journal]) -> tuple[Second, Second]:
-    """Return the first and the last moment of the probe's samples and requests."""
+def choose_span(path: Path, launch: Launch, journals: list[Journal]) -> tuple[Second, Second]:
+    """Return the service's start and the last moment of its journals. Raises UserError if the
+    start is no moment before that."""
+    t0_s, (first_s, end_s) = launch.t0_s, find_span(journals) or (launch.t0_s or 0.0,) * 2
+    if t0_s is None:
+        return first_s, end_s
+    if not 0 <= end_s - t0_s <= LONGEST_S:
+        raise UserError(
+            f"{path / LAUNCH_FILE} is not of these journals: its t0_s, {t0_s:g}, is not in the "
+            f"{LONGEST_S / 86400:.0f} days before their last row"
+        )
+    return t0_s, end_s
+
+
+def find_span(journals: list[Journal]) -> tuple[Second, Second] | None:
+    """Return the first and the last moment of the probe's samples and requests, if any."""
     moments = pl.concat(
         [
             journal.tables[letter].select(at_s=name)
@@ -107,12 +123,11 @@ def find_span(journals: list[Journal]) -> tuple[Second, Second]:
         ]
     )["at_s"]
     first, last = moments.min(), moments.max()
-    return (first, last) if isinstance(first, float) and isinstance(last, float) else (0.0, 0.0)
+    return (first, last) if isinstance(first, float) and isinstance(last, float) else None
 
 
 def build_record(path: Path, launch: Launch, t0_s: Second, end_s: Second) -> AuditRecord:
-    with translate_read_errors(path):
-        reports = read_reports(path)
+    reports = read_reports(path)
     listens = [f"http://{host}:{port}" for each in reports for host, port in each.listens]
     return AuditRecord(
         started_utc=launch.started_utc,

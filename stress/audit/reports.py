@@ -7,6 +7,7 @@ from time import time
 from pydantic import TypeAdapter
 
 from records.audit import AttachedProcess
+from records.rundir import read_record
 
 LOADED, STARTED = "loaded", "started"
 SETTLED_S = 0.5
@@ -67,9 +68,10 @@ READER = TypeAdapter(ProcessReport)
 
 
 def read_reports(folder: Path) -> list[ProcessReport]:
-    """Return the reports ordered by pid. The probe replaces each file atomically."""
+    """Return the reports ordered by pid. The probe replaces each file atomically. Raises UserError
+    for a damaged one."""
     found = [
-        replace(READER.validate_json(path.read_bytes()), written=path.stat().st_mtime)
+        replace(read_record(READER, path), written=path.stat().st_mtime)
         for path in folder.glob("attach-*.json")
     ]
     return sorted(found, key=lambda each: each.pid)

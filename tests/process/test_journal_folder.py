@@ -16,6 +16,7 @@ import pytest
 
 from stress.machine import find_free_port
 from stress.places import PROBE_FOLDER
+from tests.probe.journal_support import written
 from tests.process.support import ROOT, environment, run_here, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
@@ -140,6 +141,44 @@ def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
     assert done.stderr.startswith(f"study: {tmp_path}: the probe wrote no journal; ")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("attach-1.json", None, "attach-1.json is not a regular file"),
+        ("attach-1.json", "[" * 9000, "attach-1.json is damaged"),
+        ("launch.json", None, "launch.json is not a regular file"),
+        ("launch.json", '{"t0_s": 1e300}', "launch.json is not of these journals: its t0_s, 1e"),
+        ("launch.json", '{"t0_s": -1e9}', "launch.json is not of these journals"),
+        ("launch.json", '{"t0_s": NaN}', "launch.json is damaged (NaN is not a number"),
+        ("launch.json", '{"started_utc": "today"}', "launch.json is damaged"),
+        ("launch.json", '{"cores": "4"}', "launch.json is damaged"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_named_in_one_line(
+    file: str, content: str | None, says: str, tmp_path: Path
+) -> None:
+    """content: None for a named pipe, from which a read would never return."""
+    with written(tmp_path, 1, 10.0) as journal:
+        journal.add_request(1, "/a", 10.0, 10.5)
+    if content is None:
+        os.mkfifo(tmp_path / file)
+    else:
+        (tmp_path / file).write_text(content)
+    done = run_here(("report", str(tmp_path)))
+    assert done.stderr.startswith(f"study: {tmp_path}/{says}")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert not list(tmp_path.rglob("audit.json"))
+
+
+def test_a_service_that_has_just_started_has_no_rows(tmp_path: Path) -> None:
+    with written(tmp_path, 1, 10.0) as journal:
+        journal.flush()
+    (tmp_path / "launch.json").write_text('{"t0_s": 9.5}')
+    done = run_here(("report", str(tmp_path)))
+    assert "internal error" not in done.stderr
+    assert done.returncode == 0
 
 
 def start_top(*words: str) -> "subprocess.Popen[str]":
