@@ -28,6 +28,8 @@ OPTIONS = re.compile(r"-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
 """Letters without a value, then at most one with a value, which may follow in the same word."""
 LAST_OPTIONS = ("c", "m")
 NO_APP_SEEN = "its server loads no ASGI app that the probe can see"
+HOW_WHOLE = "start it without the audit to see its whole output"
+"""The audit removes the log, which may hold a secret."""
 HOW_FACTORY = (
     "start it as main:create() with study audit, gunicorn or hypercorn, or with --factory in "
     "uvicorn or granian"
@@ -74,7 +76,7 @@ def build_worker_error(command: AuditedCommand, log: Path) -> UserError:
 def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError:
     words = read_last_words(log)
     cure = describe_cure(command, words)
-    return build_cannot_run_error(f"{how}: {words}{cure} (full output: {log})")
+    return build_cannot_run_error(f"{how}: {words}{cure} ({HOW_WHOLE})")
 
 
 def describe_cure(command: AuditedCommand, words: str) -> str:

@@ -64,6 +64,7 @@ def fail_to_start(folder: Path, *argv: str) -> UserError:
         start_audited_app(AuditedCommand(argv, folder), folder / "raw", Interruption())
     assert not find_processes(folder / "raw")
     assert "\n" not in str(failed.value)
+    assert str(folder / "raw") not in str(failed.value)  # an audit that fails removes its folder
     return failed.value
 
 
