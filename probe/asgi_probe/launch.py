@@ -29,22 +29,32 @@ def launch(command: list[str], directory: Path | None, variables: Mapping[str, s
 
     The process keeps its pid, so signals and the exit code are the command's own. The journals go
     to `directory`, or to a new folder `asgi-probe-<UTC time>`. If it has journals of an earlier
-    start, such as those of a restarted container, they go to a new folder inside of it. variables:
-    more environment variables. Raises UsageError; a full disk is none: the service must start.
+    start, such as those of a restarted container, they go to a new folder inside of it. Under
+    `study audit` or another launcher, they go to the folder of that one. variables: more
+    environment variables. Raises UsageError; a full disk is none: the service must start.
     """
     program = shutil.which(command[0]) if command else None
     if program is None:
         raise UsageError(f"{command[0]!r} is not a program" if command else NO_COMMAND)
+    if outer := os.environ.get(DIRECTORY_VARIABLE):
+        said, environment = f"the outer probe writes to {outer}", {**os.environ, **variables}
+    else:
+        folder = choose_folder(directory)
+        said, environment = prepare_folder(folder, command), build_environment(folder, variables)
+    print(f"asgi-probe: {said}", file=sys.stderr)
+    restore_signals()
+    try:
+        os.execve(program, command, environment)
+    except OSError as error:
+        raise UsageError(f"{program}: {error.strerror}") from error
+
+
+def choose_folder(directory: Path | None) -> Path:
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
     folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
     while any(folder.glob("*.journal")):
         folder /= stamp
-    print(f"asgi-probe: {prepare_folder(folder, command)}", file=sys.stderr)
-    restore_signals()
-    try:
-        os.execve(program, command, build_environment(folder, variables))
-    except OSError as error:
-        raise UsageError(f"{program}: {error.strerror}") from error
+    return folder
 
 
 def prepare_folder(folder: Path, command: Sequence[str]) -> str:

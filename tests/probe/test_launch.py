@@ -60,6 +60,18 @@ def test_a_second_start_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:
     assert (Path(used) / LAUNCH_FILE).is_file()
 
 
+def test_under_another_probe_it_leaves_that_one_in_place(tmp_path: Path) -> None:
+    """`study audit` sets the folder and the probe for its command, whatever starts the service."""
+    inner = (sys.executable, "-m", "asgi_probe", "run", "--directory", "inner", "--")
+    words = ("run", "--directory", "outer", "--", *inner, sys.executable, "-c", SHOW)
+    _, out, err = run(tmp_path, *words)
+    variables = json.loads(out)[1]
+    assert variables["ASGI_PROBE_DIR"] == str(tmp_path / "outer")
+    assert variables["PYTHONPATH"] == f"{SITE_FOLDER}{os.pathsep}{HOME}"
+    assert err.endswith(f"asgi-probe: the outer probe writes to {tmp_path}/outer\n")
+    assert not (tmp_path / "inner").exists()
+
+
 def test_signals_reach_the_command_and_none_is_ignored(tmp_path: Path) -> None:
     code = (
         "import os, signal; print(signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN, flush=True)\n"

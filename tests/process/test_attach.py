@@ -124,6 +124,10 @@ WRAPPERS = {
         str(UV), "run", "--offline", "--no-project", "--python", str(PYTHON),
         "python", "-m", "uvicorn", "main:app", "--port", "0",
     ),
+    "the probe's launcher": (
+        str(PYTHON), "-m", "asgi_probe", "run", "--directory", "unused", "--",
+        str(PYTHON), "-m", "uvicorn", "main:app", "--port", "0",
+    ),
 }  # fmt: skip
 
 
