@@ -3,6 +3,7 @@
 import ast
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.causes import Cause
 from analysis.findings.cures.block_cures import cure_block
 from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.cures.code_sites import UNKNOWN
 from analysis.findings.framework import BlockPhase
 from analysis.findings.places import BlockPlace
 from analysis.findings.remedies import Cure
@@ -207,6 +209,18 @@ def test_the_source_must_be_that_which_ran(tmp_path: Path) -> None:
     assert all(each.lstrip().startswith("#") for each in found.after)
     other = block(write_app(tmp_path, text), [("time.sleep", "other_function")])
     assert get_cure(other).before == ()
+
+
+@pytest.mark.parametrize("unknown", [{"folder": ""}, {"started_utc": ""}])
+def test_what_is_unknown_of_the_source_is_said(unknown: dict[str, str], tmp_path: Path) -> None:
+    """The records of `Probe(app, folder)`: an unchanged source is not called a changed one."""
+    file, audit = write_app(tmp_path, "async def report():\n    time.sleep(0.1)\n"), AuditBuilder()
+    audit.block(0, 0.1, [[("main", str(file), 2, "report", 1), *ROUTED]] * 5)
+    evidence = place_in(audit.build(), tmp_path)
+    record = replace(evidence.record, **unknown)
+    (finding,) = find_all(replace(evidence, record=record)).findings
+    found = get_cure(finding)
+    assert (found.before, found.reason) == ((), UNKNOWN)
 
 
 def test_a_hop_that_costs_more_than_the_block_is_no_cure(tmp_path: Path) -> None:

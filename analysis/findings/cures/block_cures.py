@@ -6,7 +6,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
 from analysis.findings.cures.blocked_code import BlockedCode
-from analysis.findings.cures.code_sites import find_site
+from analysis.findings.cures.code_sites import describe_unread, find_site
 from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,
@@ -145,7 +145,8 @@ def cure_from_afar(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     if site is not None:
         text = "do this earlier, in a coroutine that awaits it"
         return place_comment(code, site, text, FRAMEWORK_CALLS, "one-blocks-all")
+    reason = describe_unread(evidence, UNREAD)
     if code.cause == "wait":
         text = "await an asynchronous call here, or move the call to a thread"
-        return place_comment(code, None, text, UNREAD, "one-blocks-all")
-    return place_comment(code, None, "move it to a thread here", UNREAD, "offload")
+        return place_comment(code, None, text, reason, "one-blocks-all")
+    return place_comment(code, None, "move it to a thread here", reason, "offload")

@@ -14,6 +14,10 @@ CodeFunction = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 AWAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 YIELDS = (ast.Yield, ast.YieldFrom)
+UNKNOWN = (
+    "The source is not read, because the service's folder and start are unknown: start it with "
+    "`python -m asgi_probe run`, which notes both."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,9 @@ def find_site(
 def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | None:
     """Return None if the source cannot be read, or was written after the service started: its lines
     may differ from those that ran."""
-    folder = evidence.record.folder
-    if not folder or file is None:
+    if not knows_source(evidence) or file is None:
         return None
-    path = Path(folder) / file
+    path = Path(evidence.record.folder) / file
     started = datetime.fromisoformat(evidence.record.started_utc).timestamp()
     try:
         if path.stat().st_mtime > started:
@@ -81,6 +84,16 @@ def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | Non
     except OSError:
         return None
     return parse_source(str(path))
+
+
+def knows_source(evidence: AuditEvidence) -> bool:
+    """Return False without the service's folder, or its start: the source may be a newer one."""
+    return bool(evidence.record.folder and evidence.record.started_utc)
+
+
+def describe_unread(evidence: AuditEvidence, reason: str) -> str:
+    """Say why the source is not known. reason: if the audit knows where to look for it."""
+    return reason if knows_source(evidence) else UNKNOWN
 
 
 def descend(body: Sequence[ast.stmt], line: int) -> Iterator[ast.stmt]:

@@ -9,6 +9,7 @@ from analysis.findings.cures.code_sites import (
     CodeFunction,
     CodeSite,
     descend,
+    describe_unread,
     find_site,
     walk_own,
 )
@@ -37,12 +38,12 @@ def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureR
         return Cure(finding.file, finding.line, (), (comment,), MAKES_OBJECT, rule)
     site = find_function(finding, evidence)
     if site is None or not isinstance(site.function, ast.FunctionDef):
-        return UNREAD
+        return describe_unread(evidence, UNREAD)
     if is_called(site, site.function):
         return CALLED
     edit = edit_def(site.source, site.function)
     if edit is None:
-        return UNREAD
+        return describe_unread(evidence, UNREAD)
     return Cure(
         site.file, edit.line, edit.before, edit.after, NO_HOP, rule,
         saves_ms=finding.median_ms, costs_ms=0.0,
@@ -64,7 +65,7 @@ def cure_pinning_def(
         return Cure(site.file, edit.line, edit.before, edit.after, reason, rule, costs_ms=0.0)
     line = edit_def(site.source, site.function)
     if line is None:
-        return UNREAD
+        return describe_unread(evidence, UNREAD)
     return Cure(site.file, line.line, line.before, line.after, f"{advice} {AWAIT_TOO}", rule)
 
 
