@@ -53,7 +53,7 @@ def read_assignments(file: Path, names: Mapping[str, object]) -> dict[str, int |
         tree = ast.parse(file.read_bytes())
     except OSError:
         return {}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return dict.fromkeys(names)
     found: dict[str, int | None] = {}
     for node in ast.walk(tree):

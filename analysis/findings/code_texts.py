@@ -33,5 +33,5 @@ def parse_stack(text: str | None) -> Stack:
             StackFrame(str(module), str(file), int(line or 0), str(function), int(first or 0))
             for module, file, line, function, first in frames
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return ()

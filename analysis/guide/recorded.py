@@ -16,7 +16,7 @@ from analysis.guide.text_files import TEXTS, Prose, load_toml
 from analysis.stats import formats
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary, parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
-from records.rundir import RunDir, open_run, translate_read_errors
+from records.rundir import RunDir, open_run, parse_json, translate_read_errors
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 
@@ -169,7 +169,7 @@ def read_cells(run: RunDir) -> list[CellSummary]:
     """Raises UserError."""
     path = run.path / "summary.json"
     with translate_read_errors(path):
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
         if not isinstance(content, dict) or content.get("schema") not in READABLE_SCHEMAS:
             known = " or ".join(map(str, READABLE_SCHEMAS))
             raise ValueError(f"not a summary of schema {known}")

@@ -98,7 +98,7 @@ def read_thresholds(path: Path) -> tuple[Threshold, ...]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot read the expectations: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: this is not valid TOML ({reason})") from error
     found: list[Threshold] = []

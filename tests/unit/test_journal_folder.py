@@ -9,7 +9,7 @@ from records import build_tables
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.journal import Journal
-from records.process_ids import get_pid
+from records.process_ids import MOST_PER_PID, PID_UNIT, get_pid, make_process_id
 from tests.probe.journal_support import written
 
 SERVED, BLOCKED = 32, 2
@@ -59,6 +59,6 @@ def test_too_many_processes_with_one_pid_are_missing_by_name(
 def test_the_largest_number_is_a_pid_of_every_table() -> None:
     """polars reads a literal of more than 31 bits as another type than a smaller one."""
     table = pl.DataFrame({"at_s": [1.0]})
-    pids = (1, build_tables.make_process_id((1 << 22) - 1, build_tables.MOST_PER_PID - 1))
+    pids = (1, make_process_id(PID_UNIT - 1, MOST_PER_PID - 1))
     journals = [Journal({"pid": each}, {"s": table}) for each in pids]
     assert PROBE_TABLES["probe"](journals, 0.0, 9.0)["pid"].to_list() == list(pids)
