@@ -211,13 +211,14 @@ def test_the_source_must_be_that_which_ran(tmp_path: Path) -> None:
     assert get_cure(other).before == ()
 
 
-@pytest.mark.parametrize("unknown", [{"folder": ""}, {"started_utc": ""}])
-def test_what_is_unknown_of_the_source_is_said(unknown: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("lacks_folder", [True, False])
+def test_what_is_unknown_of_the_source_is_said(lacks_folder: bool, tmp_path: Path) -> None:
     """The records of `Probe(app, folder)`: an unchanged source is not called a changed one."""
     file, audit = write_app(tmp_path, "async def report():\n    time.sleep(0.1)\n"), AuditBuilder()
     audit.block(0, 0.1, [[("main", str(file), 2, "report", 1), *ROUTED]] * 5)
     evidence = place_in(audit.build(), tmp_path)
-    record = replace(evidence.record, **unknown)
+    known = evidence.record
+    record = replace(known, folder="") if lacks_folder else replace(known, started_utc="")
     (finding,) = find_all(replace(evidence, record=record)).findings
     found = get_cure(finding)
     assert (found.before, found.reason) == ((), UNKNOWN)
