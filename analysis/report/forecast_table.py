@@ -1,5 +1,6 @@
 """The forecast of an audited service with more users, for a terminal."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from analysis.findings.waits.queue_names import name_queue
@@ -74,7 +75,7 @@ def name_first(found: Forecast) -> str:
 
 
 def describe_slowest(found: Forecast) -> str:
-    times = formats.short_number(found.times_alone)
+    times = formats.short_number(math.ceil(10 * found.times_alone) / 10)
     return f"no route takes longer than {times} times its mean latency alone"
 
 
