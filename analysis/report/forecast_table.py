@@ -53,7 +53,13 @@ def build_users_table(found: Sequence[Forecast]) -> Table:
     rows = [
         Row(
             f"{each.users:,}",
-            [each.rps, each.mean_ms, name_first(each)],
+            [
+                each.rps,
+                each.mean_ms,
+                name_cause(each.causes[0])
+                if each.causes
+                else f"little: at most {round_up(each.times_alone)} times as long as alone",
+            ],
         )
         for each in found
     ]
@@ -64,19 +70,15 @@ def describe_causes(found: Forecast) -> Iterator[str]:
     """Yield the cause for which requests wait longest, and the next ones."""
     users = formats.count_things(found.users, "user")
     if not found.causes:
-        yield f"With {users}, {describe_slowest(found)}."
+        times = round_up(found.times_alone)
+        yield f"With {users}, no route takes longer than {times} times its mean latency alone."
     for place, each in enumerate(found.causes[:SHOWN]):
         begin = f"With {users}, the first cause of waiting is" if place == 0 else "Next:"
         yield f"{begin} {describe_cause(each, found)}"
 
 
-def name_first(found: Forecast) -> str:
-    return name_cause(found.causes[0]) if found.causes else "–"
-
-
-def describe_slowest(found: Forecast) -> str:
-    times = formats.short_number(math.ceil(10 * found.times_alone) / 10)
-    return f"no route takes longer than {times} times its mean latency alone"
+def round_up(times: float) -> str:
+    return formats.short_number(math.ceil(10 * times) / 10)
 
 
 def describe_cause(cause: WaitCause, found: Forecast) -> str:

@@ -107,6 +107,8 @@ def test_a_service_in_which_nothing_waits_has_no_causes() -> None:
     assert found.times_alone == pytest.approx(1, rel=0.02)
     (said,) = describe_causes(found)
     assert said == "With 20 users, no route takes longer than 1.1 times its mean latency alone."
+    (row,) = build_users_table([found]).rows
+    assert row.cells[-1] == "little: at most 1.1 times as long as alone"
 
 
 def test_work_after_the_response_that_waits_is_no_cause() -> None:

@@ -68,13 +68,13 @@ def list_causes(phase: SimulatedPhase, audited: AuditedService) -> Iterator[Wait
     for (queue, route), seconds in phase.ledger.queue_s.items():
         queues[queue][route] = seconds
     for queue, by_route in queues.items():
-        cause = build_cause("queue", by_route, phase)
+        shares = (
+            seconds / sum(phase.responses_s.get(each, (math.inf,)))
+            for each, seconds in by_route.items()
+        )
         yield replace(
-            cause,
-            share=max(
-                (seconds / sum(phase.responses_s.get(each, (math.inf,))))
-                for each, seconds in by_route.items()
-            ),
+            build_cause("queue", by_route, phase),
+            share=max(shares),
             queue=queue,
             capacity=audited.model.service.limits.capacities[queue],
             finding=find_queue_wait(queue, audited.found),

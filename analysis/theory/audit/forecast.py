@@ -13,6 +13,7 @@ from analysis.theory.audit.causes import (
     find_cause_change,
     list_causes,
 )
+from analysis.theory.audit.changes import ServiceChange
 from analysis.theory.audit.load import MeasuredService, PhaseLoad, summarize_levels
 from analysis.theory.audit.parts import Demands
 from analysis.theory.audit.programs import build_program
@@ -59,15 +60,14 @@ def forecast_users(audited: AuditedService, users: int) -> Forecast:
     """Forecast the steady state with this many users."""
     service, load = audited.model.service, audited.model.load
     phase = simulate_users(service, load, users)
-    alone_ms = {each: simulate_alone_ms(service, each) for each in phase.responses_s}
     forecast = Forecast(
         users=users,
         levels=tuple(summarize_levels(phase.responses_s, phase.span_s)),
         rps=sum(map(len, phase.responses_s.values())) / phase.span_s,
         mean_ms=measure_mean_ms(phase),
         times_alone=max(
-            1000 * mean(took_s) / max(LEAST_MS, alone_ms[each])
-            for each, took_s in phase.responses_s.items()
+            1000 * mean(took_s) / simulate_alone_ms(service, route)
+            for route, took_s in phase.responses_s.items()
         ),
     )
     causes = sorted(list_causes(phase, audited), key=lambda each: -each.wait_ms)[:MOST_CAUSES]
@@ -78,34 +78,36 @@ def try_without(
     causes: Sequence[WaitCause], audited: AuditedService, forecast: Forecast
 ) -> Iterator[WaitCause]:
     """Simulate without each cause, and yield those to name."""
-    service, load = audited.model.service, audited.model.load
     changes = [find_cause_change(each, audited) for each in causes]
-
-    def measure_without_ms(*numbers: int) -> float | None:
-        changed = service
-        for each in numbers:
-            if changes[each].reason is not None:
-                return None
-            changed = changes[each].apply(changed)
-        return measure_mean_ms(simulate_users(changed, load, forecast.users))
-
+    measure_ms = partial(measure_without_ms, audited, forecast.users)
     tried = [
-        replace(each, without_ms=measure_without_ms(number)) for number, each in enumerate(causes)
+        replace(each, without_ms=measure_ms(change))
+        for each, change in zip(causes, changes, strict=True)
     ]
     named = [number for number, each in enumerate(tried) if is_named(each, forecast)]
     if tried and (named or forecast.times_alone > SLOW):
         named = sorted({0, *named})  # the longest wait comes first, even if no change shortens it
     for number in named:
-        each = tried[number]
-        if is_moved(each, forecast):
-            both = (
-                replace(each, other=other, without_both_ms=measure_without_ms(number, place))
-                for place, other in enumerate(tried)
-                if place != number
-            )
-            helping = filter(partial(helps_together, forecast=forecast), both)
-            each = min(helping, key=rank_pair, default=each)
-        yield each
+        cause = tried[number]
+        both = (
+            replace(cause, other=other, without_both_ms=measure_ms(changes[number], change))
+            for other, change in zip(tried, changes, strict=True)
+            if other is not cause and is_moved(cause, forecast)
+        )
+        helping = (each for each in both if helps_together(each, forecast))
+        yield min(helping, key=rank_pair, default=cause)
+
+
+def measure_without_ms(
+    audited: AuditedService, users: int, *changes: ServiceChange
+) -> float | None:
+    """Return the mean response time after these changes; None if the model does not know one."""
+    if any(each.reason is not None for each in changes):
+        return None
+    service = audited.model.service
+    for each in changes:
+        service = each.apply(service)
+    return measure_mean_ms(simulate_users(service, audited.model.load, users))
 
 
 def is_named(cause: WaitCause, forecast: Forecast) -> bool:
@@ -168,7 +170,8 @@ def simulate_alone_ms(service: MeasuredService, route: str) -> float:
         simulate_phase(ServiceModel({route: (build_program(each),)}, service.limits), (alone,), 1.0)
         for each in service.demands[route]
     )
-    return 1000 * mean(took_s for each in phases for took_s in each.responses_s[route])
+    took_ms = (1000 * took_s for each in phases for took_s in each.responses_s[route])
+    return max(LEAST_MS, mean(took_ms))
 
 
 def multiply_plans(plans: Sequence[UserPlan], recorded: int, users: int) -> tuple[UserPlan, ...]:
