@@ -62,8 +62,11 @@ def list_causes(phase: SimulatedPhase, audited: AuditedService) -> Iterator[Wait
     for owner, by_route in blocks.items():
         cause = build_cause("block", by_route, phase)
         yield replace(cause, finding=None if owner is None else owners[owner][0])
-    if any(computing.values()):
-        yield build_cause("cpu", computing, phase)
+    yield build_cause("cpu", computing, phase)
+    yield from list_queue_waits(phase, audited)
+
+
+def list_queue_waits(phase: SimulatedPhase, audited: AuditedService) -> Iterator[WaitCause]:
     queues: dict[str, dict[str, Second]] = defaultdict(dict)
     for (queue, route), seconds in phase.ledger.queue_s.items():
         queues[queue][route] = seconds

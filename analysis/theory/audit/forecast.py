@@ -70,7 +70,8 @@ def forecast_users(audited: AuditedService, users: int) -> Forecast:
             for route, took_s in phase.responses_s.items()
         ),
     )
-    causes = sorted(list_causes(phase, audited), key=lambda each: -each.wait_ms)[:MOST_CAUSES]
+    waits = (each for each in list_causes(phase, audited) if each.wait_ms > 0)
+    causes = sorted(waits, key=lambda each: -each.wait_ms)[:MOST_CAUSES]
     return replace(forecast, causes=tuple(try_without(causes, audited, forecast)))
 
 
