@@ -7,7 +7,8 @@ from pathlib import Path
 
 from analysis.findings import find_all, load_audit_evidence
 from analysis.report.forecast_table import build_forecast_table, build_users_table
-from analysis.theory.audit.forecast import AuditedService, forecast_users
+from analysis.theory.audit.causes import AuditedService
+from analysis.theory.audit.forecast import forecast_users
 from analysis.theory.audit.model import build_audit_model
 from records.rundir import open_run
 from scenarios.errors import ALL_WELL, UserError, build_cannot_run_error

@@ -73,4 +73,6 @@ def test_a_predicted_cure_is_measured(tmp_path: Path) -> None:
     assert all(after[route][1] > 2 * before[route][1] for route in ROUTES)
     done = run_here(("predict", "--from", str(blocked), "--users", "80"), tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "the first is LOOP_BLOCKED at main.py:9 (/report)" in " ".join(done.stdout.split())
+    assert "the first cause of waiting is LOOP_BLOCKED at main.py:9 (/report)" in " ".join(
+        done.stdout.split()
+    )

@@ -9,9 +9,10 @@ import pytest
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.remedies import Cure, CureRule
+from analysis.theory.audit.causes import AuditedService
 from analysis.theory.audit.changes import NO_CURE, find_change
 from analysis.theory.audit.edits import ELSEWHERE
-from analysis.theory.audit.forecast import AuditedService, forecast_users
+from analysis.theory.audit.forecast import forecast_users
 from analysis.theory.audit.model import NO_CLIENTS, build_audit_model
 from analysis.theory.audit.parts import AwaitedTime, LoopBlock, Part, ThreadCall, VisitDemand
 from analysis.theory.audit.predictions import predict_findings

@@ -1,92 +1,148 @@
-"""Forecast of an audited service with more users, and of the finding that then costs most."""
+"""Forecast of an audited service with more users, and of what its requests then wait for."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from statistics import fmean as mean
 
-from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.remedies import RouteLevel
-from analysis.theory.audit.changes import ServiceChange, find_change, list_stretches
-from analysis.theory.audit.edits import CpuEdit
+from analysis.theory.audit.causes import (
+    AuditedService,
+    WaitCause,
+    find_cause_change,
+    list_causes,
+)
+from analysis.theory.audit.changes import ServiceChange
 from analysis.theory.audit.load import MeasuredService, PhaseLoad, summarize_levels
-from analysis.theory.audit.model import AuditModel
 from analysis.theory.audit.parts import Demands
-from analysis.theory.audit.simulation import SimulatedPhase, UserPlan, simulate_steady_state
+from analysis.theory.audit.programs import build_program
+from analysis.theory.audit.simulation import (
+    ServiceModel,
+    SimulatedPhase,
+    UserPlan,
+    simulate_phase,
+    simulate_steady_state,
+)
 from scenarios.errors import CANNOT, UserError
 from scenarios.units import Second
 
-CauseKind = Literal["block", "cpu", "queue"]
 FEWEST_ANSWERS, MOST_ANSWERS = 4000, 60_000
 TURNS = 2
 """Turns of each user through all routes."""
-MOST_CAUSES = 4
+MOST_CAUSES = 8
 """Maximum of causes to simulate without, by the time that requests wait for them."""
 LEAST_GAIN = 0.02
-"""Share of the mean response time: removing a smaller cause changes nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class WaitCause:
-    """A cause of waiting. wait_ms: mean over all requests. routes: those that block or compute, or
-    that wait for the queue, the worst first. finding: the audit's, if any. without_ms: mean
-    response time without this cause; None where the model does not know it."""
-
-    kind: CauseKind
-    wait_ms: float
-    routes: tuple[str, ...]
-    queue: str | None = None
-    capacity: float | None = None
-    finding: AuditFinding | None = None
-    without_ms: float | None = None
+"""Share of the mean response time: a smaller difference is none."""
+LEAST_MS = 0.01
+"""A response time alone counts as at least this: the audit's clocks show no shorter one."""
+SLOW = 2.0
+"""A route is slow if it takes longer than this many times its mean response time alone."""
+MUCH = 0.1
+"""Share of the response time: a longer wait is named even if no change shortens it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """rps, mean_ms: of all requests. causes: those whose removal shortens the mean, the worst
-    first."""
+    """rps, mean_ms: of all requests. times_alone: the largest ratio of a route's mean response time
+    to that of its requests that run alone. causes: those whose removal shortens the mean, and those
+    for which requests wait much; the longest wait first."""
 
     users: int
     levels: tuple[RouteLevel, ...]
     rps: float
     mean_ms: float
+    times_alone: float
     causes: tuple[WaitCause, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AuditedService:
-    """An audited service. model: one without a `reason`. cores: of its machine."""
-
-    model: AuditModel
-    found: AuditFindings
-    evidence: AuditEvidence
-    cores: int
 
 
 def forecast_users(audited: AuditedService, users: int) -> Forecast:
     """Forecast the steady state with this many users."""
     service, load = audited.model.service, audited.model.load
     phase = simulate_users(service, load, users)
-    forecast = summarize(phase, users)
-    causes = sorted(list_causes(phase, audited), key=lambda each: -each.wait_ms)[:MOST_CAUSES]
-    tried = (try_without(each, audited, forecast) for each in causes)
-    worst = sorted(filter(None, tried), key=lambda each: each.without_ms or math.inf)
-    return replace(forecast, causes=tuple(worst))
+    forecast = Forecast(
+        users=users,
+        levels=tuple(summarize_levels(phase.responses_s, phase.span_s)),
+        rps=sum(map(len, phase.responses_s.values())) / phase.span_s,
+        mean_ms=measure_mean_ms(phase),
+        times_alone=max(
+            1000 * mean(took_s) / simulate_alone_ms(service, route)
+            for route, took_s in phase.responses_s.items()
+        ),
+    )
+    waits = (each for each in list_causes(phase, audited) if each.wait_ms > 0)
+    causes = sorted(waits, key=lambda each: -each.wait_ms)[:MOST_CAUSES]
+    return replace(forecast, causes=tuple(try_without(causes, audited, forecast)))
 
 
-def try_without(cause: WaitCause, audited: AuditedService, forecast: Forecast) -> WaitCause | None:
-    """Simulate without the cause; None where requests would hardly be faster."""
-    if cause.wait_ms < LEAST_GAIN * forecast.mean_ms:
+def try_without(
+    causes: Sequence[WaitCause], audited: AuditedService, forecast: Forecast
+) -> Iterator[WaitCause]:
+    """Simulate without each cause, and yield those to name."""
+    changes = [find_cause_change(each, audited) for each in causes]
+    measure_ms = partial(measure_without_ms, audited, forecast.users)
+    tried = [
+        replace(each, without_ms=measure_ms(change))
+        for each, change in zip(causes, changes, strict=True)
+    ]
+    named = [number for number, each in enumerate(tried) if is_named(each, forecast)]
+    if tried and (named or forecast.times_alone > SLOW):
+        named = sorted({0, *named})  # the longest wait comes first, even if no change shortens it
+    for number in named:
+        cause = tried[number]
+        both = (
+            replace(cause, other=other, without_both_ms=measure_ms(changes[number], change))
+            for other, change in zip(tried, changes, strict=True)
+            if other is not cause and is_moved(cause, forecast)
+        )
+        helping = (each for each in both if helps_together(each, forecast))
+        yield min(helping, key=rank_pair, default=cause)
+
+
+def measure_without_ms(
+    audited: AuditedService, users: int, *changes: ServiceChange
+) -> float | None:
+    """Return the mean response time after these changes; None if the model does not know one."""
+    if any(each.reason is not None for each in changes):
         return None
-    change = find_cause_change(cause, audited)
-    if change.reason is not None:
-        return cause
-    changed = change.apply(audited.model.service)
-    without = summarize(simulate_users(changed, audited.model.load, forecast.users), forecast.users)
-    if without.mean_ms > (1 - LEAST_GAIN) * forecast.mean_ms:
-        return None
-    return replace(cause, without_ms=without.mean_ms)
+    service = audited.model.service
+    for each in changes:
+        service = each.apply(service)
+    return measure_mean_ms(simulate_users(service, audited.model.load, users))
+
+
+def is_named(cause: WaitCause, forecast: Forecast) -> bool:
+    if cause.without_ms is None:
+        return cause.share >= LEAST_GAIN
+    if is_shorter(cause.without_ms, forecast.mean_ms):
+        return forecast.times_alone > SLOW or cause.share >= LEAST_GAIN
+    return cause.share >= MUCH
+
+
+def is_moved(cause: WaitCause, forecast: Forecast) -> bool:
+    """Return True if without the cause most of its wait is elsewhere."""
+    if cause.without_ms is None or cause.kind == "cpu":
+        return False
+    return forecast.mean_ms - cause.without_ms < cause.wait_ms / 2
+
+
+def helps_together(cause: WaitCause, forecast: Forecast) -> bool:
+    """Return True if requests are faster without both causes than without either one."""
+    if cause.without_both_ms is None or cause.other is None:
+        return False
+    one_ms = forecast.mean_ms, cause.without_ms, cause.other.without_ms
+    both_ms = cause.without_both_ms
+    return all(is_shorter(both_ms, each) for each in one_ms if each is not None)
+
+
+def is_shorter(changed_ms: float, mean_ms: float) -> bool:
+    return changed_ms <= (1 - LEAST_GAIN) * mean_ms
+
+
+def rank_pair(cause: WaitCause) -> tuple[bool, float]:
+    """Rank findings and queues before CPU, which no single change removes."""
+    is_cpu = cause.other is not None and cause.other.kind == "cpu"
+    return is_cpu, cause.without_both_ms or math.inf
 
 
 def simulate_users(service: MeasuredService, load: PhaseLoad, users: int) -> SimulatedPhase:
@@ -104,14 +160,19 @@ def simulate_users(service: MeasuredService, load: PhaseLoad, users: int) -> Sim
     return phase
 
 
-def summarize(phase: SimulatedPhase, users: int) -> Forecast:
-    took_s = [took_s for each in phase.responses_s.values() for took_s in each]
-    return Forecast(
-        users=users,
-        levels=tuple(summarize_levels(phase.responses_s, phase.span_s)),
-        rps=len(took_s) / phase.span_s,
-        mean_ms=1000 * sum(took_s) / len(took_s),
+def measure_mean_ms(phase: SimulatedPhase) -> float:
+    return 1000 * mean(took_s for each in phase.responses_s.values() for took_s in each)
+
+
+def simulate_alone_ms(service: MeasuredService, route: str) -> float:
+    """Simulate each measured request of a route alone, and return the mean response time."""
+    alone = UserPlan((route,), gaps_s=(1.0,))  # its second request would come after the end
+    phases = (
+        simulate_phase(ServiceModel({route: (build_program(each),)}, service.limits), (alone,), 1.0)
+        for each in service.demands[route]
     )
+    took_ms = (1000 * took_s for each in phases for took_s in each.responses_s[route])
+    return max(LEAST_MS, mean(took_ms))
 
 
 def multiply_plans(plans: Sequence[UserPlan], recorded: int, users: int) -> tuple[UserPlan, ...]:
@@ -130,52 +191,3 @@ def rotate(plan: UserPlan, by: int) -> UserPlan:
 def measure_alone_s(demands: Demands, route: str) -> Second:
     """Compute the mean response time of a request that runs alone."""
     return sum(each.alone_s for each in demands[route]) / len(demands[route])
-
-
-def list_causes(phase: SimulatedPhase, audited: AuditedService) -> Iterator[WaitCause]:
-    requests = sum(map(len, phase.responses_s.values()))
-    owners = [
-        (each, set(list_stretches(each, audited.evidence))) for each in audited.found.findings
-    ]
-    blocks: dict[int | None, dict[str, Second]] = defaultdict(lambda: defaultdict(float))
-    computing: dict[str, Second] = {}
-    for (route, site), seconds in phase.ledger.loop_s.items():
-        if site is None:
-            computing[route] = seconds
-        else:
-            owner = next((n for n, (_, mine) in enumerate(owners) if site in mine), None)
-            blocks[owner][route] += seconds
-    for owner, by_route in blocks.items():
-        cause = build_cause("block", by_route, requests)
-        yield replace(cause, finding=None if owner is None else owners[owner][0])
-    yield build_cause("cpu", computing, requests)
-    queues: dict[str, dict[str, Second]] = defaultdict(dict)
-    for (queue, route), seconds in phase.ledger.queue_s.items():
-        queues[queue][route] = seconds
-    for queue, by_route in queues.items():
-        capacity = audited.model.service.limits.capacities[queue]
-        cause = build_cause("queue", by_route, requests)
-        found = find_queue_wait(queue, audited.found)
-        yield replace(cause, queue=queue, capacity=capacity, finding=found)
-
-
-def build_cause(kind: CauseKind, seconds: Mapping[str, Second], requests: int) -> WaitCause:
-    """seconds: by route."""
-    routes = sorted(seconds, key=lambda each: -seconds[each])
-    return WaitCause(kind, 1000 * sum(seconds.values()) / requests, tuple(routes))
-
-
-def find_queue_wait(queue: str, found: AuditFindings) -> AuditFinding | None:
-    """Find the audit's worst finding about this queue."""
-    return next((each for each in found.findings if getattr(each, "queue", None) == queue), None)
-
-
-def find_cause_change(cause: WaitCause, audited: AuditedService) -> ServiceChange:
-    """Find what removes it: no CPU, unlimited threads, or the finding's cure."""
-    if cause.kind == "cpu":
-        return ServiceChange(CpuEdit())
-    if cause.kind == "queue" and cause.queue is not None:
-        return ServiceChange(capacities={cause.queue: math.inf})
-    if cause.finding is None:
-        return ServiceChange(reason="the audit found no code for these blocks")
-    return find_change(cause.finding, audited.evidence, audited.cores)

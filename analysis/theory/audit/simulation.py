@@ -59,6 +59,7 @@ class ServedRequest:
     process: SimulatedProcess
     steps: Iterator[Step]
     started_s: Second
+    is_answered: bool = False
 
     def advance(self) -> None:
         for step in self.steps:
@@ -66,6 +67,7 @@ class ServedRequest:
                 return
 
     def end_response(self) -> None:
+        self.is_answered = True
         self.user.receive(self)
 
 

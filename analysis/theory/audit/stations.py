@@ -44,9 +44,9 @@ class SimulatedClock:
 
 @dataclass(frozen=True, slots=True)
 class WaitLedger:
-    """Total seconds that requests waited. loop_s: while the loop ran turns of a route, or an
-    interpreter computed for it, by route and site. queue_s: for a token of a queue, by queue and
-    waiting route."""
+    """Total seconds that requests waited before their responses. loop_s: while the loop ran turns
+    of a route, or an interpreter computed for it, by route and site. queue_s: for a token of a
+    queue, by queue and waiting route."""
 
     loop_s: dict[tuple[str, StretchKey | None], Second] = field(
         default_factory=lambda: defaultdict(float)
@@ -65,27 +65,34 @@ class SimulatedInterpreter:
         self._clock, self._ledger = clock, ledger
         self._free = servers
         self._waiting: deque[InterpreterUse] = deque()
+        self._unanswered = 0
+        """Number of waiting uses before a response."""
 
     def use(self, usage: InterpreterUse) -> None:
-        self._waiting.append(usage)
+        self._add(usage)
         if self._free:
             self._free -= 1
             self._run_next()
+
+    def _add(self, usage: InterpreterUse) -> None:
+        self._waiting.append(usage)
+        self._unanswered += not usage.is_answered
 
     def _run_next(self) -> None:
         if not self._waiting:
             self._free += 1
             return
         usage = self._waiting.popleft()
+        self._unanswered -= not usage.is_answered
         spent_s = min(usage.seconds, usage.slice_s)
         usage.seconds -= spent_s
         self._clock.call_later(spent_s, partial(self._end_slice, usage, spent_s))
 
     def _end_slice(self, usage: InterpreterUse, spent_s: Second) -> None:
-        waited_s = spent_s * len(self._waiting)
+        waited_s = spent_s * self._unanswered
         self._ledger.loop_s[usage.route, usage.site] += waited_s
         if usage.seconds > 0:
-            self._waiting.append(usage)
+            self._add(usage)
         else:
             usage.end()
         self._run_next()
@@ -102,10 +109,11 @@ class SimulatedLoop:
         """Turns left in this iteration."""
         self._running: tuple[Visit, LoopTurn] | None = None
         self._waiting, self._waited_s, self._counted_s = 0, 0.0, 0.0
-        """Number of due turns, their total wait during this turn, and when it was last counted."""
+        """Number of due turns before a response, their total wait during this turn, and when it was
+        last counted."""
 
     def add(self, visit: Visit, turn: LoopTurn) -> None:
-        self._count_waiting(1)
+        self._count_waiting(0 if visit.is_answered else 1)
         (self._polled if turn.is_polled else self._ready).append((visit, turn))
         if self._running is None:
             self._run_next()
@@ -123,14 +131,14 @@ class SimulatedLoop:
         if not self._left:
             return
         self._left -= 1
-        self._count_waiting(-1)
         visit, turn = self._running = self._ready.popleft()
+        self._count_waiting(0 if visit.is_answered else -1)
         if turn.gives_back is not None:
             visit.process.queues[turn.gives_back].take_back()
         if turn.cpu_s > 0:
             wait = partial(self._wait, turn)
-            usage = InterpreterUse(visit.route, turn.site, turn.cpu_s, SWITCH_S, wait)
-            self._interpreter.use(usage)
+            usage = (visit.route, turn.site, turn.cpu_s, SWITCH_S, wait, visit.is_answered)
+            self._interpreter.use(InterpreterUse(*usage))
         else:
             self._wait(turn)
 
@@ -176,7 +184,8 @@ class SimulatedQueue:
             self._free += 1
             return
         visit, since_s = self._waiting.popleft()
-        self._ledger.queue_s[self._name, visit.route] += self._clock.now_s - since_s
+        if not visit.is_answered:
+            self._ledger.queue_s[self._name, visit.route] += self._clock.now_s - since_s
         visit.advance()
 
 

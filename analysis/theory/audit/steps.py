@@ -19,13 +19,14 @@ StretchKey = tuple[int, int]
 @dataclass(slots=True)
 class InterpreterUse:
     """A use of an interpreter. site: the audit's stretch. slice_s: time after which other uses
-    come first."""
+    come first. is_answered: it is work after a response."""
 
     route: str
     site: StretchKey | None
     seconds: Second
     slice_s: Second
     end: Callable[[], None]
+    is_answered: bool = False
 
 
 class Visit(Protocol):
@@ -33,6 +34,8 @@ class Visit(Protocol):
 
     route: str
     process: "SimulatedProcess"
+    is_answered: bool
+    """Its response was sent; it does other work."""
 
     def advance(self) -> None:
         """Run the next steps."""
@@ -89,8 +92,9 @@ class ThreadCpu:
         process = visit.process
         interpreter = process.interpreter if self.is_kept else process.for_threads
         slice_s = self.seconds if self.is_kept else SWITCH_S
+        end, is_answered = visit.advance, visit.is_answered
         interpreter.use(
-            InterpreterUse(visit.route, self.site, self.seconds, slice_s, visit.advance)
+            InterpreterUse(visit.route, self.site, self.seconds, slice_s, end, is_answered)
         )
         return False
 
@@ -121,7 +125,7 @@ class RunTogether:
     def begin(self, visit: "Visit") -> bool:
         left = Countdown(len(self.programs), visit)
         for each in self.programs:
-            RunningTask(visit.route, visit.process, iter(each), left).advance()
+            RunningTask(visit.route, visit.process, visit.is_answered, iter(each), left).advance()
         return False
 
 
@@ -157,6 +161,7 @@ class RunningTask:
 
     route: str
     process: "SimulatedProcess"
+    is_answered: bool
     steps: Iterator[Step]
     left: Countdown
 
