@@ -359,5 +359,27 @@ def test_memory_does_not_grow_with_the_number_of_requests(tmp_path: Path) -> Non
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1 << 20
 
 
+def test_what_clients_choose_takes_no_room_from_the_apps_own_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths without a route, and methods that nobody knows."""
+    monkeypatch.setattr("asgi_probe.journal.MOST_STRINGS", 100)
+    probe = Probe(answer_after(int), tmp_path)
+
+    async def serve() -> None:
+        for number in range(200):
+            await ask(probe, f"ASK{number} /wp-admin/{number}")
+        probe._call = answer_after(block)
+        await ask(probe, "POST /")
+
+    asyncio.run(serve())
+    probe.stop()
+    requests, _ = read_rows(tmp_path)
+    assert len({row.route for row in requests}) < 20
+    assert requests[-1].method == "POST"
+    stacks = [row.stack for row in read_table(read_only_journal(tmp_path), "c")]
+    assert any(each.startswith("[") and "block" in each for each in stacks)
+
+
 async def receive_nothing() -> Message:
     return {}
