@@ -113,6 +113,8 @@ def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:
         (("run", "--directory", "file", "--", "true"), "{folder}/file: File exists"),
         (("run", "--listen", "x", "--", "true"), "'x' is not an address"),
         (("run", "--listen", "{port}", "--", "true"), "{port}: cannot listen there: Address"),
+        (("run", "--socket", "file", "--", "true"), "{folder}/file: cannot listen there: another"),
+        (("run", "--socket", "s", "--", "no-such-program"), "'no-such-program' is not a program"),
         (("run", "--socket", "no/s", "--", "true"), "{folder}/no/s: cannot listen there: No such"),
         (("run", "--socket", "s", "--listen", "1", "--", "true"), "argument --listen: not allowed"),
         (("walk",), "argument COMMAND: invalid choice: 'walk'"),

@@ -22,7 +22,7 @@ from asgi_probe import Probe, relay
 from asgi_probe.addresses import LONGEST_PATH, Address, parse_address
 from asgi_probe.errors import UsageError
 from asgi_probe.live_state import ServiceState
-from asgi_probe.relay import GREETING, MOST_CLIENTS, is_answered, start_relay
+from asgi_probe.relay import GREETING, MOST_CLIENTS, start_relay, stop_relays
 from asgi_probe.routes import Receive, Scope, Send
 from asgi_probe.top import ServiceEndedError, SocketSource, open_source
 
@@ -45,15 +45,22 @@ def journal(tmp_path: Path) -> Iterator[WrittenJournal]:
 
 
 @pytest.fixture
-def path(tmp_path: Path, journal: WrittenJournal) -> str:
+def path(tmp_path: Path, journal: WrittenJournal) -> Iterator[str]:
     """The path of a socket that is served, in this process."""
     path = str(tmp_path / "socket")
     start_relay(journal.path.parent, path)
     deadline_s = monotonic() + PATIENCE_S
-    while not Path(path).exists():
+    while not is_answered(path):
         assert monotonic() < deadline_s
         sleep(0.01)
-    return path
+    yield path
+    stop_relays()
+    assert not Path(path).exists()
+
+
+def is_answered(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 def run_top(*words: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
@@ -146,6 +153,91 @@ def test_a_second_process_waits_and_a_dead_ones_socket_is_replaced(
     while not is_answered(dead):
         assert monotonic() < deadline_s
         sleep(0.01)
+
+
+@pytest.fixture(params=["file", "link", "folder", "pipe", "busy", "datagram"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """What is not the probe's own."""
+    other = tmp_path / "other"
+    kind = socket.SOCK_DGRAM if request.param == "datagram" else socket.SOCK_STREAM
+    with ExitStack() as stack:
+        if request.param == "file":
+            other.write_text("import asgi_probe")
+        elif request.param == "link":
+            other.symlink_to("nowhere")
+        elif request.param == "folder":
+            other.mkdir()
+        elif request.param == "pipe":
+            os.mkfifo(other)
+        else:
+            stack.enter_context(socket.socket(socket.AF_UNIX, kind)).bind(str(other))
+        if request.param == "busy":
+            fill_backlog(other, stack)
+        yield other
+
+
+def fill_backlog(path: Path, stack: ExitStack) -> None:
+    """Leave a socket whose process takes no client."""
+    server = stack.enter_context(socket.socket(socket.AF_UNIX))
+    path.unlink()
+    server.bind(str(path))
+    server.listen(0)
+    for _ in range(4):
+        client = stack.enter_context(socket.socket(socket.AF_UNIX))
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            client.connect(str(path))
+
+
+def test_nothing_else_is_replaced(other: Path) -> None:
+    before = other.lstat()
+    with pytest.raises(OSError, match="another"), relay.listen(str(other)):
+        pass
+    unready = other.with_name(f"free.{os.getpid()}")
+    other.rename(unready)  # the name that the probe binds first
+    with pytest.raises(OSError, match="another"), relay.listen(str(other.with_name("free"))):
+        pass
+    unready.rename(other)
+    assert (other.lstat().st_ino, other.lstat().st_size) == (before.st_ino, before.st_size)
+
+
+def test_a_service_says_once_that_it_cannot_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    tries: list[object] = []
+    stop = threading.Event()
+    monkeypatch.setattr(relay, "RETRY_S", 0.0)
+    monkeypatch.setattr(stop, "wait", lambda _: tries.append(1) or len(tries) < 3 or stop.set())
+    relay.run_relay(tmp_path, str(tmp_path / "file"), stop)
+    assert len(tries) == 3
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line.endswith("another file is there, and it is no socket")
+
+
+def test_a_socket_that_another_process_replaced_stays(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with relay.listen(str(path)):
+        path.with_name("new").touch()
+        path.with_name("new").replace(path)
+    assert path.exists()
+
+
+def test_a_probe_that_stops_removes_its_socket_and_may_start_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    probe = Probe(answer, tmp_path, listen=path)
+
+    async def serve() -> None:
+        for _ in range(2):
+            await get("/")(probe)
+            deadline_s = monotonic() + PATIENCE_S
+            while not is_answered(path):
+                assert monotonic() < deadline_s
+                await asyncio.sleep(0.01)
+            probe.stop()
+            assert not Path(path).exists()
+
+    asyncio.run(serve())
 
 
 def test_a_process_starts_one_relay_for_all_its_probes(path: str, journal: WrittenJournal) -> None:
