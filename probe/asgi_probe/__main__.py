@@ -33,11 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.name == "top":
             show_top(given.target, once=given.once)
         else:
+            check_here()
             launch(words[at + 1 :], given.directory, choose_address(given.socket, given.listen))
     except UsageError as error:
         print(f"asgi-probe: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def check_here() -> None:
+    """Raises UsageError."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError("this folder was removed; change to another one") from error
 
 
 def choose_address(path: str | None, address: str | None) -> dict[str, str]:
