@@ -216,9 +216,10 @@ def encode_json_frame(content: Mapping[str, object]) -> bytes:
 
 
 def remove_ended_journals(folder: Path, most_bytes: int) -> None:
-    """Remove the oldest journals of ended processes, so that those left have at most most_bytes. A
-    process of another container is not visible here: journals of the last minute stay."""
-    left = most_bytes
+    """Remove the oldest journals of ended processes, so that those left have at most most_bytes, or
+    LEAST_BYTES. A process of another container is not visible here: journals of the last minute
+    stay."""
+    left = max(most_bytes, LEAST_BYTES)
     ended: list[tuple[float, int, Path]] = []
     for path in folder.glob("probe-*.journal"):
         with suppress(OSError, ValueError):

@@ -15,7 +15,7 @@ import pytest
 from asgi_probe import Probe, middleware
 from asgi_probe.blocks import watches
 from asgi_probe.routes import App, Message, Receive, Scope, Send
-from asgi_probe.settings import BEAT_VARIABLE, STACKS_VARIABLE
+from asgi_probe.settings import BEAT_VARIABLE, BYTES_VARIABLE, STACKS_VARIABLE, read_journal_limit
 from asgi_probe.watchdog import watchdog
 
 from tests.probe.support import ask, ignore, read_rows, read_table
@@ -314,6 +314,16 @@ def test_without_stacks_the_loop_is_not_timed(
     assert max(row.heartbeat_age_s for row in samples) > BLOCK_S / 2
     assert not read_table(read_only_journal(tmp_path), "b")
     assert not read_table(read_only_journal(tmp_path), "c")
+
+
+@pytest.mark.parametrize("text", ["0", "00", "-1", "1MB", pytest.param("9" * 5000, id="long")])
+def test_a_limit_that_is_no_positive_integer_is_none(
+    text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(BYTES_VARIABLE, text)
+    assert read_journal_limit() is None
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line.endswith("which is not a positive integer")
 
 
 def test_a_slow_beat_is_dense_while_something_blocks(

@@ -9,6 +9,7 @@ from time import time
 import pytest
 from asgi_probe.journal import (
     CLIENT,
+    LEAST_BYTES,
     NAME,
     PARTS,
     STACK,
@@ -216,7 +217,11 @@ def test_the_texts_of_a_journal_are_bounded_in_size(tmp_path: Path) -> None:
     assert texts[-1] == "(more)"
 
 
-def test_journals_of_ended_processes_are_removed_the_oldest_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most_bytes", [-1, 0, LEAST_BYTES])
+def test_journals_of_ended_processes_are_removed_the_oldest_first(
+    tmp_path: Path, most_bytes: int
+) -> None:
+    """A limit has a floor."""
     process = subprocess.Popen(["true"])
     process.wait()
     now_s = time()
@@ -227,9 +232,9 @@ def test_journals_of_ended_processes_are_removed_the_oldest_first(tmp_path: Path
         (os.getpid(), 400),
     ):
         path = tmp_path / f"probe-{name}-{age_s}.journal"
-        path.write_bytes(bytes(600))
+        path.write_bytes(bytes(600 << 10))
         os.utime(path, (now_s - age_s, now_s - age_s))
-    remove_ended_journals(tmp_path, 1000)
+    remove_ended_journals(tmp_path, most_bytes)
     left = {path.stem.split("-")[2] for path in tmp_path.iterdir()}
     assert left == {"200", "1", "400"}
 
