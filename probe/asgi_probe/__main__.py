@@ -25,7 +25,7 @@ class OneLineParser(ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of the probe. Return the exit code: 0; 2 for wrong use; 3 if it cannot be
-    done, as on a terminal without rich."""
+    done, as on a terminal without rich; 4 if the output cannot be written."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     at = words.index("--") if "--" in words else len(words)
     given = build_parser().parse_args(words[:at])

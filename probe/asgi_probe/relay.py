@@ -7,7 +7,7 @@ file is removed at an orderly end.
 
 A client sends GREETING. It gets the recent part of each journal and an empty message, then every
 LOOK_EVERY_S what is new and an empty message. A message is the lengths of a name and of its
-content (MESSAGE), and both.
+content (MESSAGE), and both. A client too many gets the name FULL.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ log = logging.getLogger("probe")
 GREETING = b"asgi-probe 1\n"
 """Keeps out browsers: their first line is another one."""
 MESSAGE = struct.Struct("<II")
+FULL = b"full"
 LOOK_EVERY_S = 0.5
 RETRY_S = 1.0
 PATIENCE_S = 5.0
@@ -80,13 +81,14 @@ def stop_relays() -> None:
 @contextmanager
 def listen(address: Address) -> Iterator[socket.socket]:
     """Raises OSError, as for an address at which another process listens."""
+    file = "", 0
     if isinstance(address, str):
         server = listen_at_path(address)
+        file = address, os.lstat(address).st_ino
     else:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         server = socket.create_server(address, family=family)
-    is_path = isinstance(address, str)
-    listening[server] = (address, os.lstat(address).st_ino) if is_path else ("", 0)
+    listening[server] = file
     try:
         yield server
     finally:
@@ -141,28 +143,36 @@ def check_free(path: str) -> None:
 
 
 def accept_clients(server: socket.socket, directory: Path) -> None:
-    clients = threading.BoundedSemaphore(MOST_CLIENTS)
+    """Some more than the viewers may connect: others may come by mistake, and are slow to go."""
+    clients = threading.BoundedSemaphore(2 * MOST_CLIENTS)
+    viewers = threading.BoundedSemaphore(MOST_CLIENTS)
     while True:
         client, _ = server.accept()
         if not clients.acquire(blocking=False):
             client.close()
             continue
-        serve = threading.Thread(
-            target=serve_client, args=(client, directory, clients), name="probe relay", daemon=True
-        )
-        serve.start()
+        given = client, directory, clients, viewers
+        threading.Thread(target=serve_client, args=given, name="probe relay", daemon=True).start()
 
 
 def serve_client(
-    client: socket.socket, directory: Path, clients: threading.BoundedSemaphore
+    client: socket.socket,
+    directory: Path,
+    clients: threading.BoundedSemaphore,
+    viewers: threading.BoundedSemaphore,
 ) -> None:
     try:
         with client:
             client.settimeout(PATIENCE_S)
             with client.makefile("rb") as received:
                 is_ours = received.read(len(GREETING)) == GREETING
-            if is_ours:
-                send_journals(client, directory)
+            if is_ours and viewers.acquire(blocking=False):
+                try:
+                    send_journals(client, directory)
+                finally:
+                    viewers.release()
+            elif is_ours:
+                client.sendall(MESSAGE.pack(len(FULL), 0) + FULL)
     except (OSError, UsageError):  # the client is gone, or the folder is
         pass
     except Exception as error:  # the app must not be affected
