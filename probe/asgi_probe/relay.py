@@ -34,6 +34,8 @@ GREETING = b"asgi-probe 1\n"
 """Keeps out browsers: their first line is another one."""
 MESSAGE = struct.Struct("<II")
 FULL = b"full"
+LONGEST_NAME = 255
+"""Bytes. Another protocol's text gives a larger number."""
 LOOK_EVERY_S = 0.5
 RETRY_S = 1.0
 PATIENCE_S = 5.0
@@ -57,15 +59,16 @@ def start_relay(directory: Path, address: Address) -> None:
 
 
 def run_relay(directory: Path, address: Address, stop: threading.Event) -> None:
-    is_said = False
+    is_known = False
     while not stop.is_set():
         try:
             with listen(address) as server:
                 accept_clients(server, directory)
         except OSError as error:
-            if not (is_said or stop.is_set() or error.errno == EADDRINUSE):  # another worker's
-                log.warning("the probe does not serve its journals at %s: %s", address, error)
-                is_said = True
+            if not (is_known or stop.is_set()):
+                is_known = True
+                if error.errno != EADDRINUSE or not is_relay(address):
+                    log.warning("the probe does not serve its journals at %s: %s", address, error)
         stop.wait(RETRY_S)
 
 
@@ -86,8 +89,7 @@ def listen(address: Address) -> Iterator[socket.socket]:
         server = listen_at_path(address)
         file = address, os.lstat(address).st_ino
     else:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        server = socket.create_server(address, family=family)
+        server = socket.create_server(address, family=find_family(address))
     listening[server] = file
     try:
         yield server
@@ -140,6 +142,34 @@ def check_free(path: str) -> None:
         raise OSError(EADDRINUSE, "another process listens there")
     if code != ECONNREFUSED:
         raise OSError(code, f"another process's socket is there: {os.strerror(code)}")
+
+
+def is_relay(address: Address) -> bool:
+    """Return True if another process of the service serves the journals there."""
+    try:
+        with connect(address) as client:
+            name_size, _ = MESSAGE.unpack(client.recv(MESSAGE.size))
+    except (OSError, struct.error):
+        return False
+    return bool(name_size <= LONGEST_NAME)
+
+
+def connect(address: Address) -> socket.socket:
+    """Connect and send GREETING. Raises OSError."""
+    family = socket.AF_UNIX if isinstance(address, str) else find_family(address)
+    client = socket.socket(family)
+    client.settimeout(PATIENCE_S)
+    try:
+        client.connect(address)
+        client.sendall(GREETING)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def find_family(address: tuple[str, int]) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 def accept_clients(server: socket.socket, directory: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import stat
 import struct
 import sys
@@ -20,14 +19,13 @@ from .addresses import Address, parse_address
 from .errors import BROKEN, CANNOT, UsageError
 from .journal_files import JournalFiles
 from .live_state import PART, ServiceState
-from .relay import FULL, GREETING, MESSAGE, MOST_CLIENTS
+from .relay import FULL, LONGEST_NAME, MESSAGE, MOST_CLIENTS, connect
 from .top_screen import render_screen
 
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 5.0
 FIRST_WITHIN_S, NEXT_WITHIN_S = 15.0, 60.0
 """A thread that holds the GIL of the service delays the answer."""
-LONGEST_NAME = 255
 MOST_COLUMNS = 80
 OTHERS = f"{MOST_CLIENTS} other viewers"
 ENDED = f"the service has ended, or has {OTHERS}"
@@ -72,16 +70,9 @@ class SocketSource:
     def __init__(self, address: Address, name: str) -> None:
         self._name = name
         self._has_answered = False
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        if not isinstance(address, str) and ":" in address[0]:
-            family = socket.AF_INET6
-        self._client = socket.socket(family)
-        self._client.settimeout(PATIENCE_S)
         try:
-            self._client.connect(address)
-            self._client.sendall(GREETING)
+            self._client = connect(address)
         except OSError as error:
-            self._client.close()
             raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
 
     def read_new(self) -> Iterator[tuple[str, bytes]]:

@@ -206,7 +206,26 @@ def test_nothing_else_is_replaced(other: Path) -> None:
 def test_a_service_says_once_that_it_cannot_listen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(relay, "PATIENCE_S", 0.5)
     (tmp_path / "file").touch()
+    run_relay_thrice(tmp_path, str(tmp_path / "file"), monkeypatch)
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line.endswith("another file is there, and it is no socket")
+    caplog.clear()
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # never answers
+        run_relay_thrice(tmp_path, taken.getsockname(), monkeypatch)
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert "Address already in use" in line
+
+
+def test_a_worker_is_silent_while_another_one_serves(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_relay_thrice(tmp_path, path, monkeypatch)
+    assert not caplog.records
+
+
+def run_relay_thrice(folder: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[float] = []
     stop = threading.Event()
 
@@ -216,9 +235,7 @@ def test_a_service_says_once_that_it_cannot_listen(
             stop.set()
 
     monkeypatch.setattr(stop, "wait", wait)
-    relay.run_relay(tmp_path, str(tmp_path / "file"), stop)
-    (line,) = [each.getMessage() for each in caplog.records]
-    assert line.endswith("another file is there, and it is no socket")
+    relay.run_relay(folder, address, stop)
 
 
 def test_a_socket_that_another_process_replaced_stays(tmp_path: Path) -> None:
