@@ -7,7 +7,16 @@ from pathlib import Path
 import polars as pl
 from pydantic import TypeAdapter
 
-from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord, Phase
+from records.audit import (
+    ASKED,
+    AUDIT_FILE,
+    FINDINGS_FILE,
+    KIND,
+    SARIF_FILE,
+    SUMMARY_FILE,
+    AuditRecord,
+    Phase,
+)
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.files import write_whole
@@ -20,6 +29,8 @@ from stress.audit.reports import read_reports
 from study import __version__
 
 JOURNALS, LAUNCH_FILE = "probe-*.journal", "launch.json"
+
+OUTPUTS = (FINDINGS_FILE, SARIF_FILE, SUMMARY_FILE, "report.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ def build_run(path: Path) -> RunDir:
     service may still run. Raises UserError."""
     journals, lost = load_journals(path)
     launch, run = read_launch(path), RunDir(path)
+    check_outputs(run)
     t0_s, end_s = choose_span(path, launch, journals)
     cell = run.open_cell(KIND)
     with translate_write_errors(path, "the tables"):
@@ -87,6 +99,24 @@ def build_run(path: Path) -> RunDir:
             },
         })  # fmt: skip
     return run
+
+
+def check_outputs(run: RunDir) -> None:
+    """Raises UserError if the folder has files with the names of a report's, and no report."""
+    files = (run.manifest_file, *(run.path / name for name in OUTPUTS))
+    found = [file for file in files if file.exists()]
+    if found and not is_reported(run):
+        raise UserError(
+            f"{found[0]} is not an earlier report's, and would be replaced; move it, or copy the "
+            f"journals, attach-*.json and {LAUNCH_FILE} to another folder"
+        )
+
+
+def is_reported(run: RunDir) -> bool:
+    try:
+        return run.load_manifest().get("kind") == KIND
+    except UserError:
+        return False
 
 
 def find_later_starts(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ class OneLineParser(ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of the probe. Return the exit code: 0; 2 for wrong use; 3 if it cannot be
-    done, as on a terminal without rich."""
+    done, as on a terminal without rich; 4 if the output cannot be written."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     at = words.index("--") if "--" in words else len(words)
     given = build_parser().parse_args(words[:at])
@@ -33,11 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.name == "top":
             show_top(given.target, once=given.once)
         else:
+            check_here()
             launch(words[at + 1 :], given.directory, choose_address(given.socket, given.listen))
     except UsageError as error:
         print(f"asgi-probe: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def check_here() -> None:
+    """Raises UsageError."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError("this folder was removed; change to another one") from error
 
 
 def choose_address(path: str | None, address: str | None) -> dict[str, str]:

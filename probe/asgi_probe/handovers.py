@@ -14,7 +14,7 @@ from threading import get_ident, get_native_id
 from time import monotonic, thread_time
 from types import CodeType, FrameType
 
-from .journal import Columns, ProbeJournal, make_packer
+from .journal import STACK, Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .stacks import MOST_FRAMES, SeenFrame, StackTexts
 from .work_names import Given, describe_work
@@ -86,7 +86,7 @@ class Handover:
             self.thread_id,
             self.cpu_s,
             intern(self.work),
-            intern(self.asker),
+            intern(self.asker, STACK),
             self.failed,
         )
 

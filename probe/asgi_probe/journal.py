@@ -27,8 +27,11 @@ VERSION = 1
 log = logging.getLogger("probe")
 FRAME = struct.Struct("<cI")
 MOST_STRINGS, MOST_STRING_BYTES = 10_000, 32 << 20
-"""Distinct texts per process, and their total size; later ones become "(more)", such as paths that
-contain ids."""
+"""Distinct texts per process, and their total size; later ones become "(more)"."""
+NAME, STACK, CLIENT = "name", "stack", "client"
+SHARES = {NAME: 0.3, STACK: 0.6, CLIENT: 0.1}
+"""Each kind of text has a part of both limits for itself: a client that asks for thousands of paths
+takes no room from the app's own texts, and stacks take none from routes."""
 MOST_QUEUED = 20_000
 """Rows per table that wait for the disk; later ones are counted and dropped. At 5,000 requests per
 second the disk may pause for 4 s."""
@@ -67,7 +70,10 @@ class ProbeJournal:
         limit = inf if most_bytes is None else max(most_bytes, LEAST_BYTES)
         self._part_bytes = limit / PARTS
         # the strings may fill half a part, and a chunk of each table less than the other half
-        self._string_room = min(MOST_STRING_BYTES, limit / PARTS / 2)
+        size = min(MOST_STRING_BYTES, limit / PARTS / 2)
+        self._string_rooms = {
+            kind: (int(share * MOST_STRINGS), share * size) for kind, share in SHARES.items()
+        }
         self._chunk_bytes = min(1 << 20, limit / PARTS / 4 / len(tables))
         self._strings: dict[str | None, int] = {None: 0}
         self._new_strings: dict[str, str] = {}
@@ -106,20 +112,22 @@ class ProbeJournal:
         self._file = os.fdopen(descriptor, "ab", buffering=0)
         return True
 
-    def intern_text(self, value: str | None) -> int:
-        """Return a text's index in the string table; 0 stands for None."""
+    def intern_text(self, value: str | None, kind: str = NAME) -> int:
+        """Return a text's index in the string table; 0 stands for None. kind: NAME for what the app
+        names, STACK, or CLIENT for what a client can choose."""
         index = self._strings.get(value)
-        return self._intern(value or "") if index is None else index
+        return self._intern(value or "", kind) if index is None else index
 
-    def _intern(self, value: str) -> int:
+    def _intern(self, value: str, kind: str) -> int:
         with self._interning:
-            if len(self._strings) > MOST_STRINGS:
-                value = MORE
+            count, room = self._string_rooms[kind]
             size = len(dumps({str(MOST_STRINGS): value}))
-            if size > self._string_room:
-                value = MORE
             if value not in self._strings:
-                self._string_room -= size
+                if count and size <= room:
+                    self._string_rooms[kind] = count - 1, room - size
+                else:
+                    value = MORE
+            if value not in self._strings:
                 index = self._strings[value] = len(self._strings)
                 self._new_strings[str(index)] = value
             return self._strings[value]
@@ -189,7 +197,7 @@ class NoJournal(ProbeJournal):
     def reopen(self) -> bool:
         return True
 
-    def intern_text(self, value: str | None) -> int:  # noqa: ARG002
+    def intern_text(self, value: str | None, kind: str = NAME) -> int:  # noqa: ARG002
         return 0
 
     def add(self, table: str, row: bytes) -> None:
@@ -208,9 +216,10 @@ def encode_json_frame(content: Mapping[str, object]) -> bytes:
 
 
 def remove_ended_journals(folder: Path, most_bytes: int) -> None:
-    """Remove the oldest journals of ended processes, so that those left have at most most_bytes. A
-    process of another container is not visible here: journals of the last minute stay."""
-    left = most_bytes
+    """Remove the oldest journals of ended processes, so that those left have at most most_bytes, or
+    LEAST_BYTES. A process of another container is not visible here: journals of the last minute
+    stay."""
+    left = max(most_bytes, LEAST_BYTES)
     ended: list[tuple[float, int, Path]] = []
     for path in folder.glob("probe-*.journal"):
         with suppress(OSError, ValueError):

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from .errors import UsageError
 from .journal import FRAME, VERSION
+from .journal_reader import LARGEST_FRAME
 
 JOURNALS = "probe-*.journal"
 RECENT_BYTES = 4 << 20
@@ -22,16 +23,22 @@ class JournalFiles:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.written_s = 0.0
+        """When a journal was last written, in seconds since the epoch; known after `read_new`."""
         self._positions: dict[Path, int] = {}
 
     def read_new(self) -> Iterator[tuple[str, bytes]]:
         """Yield what each journal got since the last call, with the journal's name. A removed file
-        is skipped. Raises UsageError if there is no journal, or no right to read it."""
+        is skipped. Raises UsageError if there is no journal, or no right to read it, and ValueError
+        for another kind of file."""
         try:
             for path in self._list_recent():
                 with path.open("rb") as file:
                     if path not in self._positions:
-                        yield path.name, skip_old_rows(file)
+                        content = skip_old_rows(file)
+                        if not content and path == self.path:  # in a folder one may just begin
+                            raise ValueError(f"not a journal of version {VERSION}")
+                        yield path.name, content
                     else:
                         file.seek(self._positions[path])
                         yield path.name, file.read()
@@ -41,10 +48,6 @@ class JournalFiles:
         except OSError as error:
             raise UsageError(f"{error.filename}: {error.strerror}") from error
 
-    def find_written_s(self) -> float:
-        """Return when a journal was last written, in seconds since the epoch."""
-        return max(path.stat().st_mtime for path in self._list_recent())
-
     def _list_recent(self) -> list[Path]:
         listed = [self.path]
         if self.path.is_dir():
@@ -53,8 +56,8 @@ class JournalFiles:
         if not found:
             raise UsageError(f"{self.path}: no journal; the service got no request yet")
         written = {path: path.stat().st_mtime for path in found}
-        newest_s = max(written.values())
-        recent = (path for path in found if written[path] >= newest_s - SILENT_S)
+        self.written_s = max(written.values())
+        recent = (path for path in found if written[path] >= self.written_s - SILENT_S)
         return sorted(recent, key=lambda path: (len(path.name), path.name))  # part 2 before part 10
 
 
@@ -67,7 +70,7 @@ def skip_old_rows(file: BinaryIO) -> bytes:
     while at + FRAME.size <= size:
         head = file.read(FRAME.size)
         letter, length = FRAME.unpack(head)
-        if not at and letter != b"{":
+        if not at and (letter != b"{" or length > LARGEST_FRAME):
             raise ValueError(f"not a journal of version {VERSION}")
         if at + FRAME.size + length > size:
             break

@@ -57,6 +57,8 @@ class JournalReader:
                 raise ValueError(f"not a journal of version {VERSION}")
             self._tables = entry["tables"]
             self.about = {name: value for name, value in entry.items() if isinstance(value, int)}
+        elif not self._tables:
+            raise ValueError(f"not a journal of version {VERSION}")
         self._texts.update((int(index), text) for index, text in entry.get("strings", {}).items())
 
     def _read_rows(self, letter: str, payload: bytes) -> Iterator[Row]:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from time import gmtime, monotonic, strftime
 
@@ -21,6 +21,8 @@ LAUNCH_FILE = "launch.json"
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+OWN_FILES = re.compile(r"\..*|attach-\d+\.(json|part)")
+"""Also hidden files, such as .gitkeep."""
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
 
 
@@ -31,7 +33,8 @@ def launch(command: list[str], directory: Path | None, variables: Mapping[str, s
     to `directory`, or to a new folder `asgi-probe-<UTC time>`. If it has journals of an earlier
     start, such as those of a restarted container, they go to a new folder inside of it. Under
     `study audit` or another launcher, they go to the folder of that one. variables: more
-    environment variables. Raises UsageError; a full disk is none: the service must start.
+    environment variables. Raises UsageError, also for a folder of the user's own files; a full disk
+    is none: the service must start.
     """
     program = shutil.which(command[0]) if command else None
     if program is None:
@@ -61,12 +64,35 @@ def prepare_folder(folder: Path, command: Sequence[str]) -> str:
     """Note the start; return a sentence on where the records are. Raises UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_own(folder)
         (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise UsageError(f"{folder}: {error.strerror}") from error
         return f"{folder}: {error.strerror}; the service starts, and may not be recorded"
     return f"writes to {folder}"
+
+
+def check_own(folder: Path) -> None:
+    """Raise UsageError for a folder with the user's files, unless an earlier start noted itself in
+    it: the service may write its log there."""
+    noted, files = folder / LAUNCH_FILE, [each.name for each in folder.iterdir() if each.is_file()]
+    others = [name for name in files if not OWN_FILES.fullmatch(name)]
+    if LAUNCH_FILE in others:
+        others = [] if is_noted(noted) else [LAUNCH_FILE]
+    if others:
+        raise UsageError(
+            f"{folder} has other files, such as {min(others)}; name a folder for the journals "
+            f"alone: --directory {folder / 'asgi-probe'}"
+        )
+
+
+def is_noted(file: Path) -> bool:
+    try:
+        content = loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return not file.stat().st_size  # an earlier start on a full disk
+    return isinstance(content, dict) and isinstance(content.get("launch"), int)
 
 
 def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from json import loads
 from statistics import median
 
 from .blocks import BLOCKED_AFTER_S
+from .journal import MORE
 from .journal_files import SILENT_S
 from .journal_reader import JournalReader, Row, Value
 from .live_lines import BLOCKS_WINDOW_S, WINDOW_S, EndedRequest, ProcessLine, RouteLine, SiteLine
@@ -199,7 +200,7 @@ def describe_route(
 def find_site(stack: str) -> str:
     """Return "folder/file:line function" of the innermost frame outside of libraries, or of the
     innermost one if there is none. stack: the journal's text of it."""
-    if not stack:
+    if stack in ("", MORE):
         return NO_LINE
     frames = loads(stack)
     own = (frame for frame in frames if not LIBRARY.search(frame[1]))

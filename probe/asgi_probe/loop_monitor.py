@@ -16,7 +16,7 @@ from .blocks import BEAT_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .metrics_feed import LoopSample, count_tasks
 from .process_census import ProcessCensus
-from .routes import find_route
+from .routes import intern_route
 from .settings import stacks_are_on
 from .silences import SilenceLog
 from .stacks import PROBE_HOME, read_stack
@@ -120,9 +120,9 @@ class LoopMonitor:
             self._stretches.close()
 
     def _pack_sample(self, census: ProcessCensus, in_flight: int) -> bytes:
-        route, site, blocked = None, None, self._blocked
+        route, site, blocked = 0, None, self._blocked
         if blocked is not None and self._age_s > BLOCKED_AFTER_S:
-            route = find_route(blocked.record.scope) if blocked.record else None
+            route = intern_route(blocked.record.scope, self._journal) if blocked.record else 0
             site = find_site(blocked, self._user_root)
         return pack(
             self._looked_s,
@@ -132,7 +132,7 @@ class LoopMonitor:
             *self.sample_pool(),
             census.rss_bytes,
             census.cpu_s,
-            self._journal.intern_text(route),
+            route,
             self._journal.intern_text(site),
             self.watch.native_id,
         )

@@ -22,7 +22,7 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 from .import_hook import ModuleFinder
-from .journal import Columns, ProbeJournal, make_packer
+from .journal import STACK, Columns, ProbeJournal, make_packer
 from .makers import MAKERS, TASK, Call, Maker, replace_attribute
 from .request_record import RequestRecord, current, work_spans
 from .routes import find_function
@@ -70,7 +70,8 @@ class MadeLog:
         code, names = getattr(own, "__code__", None), getattr(own, "__globals__", {})
         if isinstance(code, CodeType):
             stack = self._texts.format_stack([(code, code.co_firstlineno, names)])
-            self._add(record.number, monotonic(), TASK, nan, nan, self._journal.intern_text(stack))
+            text = self._journal.intern_text(stack, STACK)
+            self._add(record.number, monotonic(), TASK, nan, nan, text)
 
     def note_executor(self, record: RequestRecord, executor: object) -> None:
         self._executors[executor] = record.number, self._intern_stack()
@@ -110,7 +111,7 @@ class MadeLog:
         while frame is not None and len(frames) < MOST_FRAMES:
             frames.append((frame.f_code, frame.f_lineno, frame.f_globals))
             frame = frame.f_back
-        return self._journal.intern_text(self._texts.format_stack(frames))
+        return self._journal.intern_text(self._texts.format_stack(frames), STACK)
 
 
 open_logs: list[MadeLog] = []

@@ -166,6 +166,10 @@ class Probe:
         """Write the remaining rows. Safe to call twice; on an orderly exit they are written
         anyway."""
         watchdog.stop(self.recorder)
+        if self.address is not None and not watchdog.is_running():
+            from .relay import stop_relays
+
+            stop_relays()
 
 
 def instrument_all() -> None:

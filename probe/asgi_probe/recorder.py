@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .attach_report import AttachReport
 from .blocks import LoopWatch
-from .journal import NoJournal, ProbeJournal, make_packer
+from .journal import CLIENT, NAME, NoJournal, ProbeJournal, make_packer
 from .metrics_feed import MetricsFeed
 from .request_record import HANDLERS, RequestRecord, parse_request_id
 from .routes import (
@@ -20,7 +20,7 @@ from .routes import (
     Scope,
     describe_endpoint,
     find_endpoint,
-    find_route,
+    intern_route,
     is_mount,
     keep_route,
 )
@@ -30,6 +30,8 @@ pack = make_packer(HANDLERS)
 UNKNOWN_ENDPOINT = EndpointFacts(None, awaited=False)
 MOST_ROUTES = 1_000
 """Maximum of cached routes: an app that creates its routes per request would fill the memory."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE")
+"""Some servers accept any other word of a client too."""
 LARGEST_NUMBER = 0xFFFF_FFFF
 """A journal has 4 bytes for it: numbers start again after four billion requests."""
 numbers = count(1)
@@ -173,8 +175,7 @@ class Recorder:
         texts = known[0]
         if texts.route:
             return texts
-        route_text = journal.intern_text(find_route(scope))
-        return texts._replace(route=route_text, scope=keep_route(scope))
+        return texts._replace(route=intern_route(scope, journal), scope=keep_route(scope))
 
 
 def describe_fault(error: BaseException) -> str:
@@ -194,9 +195,9 @@ def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
     facts = UNKNOWN_ENDPOINT if endpoint is None else describe_endpoint(endpoint, method)
     intern = journal.intern_text
     return RowTexts(
-        route=0 if route is None or is_mount(route) else intern(find_route(scope)),
+        route=0 if route is None or is_mount(route) else intern_route(scope, journal),
         endpoint=intern(facts.endpoint),
-        method=intern(method or None),
+        method=intern(method or None, NAME if method in METHODS else CLIENT),
         protocol=intern(str(scope["type"])),
         loop=intern("loop") if facts.awaited else 0,
         scope=keep_route(scope),

@@ -2,22 +2,26 @@
 
 All processes of a service write to one folder, so one of them serves them all: the first that gets
 the address. The others try again every second, and one of them replaces it when it ends.
+At a path only the socket of a process that has ended is replaced, and no other file. The socket's
+file is removed at an orderly end.
 
 A client sends GREETING. It gets the recent part of each journal and an empty message, then every
 LOOK_EVERY_S what is new and an empty message. A message is the lengths of a name and of its
-content (MESSAGE), and both.
+content (MESSAGE), and both. A client too many gets the name FULL.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
+import stat
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EADDRINUSE
+from errno import EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST
 from pathlib import Path
 from time import sleep
 
@@ -29,57 +33,87 @@ log = logging.getLogger("probe")
 GREETING = b"asgi-probe 1\n"
 """Keeps out browsers: their first line is another one."""
 MESSAGE = struct.Struct("<II")
+FULL = b"full"
+LONGEST_NAME = 255
+"""Bytes. Another protocol's text gives a larger number."""
 LOOK_EVERY_S = 0.5
 RETRY_S = 1.0
 PATIENCE_S = 5.0
 MOST_CLIENTS = 4
-started: set[tuple[int, Address]] = set()
-"""(pid, address): several probes of one process need one relay, and a forked child its own."""
-listening: list[socket.socket] = []
+started: dict[tuple[int, Address], threading.Event] = {}
+"""By (pid, address), what ends it: several probes of one process need one relay, and a forked child
+its own."""
+listening: dict[socket.socket, tuple[str, int]] = {}
+"""Path and inode of each socket's file; "" and 0 for a port."""
 
 
 def start_relay(directory: Path, address: Address) -> None:
-    """Serve the journals of `directory` on a thread until the process ends."""
+    """Serve the journals of `directory` on a thread until `stop_relays`."""
     key = os.getpid(), address
     if key not in started:
-        started.add(key)
+        stop = started[key] = threading.Event()
         run = threading.Thread(
-            target=run_relay, args=(directory, address), name="probe relay", daemon=True
+            target=run_relay, args=(directory, address, stop), name="probe relay", daemon=True
         )
         run.start()
 
 
-def run_relay(directory: Path, address: Address) -> None:
-    while True:
+def run_relay(directory: Path, address: Address, stop: threading.Event) -> None:
+    is_known = False
+    while not stop.is_set():
         try:
             with listen(address) as server:
                 accept_clients(server, directory)
         except OSError as error:
-            log.debug("the probe does not serve its journals: %s", error)
-        sleep(RETRY_S)
+            if not (is_known or stop.is_set()):
+                is_known = True
+                if error.errno != EADDRINUSE or not is_relay(address):
+                    log.warning("the probe does not serve its journals at %s: %s", address, error)
+        stop.wait(RETRY_S)
+
+
+def stop_relays() -> None:
+    """Take no new clients. A later `start_relay` does again."""
+    for stop in started.values():
+        stop.set()
+    started.clear()
+    for server in list(listening):
+        close_server(server)
 
 
 @contextmanager
 def listen(address: Address) -> Iterator[socket.socket]:
     """Raises OSError, as for an address at which another process listens."""
+    file = "", 0
     if isinstance(address, str):
         server = listen_at_path(address)
+        file = address, os.lstat(address).st_ino
     else:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        server = socket.create_server(address, family=family)
-    listening.append(server)
+        server = socket.create_server(address, family=find_family(address))
+    listening[server] = file
     try:
         yield server
     finally:
-        listening.remove(server)
-        server.close()
+        close_server(server)
+
+
+def close_server(server: socket.socket) -> None:
+    """Close a socket, and remove its file unless another process has replaced it."""
+    path, inode = listening.pop(server, ("", 0))
+    with suppress(OSError):
+        if path and os.lstat(path).st_ino == inode:
+            Path(path).unlink()
+    with suppress(OSError):
+        server.shutdown(socket.SHUT_RDWR)  # ends the thread's `accept`
+    server.close()
 
 
 def listen_at_path(path: str) -> socket.socket:
     """Listen on a socket that only this user can open. One whose process has ended is replaced."""
-    if is_answered(path):
-        raise OSError(EADDRINUSE, "another process listens there")
-    server, unready = socket.socket(socket.AF_UNIX), Path(f"{path}.{os.getpid()}")
+    unready = Path(f"{path}.{os.getpid()}")
+    check_free(path)
+    check_free(str(unready))
+    server = socket.socket(socket.AF_UNIX)
     try:
         with suppress(FileNotFoundError):
             unready.unlink()
@@ -93,35 +127,82 @@ def listen_at_path(path: str) -> socket.socket:
     return server
 
 
-def is_answered(path: str) -> bool:
+def check_free(path: str) -> None:
+    """Raises OSError unless nothing is there, or a socket at which no process listens."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):  # Linux refuses a connection to any other file too
+        raise FileExistsError(EEXIST, "another file is there, and it is no socket")
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(PATIENCE_S)
-        return client.connect_ex(path) == 0
+        code = client.connect_ex(path)
+    if code in (0, EAGAIN):  # EAGAIN: it has too many clients
+        raise OSError(EADDRINUSE, "another process listens there")
+    if code != ECONNREFUSED:
+        raise OSError(code, f"another process's socket is there: {os.strerror(code)}")
+
+
+def is_relay(address: Address) -> bool:
+    """Return True if another process of the service serves the journals there."""
+    try:
+        with connect(address) as client:
+            name_size, _ = MESSAGE.unpack(client.recv(MESSAGE.size))
+    except (OSError, struct.error):
+        return False
+    return bool(name_size <= LONGEST_NAME)
+
+
+def connect(address: Address) -> socket.socket:
+    """Connect and send GREETING. Raises OSError."""
+    family = socket.AF_UNIX if isinstance(address, str) else find_family(address)
+    client = socket.socket(family)
+    client.settimeout(PATIENCE_S)
+    try:
+        client.connect(address)
+        client.sendall(GREETING)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def find_family(address: tuple[str, int]) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 def accept_clients(server: socket.socket, directory: Path) -> None:
-    clients = threading.BoundedSemaphore(MOST_CLIENTS)
+    """Some more than the viewers may connect: others may come by mistake, and are slow to go."""
+    clients = threading.BoundedSemaphore(2 * MOST_CLIENTS)
+    viewers = threading.BoundedSemaphore(MOST_CLIENTS)
     while True:
         client, _ = server.accept()
         if not clients.acquire(blocking=False):
             client.close()
             continue
-        serve = threading.Thread(
-            target=serve_client, args=(client, directory, clients), name="probe relay", daemon=True
-        )
-        serve.start()
+        given = client, directory, clients, viewers
+        threading.Thread(target=serve_client, args=given, name="probe relay", daemon=True).start()
 
 
 def serve_client(
-    client: socket.socket, directory: Path, clients: threading.BoundedSemaphore
+    client: socket.socket,
+    directory: Path,
+    clients: threading.BoundedSemaphore,
+    viewers: threading.BoundedSemaphore,
 ) -> None:
     try:
         with client:
             client.settimeout(PATIENCE_S)
             with client.makefile("rb") as received:
                 is_ours = received.read(len(GREETING)) == GREETING
-            if is_ours:
-                send_journals(client, directory)
+            if is_ours and viewers.acquire(blocking=False):
+                try:
+                    send_journals(client, directory)
+                finally:
+                    viewers.release()
+            elif is_ours:
+                client.sendall(MESSAGE.pack(len(FULL), 0) + FULL)
     except (OSError, UsageError):  # the client is gone, or the folder is
         pass
     except Exception as error:  # the app must not be affected
@@ -144,7 +225,8 @@ def send_journals(client: socket.socket, directory: Path) -> None:
 def close_inherited() -> None:
     """A forked child that keeps the socket open would take clients and never answer them."""
     while listening:
-        listening.pop().close()
+        listening.popitem()[0].close()
 
 
+atexit.register(stop_relays)
 os.register_at_fork(after_in_child=close_inherited)

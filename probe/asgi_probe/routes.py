@@ -9,6 +9,8 @@ from re import Pattern
 from types import CodeType
 from typing import NamedTuple
 
+from .journal import CLIENT, ProbeJournal
+
 Scope = MutableMapping[str, object]
 Message = Scope
 Receive = Callable[[], Awaitable[Message]]
@@ -34,6 +36,14 @@ def find_route(scope: Scope) -> str:
     """Return the route's pattern with its mounts if the framework keeps it, otherwise the path."""
     pattern = find_whole_pattern(scope)
     return str(scope.get("path", "")) if pattern is None else pattern
+
+
+def intern_route(scope: Scope, journal: ProbeJournal) -> int:
+    """Return the index of `find_route`. A path is a client's text, a pattern the app's."""
+    pattern = find_whole_pattern(scope)
+    if pattern is None:
+        return journal.intern_text(str(scope.get("path", "")), CLIENT)
+    return journal.intern_text(pattern)
 
 
 def find_whole_pattern(scope: Scope) -> str | None:

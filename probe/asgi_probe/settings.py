@@ -14,6 +14,7 @@ import os
 STACKS_VARIABLE = "ASGI_PROBE_STACKS"
 BEAT_VARIABLE = "ASGI_PROBE_BEAT_MS"
 BYTES_VARIABLE = "ASGI_PROBE_MAX_JOURNAL_BYTES"
+MOST_DIGITS = 18
 log = logging.getLogger("probe")
 
 
@@ -32,9 +33,9 @@ def read_journal_limit() -> int | None:
 
 
 def read_number(variable: str) -> int | None:
-    """Return a positive integer; None if it is not set, or not a number."""
+    """Return a positive integer; None if it is not set, or anything else."""
     text = os.environ.get(variable, "")
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= MOST_DIGITS and int(text):
         return int(text)
     if text:
         log.warning("the probe ignores %s=%s, which is not a positive integer", variable, text)

@@ -14,9 +14,9 @@ from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
 from .causes import Clocks
 from .counters import LATE_S, Counters
 from .holders import HolderLog
-from .journal import Columns, ProbeJournal, make_packer
+from .journal import STACK, Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
-from .routes import find_route
+from .routes import intern_route
 from .silences import SilenceLog, is_silent
 from .stacks import SeenFrame, read_stack
 
@@ -183,7 +183,7 @@ class StretchLog:
         text: str | None,
         in_gc: bool,
     ) -> None:
-        visit, text_id = record.number if record else 0, self.journal.intern_text(text)
+        visit, text_id = record.number if record else 0, self.journal.intern_text(text, STACK)
         self.journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
 
     def _take_collections(self, stretch: OpenStretch, ended: Ended) -> None:
@@ -224,7 +224,7 @@ class StretchLog:
             *(usage.unseen_s, usage.paused_s),
             *(holder.thread, holder.cpu_s),
             *self._identify(holder.record),
-            self.journal.intern_text(holder.stack),
+            self.journal.intern_text(holder.stack, STACK),
         )
         self.journal.add("b", row)
 
@@ -232,4 +232,4 @@ class StretchLog:
         """Return a request's number and its route's index; zeros without a request."""
         if record is None:
             return 0, 0
-        return record.number, self.journal.intern_text(find_route(record.scope))
+        return record.number, intern_route(record.scope, self.journal)

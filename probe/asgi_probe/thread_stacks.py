@@ -10,7 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from .handovers import log
-from .journal import Columns, ProbeJournal, make_packer
+from .journal import STACK, Columns, ProbeJournal, make_packer
 from .recorder import Recorder
 from .request_record import classify_thread, work_spans
 from .stacks import StackTexts, read_stack
@@ -129,7 +129,7 @@ class ThreadStackLog:
 
     def _write(self, now_s: float, native: int, standing: Standing) -> None:
         intern = self._journal.intern_text
-        texts = intern(standing.stack), intern(standing.waits_for)
+        texts = intern(standing.stack, STACK), intern(standing.waits_for)
         self._journal.add("t", pack(now_s, native, *standing.work, *texts))
 
 

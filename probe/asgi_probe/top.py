@@ -5,30 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import stat
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from time import localtime, monotonic, sleep, strftime
 from typing import Protocol
 
 from .addresses import Address, parse_address
-from .errors import CANNOT, UsageError
+from .errors import BROKEN, CANNOT, UsageError
 from .journal_files import JournalFiles
-from .live_state import ServiceState
-from .relay import GREETING, MESSAGE, MOST_CLIENTS
+from .live_state import PART, ServiceState
+from .relay import FULL, LONGEST_NAME, MESSAGE, MOST_CLIENTS, connect
 from .top_screen import render_screen
 
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 5.0
-ANSWERS_WITHIN_S = 60.0
+FIRST_WITHIN_S, NEXT_WITHIN_S = 15.0, 60.0
 """A thread that holds the GIL of the service delays the answer."""
 MOST_COLUMNS = 80
-ENDED = f"the service has ended, or has {MOST_CLIENTS} other viewers"
+OTHERS = f"{MOST_CLIENTS} other viewers"
+ENDED = f"the service has ended, or has {OTHERS}"
 NEEDS_RICH = "top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does without"
 
 
@@ -58,7 +58,7 @@ class FileSource:
         return self._files.read_new()
 
     def describe(self) -> str:
-        written = strftime("%Y-%m-%d %H:%M:%S", localtime(self._files.find_written_s()))
+        written = strftime("%Y-%m-%d %H:%M:%S", localtime(self._files.written_s))
         return f"{self._files.path}, written {written}"
 
     def close(self) -> None: ...
@@ -69,41 +69,51 @@ class SocketSource:
 
     def __init__(self, address: Address, name: str) -> None:
         self._name = name
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        if not isinstance(address, str) and ":" in address[0]:
-            family = socket.AF_INET6
-        with socket.socket(family) as client:
-            client.settimeout(PATIENCE_S)
-            try:
-                client.connect(address)
-                client.sendall(GREETING)
-            except OSError as error:
-                raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
-            client.settimeout(ANSWERS_WITHIN_S)
-            self._received = client.makefile("rb")  # keeps it open
+        self._has_answered = False
+        try:
+            self._client = connect(address)
+        except OSError as error:
+            raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
 
     def read_new(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the messages up to the next empty one. Raises ServiceEndedError."""
+        """Yield the messages up to the next empty one. Raises ServiceEndedError, and UsageError if
+        what answers is no probe, or has enough viewers."""
+        until_s = monotonic() + (NEXT_WITHIN_S if self._has_answered else FIRST_WITHIN_S)
         while True:
-            name_size, size = MESSAGE.unpack(self._read(MESSAGE.size))
+            name_size, size = MESSAGE.unpack(self._read(MESSAGE.size, until_s))
             if not name_size:
+                self._has_answered = True
                 return
-            yield self._read(name_size).decode(), self._read(size)
+            if name_size > LONGEST_NAME:
+                raise self._refuse()
+            name = self._read(name_size, until_s).decode(errors="replace")
+            if name == FULL.decode():
+                raise UsageError(f"{self._name}: it has {OTHERS}", CANNOT)
+            if not PART.fullmatch(name):
+                raise self._refuse()
+            yield name, self._read(size, until_s)
 
-    def _read(self, size: int) -> bytes:
-        try:
-            found = self._received.read(size)
-        except OSError as error:
-            raise ServiceEndedError(f"{self._name}: {error}") from error
-        if len(found) < size:
-            raise ServiceEndedError(f"{self._name}: closed")
-        return found
+    def _read(self, size: int, until_s: float) -> bytes:
+        found = bytearray()
+        while len(found) < size:
+            piece, left_s = b"", until_s - monotonic()
+            with suppress(OSError):
+                if left_s > 0:
+                    self._client.settimeout(left_s)
+                    piece = self._client.recv(min(size - len(found), 1 << 20))
+            if not piece:
+                raise ServiceEndedError if self._has_answered else self._refuse()
+            found += piece
+        return bytes(found)
+
+    def _refuse(self) -> UsageError:
+        return UsageError(f"{self._name}: no probe answers there", CANNOT)
 
     def describe(self) -> str:
         return f"{self._name}, at {strftime('%H:%M:%S')}"
 
     def close(self) -> None:
-        self._received.close()
+        self._client.close()
 
 
 def open_source(target: str) -> JournalSource:
@@ -122,32 +132,34 @@ def open_source(target: str) -> JournalSource:
     return FileSource(path)
 
 
-def reopen_source(target: str) -> JournalSource:
-    """Open it again: another process of the service may take over. Raises UsageError."""
-    deadline_s = monotonic() + PATIENCE_S
-    while True:
-        sleep(LOOK_EVERY_S)
-        try:
-            return open_source(target)
-        except UsageError:
-            if monotonic() > deadline_s:
-                raise UsageError(f"{target}: {ENDED}", CANNOT) from None
-
-
 def show_top(target: str, *, once: bool) -> None:
     """Show the service until Ctrl-C, or once. Raises UsageError."""
+    if sys.stdout is None:  # as after `>&-`
+        raise UsageError("cannot write: the standard output is closed", BROKEN)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a route may have any character
     try:
         if once or not sys.stdout.isatty():
-            watch(target, lambda lines: print(*lines, "", sep="\n", flush=True), once)
+            watch(target, print_lines, once)
             return
         with open_screen() as show:
             watch(target, show, once)
     except KeyboardInterrupt:
         pass
-    except BrokenPipeError:  # as of `| head`; nothing more can be written
+    except BrokenPipeError:  # as of `| head`
+        pass
+
+
+def print_lines(lines: list[str]) -> None:
+    """Raises BrokenPipeError, and UsageError for another error."""
+    try:
+        print(*lines, "", sep="\n", flush=True)
+    except OSError as error:
+        # what is left would be an error again at the end of the process
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UsageError(f"cannot write: {error.strerror}", BROKEN) from error
 
 
 DAMAGED = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error)
@@ -155,19 +167,26 @@ DAMAGED = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionErr
 
 
 def watch(target: str, show: Callable[[list[str]], object], once: bool) -> None:
-    """Raises UsageError."""
-    begin = open_source
+    """If the process that answers ends, another one of the service may take over. Raises
+    UsageError."""
+    until_s = 0.0
     while True:
-        with closing(begin(target)) as source:
-            try:
+        try:
+            with closing(open_source(target)) as source:
                 show_source(source, show, once)
                 return
-            except ServiceEndedError:
-                begin = reopen_source
-            except ValueError as error:
-                raise UsageError(f"{target}: {error}") from error
-            except DAMAGED as error:
-                raise UsageError(f"{target}: a journal is damaged ({error!r})") from error
+        except ServiceEndedError:
+            until_s = monotonic() + PATIENCE_S
+        except UsageError as error:
+            if not until_s or error.exit_code == BROKEN:
+                raise
+            if monotonic() > until_s:
+                raise UsageError(f"{target}: {ENDED}", CANNOT) from None
+        except ValueError as error:
+            raise UsageError(f"{target}: {error}") from error
+        except DAMAGED as error:
+            raise UsageError(f"{target}: a journal is damaged ({error!r})") from error
+        sleep(LOOK_EVERY_S)
 
 
 def show_source(source: JournalSource, show: Callable[[list[str]], object], once: bool) -> None:

@@ -85,6 +85,9 @@ class Watchdog:
         for _, written in events:
             written.wait(deadline_s - monotonic())
 
+    def is_running(self) -> bool:
+        return self._thread is not None
+
     def forget_parent(self) -> None:
         """Start anew in a forked child: it has no thread of its parent, and its own journal."""
         for session in self._sessions.values():

@@ -72,6 +72,51 @@ def test_under_another_probe_it_leaves_that_one_in_place(tmp_path: Path) -> None
     assert not (tmp_path / "inner").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [(LAUNCH_FILE, '{"version": "0.2.0"}'), (LAUNCH_FILE, "//"), ("a.py", "")]
+)
+def test_a_folder_of_the_users_own_files_is_refused(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    code, out, err = run(tmp_path, "run", "--directory", ".", "--", sys.executable, "-c", SHOW)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"asgi-probe: {tmp_path} has other files, such as {name}; name a folder for the journals "
+        f"alone: --directory {tmp_path}/asgi-probe\n"
+    )
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {name: content}
+
+
+def test_a_folder_in_which_an_earlier_start_wrote_is_taken_again(tmp_path: Path) -> None:
+    """Without a journal: it got no request. Its service may write a log there."""
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".gitkeep").touch()
+    (tmp_path / "attach-7.json").touch()
+    words = ("run", "--directory", ".", "--", sys.executable, "-c", SHOW)
+    for _ in range(2):
+        assert json.loads(run(tmp_path, *words)[1])[1]["ASGI_PROBE_DIR"] == str(tmp_path)
+        (tmp_path / "service.log").touch()
+    assert not list(tmp_path.glob("2*Z"))
+
+
+def test_in_a_removed_folder_it_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    code = (
+        "import os, sys; os.chdir('gone'); os.rmdir('../gone')\n"
+        "from asgi_probe.__main__ import main; sys.exit(main(['run', *sys.argv[1:], '--', 'true']))"
+    )
+    for words in ((), ("--socket", "s"), ("--directory", "/tmp")):
+        done = subprocess.run(
+            (sys.executable, "-c", code, *words), cwd=tmp_path / "gone" / "..", text=True,
+            env={**os.environ, "PYTHONPATH": str(HOME)}, capture_output=True, timeout=30,
+            check=False,
+        )  # fmt: skip
+        assert done.stderr == "asgi-probe: this folder was removed; change to another one\n"
+        assert done.returncode == 2
+        (tmp_path / "gone").mkdir()
+
+
 def test_signals_reach_the_command_and_none_is_ignored(tmp_path: Path) -> None:
     code = (
         "import os, signal; print(signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN, flush=True)\n"
@@ -125,6 +170,8 @@ def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:
         (("run", "--directory", "file", "--", "true"), "{folder}/file: File exists"),
         (("run", "--listen", "x", "--", "true"), "'x' is not an address"),
         (("run", "--listen", "{port}", "--", "true"), "{port}: cannot listen there: Address"),
+        (("run", "--socket", "file", "--", "true"), "{folder}/file: cannot listen there: another"),
+        (("run", "--socket", "s", "--", "no-such-program"), "'no-such-program' is not a program"),
         (("run", "--socket", "no/s", "--", "true"), "{folder}/no/s: cannot listen there: No such"),
         (("run", "--socket", "s", "--listen", "1", "--", "true"), "argument --listen: not allowed"),
         (("walk",), "argument COMMAND: invalid choice: 'walk'"),

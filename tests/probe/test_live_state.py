@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from asgi_probe import journal_files
 from asgi_probe.errors import UsageError
-from asgi_probe.journal import FRAME
+from asgi_probe.journal import FRAME, MORE
 from asgi_probe.journal_files import JournalFiles
 from asgi_probe.journal_reader import JournalReader, Row
 from asgi_probe.live_lines import WINDOW_S
-from asgi_probe.live_state import ServiceState, find_site
+from asgi_probe.live_state import NO_LINE, ServiceState, find_site
 from asgi_probe.top_screen import MOST_ROWS, render_screen
 
 from .journal_support import BEAT_S, STACK, written
@@ -123,6 +123,15 @@ def test_without_own_code_the_innermost_line_counts() -> None:
     assert find_site(STACK.replace("/home/me/shop", "/v/site-packages/shop")) == (
         "json/decoder.py:340 decode"
     )
+
+
+def test_a_stack_without_room_in_the_journal_has_no_line(tmp_path: Path) -> None:
+    with written(tmp_path) as journal:
+        journal.add_sample(10.0)
+        journal.add("c", stretch=1, at_s=11.0, stack=MORE)
+        journal.add("b", stretch=1, began_s=11.0, ended_s=11.4, route="/items")
+        journal.add_sample(12.0)
+    assert [line.site for line in look(tmp_path).list_sites()] == [NO_LINE]
 
 
 def test_old_rows_are_skipped_and_their_texts_are_not(

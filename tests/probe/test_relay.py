@@ -21,10 +21,11 @@ import pytest
 from asgi_probe import Probe, relay
 from asgi_probe.addresses import LONGEST_PATH, Address, parse_address
 from asgi_probe.errors import UsageError
+from asgi_probe.journal import FRAME
 from asgi_probe.live_state import ServiceState
-from asgi_probe.relay import GREETING, MOST_CLIENTS, is_answered, start_relay
+from asgi_probe.relay import GREETING, MESSAGE, MOST_CLIENTS, start_relay, stop_relays
 from asgi_probe.routes import Receive, Scope, Send
-from asgi_probe.top import ServiceEndedError, SocketSource, open_source
+from asgi_probe.top import ServiceEndedError, SocketSource, open_source, watch
 
 from .journal_support import WrittenJournal, written
 from .support import get
@@ -45,15 +46,22 @@ def journal(tmp_path: Path) -> Iterator[WrittenJournal]:
 
 
 @pytest.fixture
-def path(tmp_path: Path, journal: WrittenJournal) -> str:
+def path(tmp_path: Path, journal: WrittenJournal) -> Iterator[str]:
     """The path of a socket that is served, in this process."""
     path = str(tmp_path / "socket")
     start_relay(journal.path.parent, path)
     deadline_s = monotonic() + PATIENCE_S
-    while not Path(path).exists():
+    while not is_answered(path):
         assert monotonic() < deadline_s
         sleep(0.01)
-    return path
+    yield path
+    stop_relays()
+    assert not Path(path).exists()
+
+
+def is_answered(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 def run_top(*words: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
@@ -128,8 +136,9 @@ def test_more_clients_than_allowed_are_turned_away(path: str) -> None:
     with ExitStack() as stack:
         for _ in range(MOST_CLIENTS):
             assert list(stack.enter_context(closing(open_source(path))).read_new())
-        with pytest.raises((ServiceEndedError, UsageError)):  # closed after the greeting, or before
-            list(stack.enter_context(closing(open_source(path))).read_new())
+        done = run_top(path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"asgi-probe: {path}: it has {MOST_CLIENTS} other viewers\n"
 
 
 def test_a_second_process_waits_and_a_dead_ones_socket_is_replaced(
@@ -146,6 +155,112 @@ def test_a_second_process_waits_and_a_dead_ones_socket_is_replaced(
     while not is_answered(dead):
         assert monotonic() < deadline_s
         sleep(0.01)
+
+
+@pytest.fixture(params=["file", "link", "folder", "pipe", "busy", "datagram"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """What is not the probe's own."""
+    other = tmp_path / "other"
+    kind = socket.SOCK_DGRAM if request.param == "datagram" else socket.SOCK_STREAM
+    with ExitStack() as stack:
+        if request.param == "file":
+            other.write_text("import asgi_probe")
+        elif request.param == "link":
+            other.symlink_to("nowhere")
+        elif request.param == "folder":
+            other.mkdir()
+        elif request.param == "pipe":
+            os.mkfifo(other)
+        else:
+            stack.enter_context(socket.socket(socket.AF_UNIX, kind)).bind(str(other))
+        if request.param == "busy":
+            fill_backlog(other, stack)
+        yield other
+
+
+def fill_backlog(path: Path, stack: ExitStack) -> None:
+    """Leave a socket whose process takes no client."""
+    server = stack.enter_context(socket.socket(socket.AF_UNIX))
+    path.unlink()
+    server.bind(str(path))
+    server.listen(0)
+    for _ in range(4):
+        client = stack.enter_context(socket.socket(socket.AF_UNIX))
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            client.connect(str(path))
+
+
+def test_nothing_else_is_replaced(other: Path) -> None:
+    before = other.lstat()
+    with pytest.raises(OSError, match="another"), relay.listen(str(other)):
+        pass
+    unready = other.with_name(f"free.{os.getpid()}")
+    other.rename(unready)  # the name that the probe binds first
+    with pytest.raises(OSError, match="another"), relay.listen(str(other.with_name("free"))):
+        pass
+    unready.rename(other)
+    assert (other.lstat().st_ino, other.lstat().st_size) == (before.st_ino, before.st_size)
+
+
+def test_a_service_says_once_that_it_cannot_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(relay, "PATIENCE_S", 0.5)
+    (tmp_path / "file").touch()
+    run_relay_thrice(tmp_path, str(tmp_path / "file"), monkeypatch)
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line.endswith("another file is there, and it is no socket")
+    caplog.clear()
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # never answers
+        run_relay_thrice(tmp_path, taken.getsockname(), monkeypatch)
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert "Address already in use" in line
+
+
+def test_a_worker_is_silent_while_another_one_serves(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_relay_thrice(tmp_path, path, monkeypatch)
+    assert not caplog.records
+
+
+def run_relay_thrice(folder: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[float] = []
+    stop = threading.Event()
+
+    def wait(wait_s: float) -> None:
+        tries.append(wait_s)
+        if len(tries) == 3:
+            stop.set()
+
+    monkeypatch.setattr(stop, "wait", wait)
+    relay.run_relay(folder, address, stop)
+
+
+def test_a_socket_that_another_process_replaced_stays(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with relay.listen(str(path)):
+        path.with_name("new").touch()
+        path.with_name("new").replace(path)
+    assert path.exists()
+
+
+def test_a_probe_that_stops_removes_its_socket_and_may_start_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    probe = Probe(answer, tmp_path, listen=path)
+
+    async def serve() -> None:
+        for _ in range(2):
+            await get("/")(probe)
+            deadline_s = monotonic() + PATIENCE_S
+            while not is_answered(path):
+                assert monotonic() < deadline_s
+                await asyncio.sleep(0.01)
+            probe.stop()
+            assert not Path(path).exists()
+
+    asyncio.run(serve())
 
 
 def test_a_process_starts_one_relay_for_all_its_probes(path: str, journal: WrittenJournal) -> None:
@@ -173,9 +288,84 @@ def test_a_service_that_ends_is_noticed(tmp_path: Path) -> None:
         with closing(SocketSource(str(tmp_path / "socket"), "it")) as source:
             client, _ = server.accept()
             assert client.recv(len(GREETING)) == GREETING
+            client.sendall(MESSAGE.pack(0, 0))
+            assert list(source.read_new()) == []
             client.close()
             with pytest.raises(ServiceEndedError):
                 list(source.read_new())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n",
+        b"",
+        b"SSH",
+        MESSAGE.pack(6, 0) + b"a name",
+        MESSAGE.pack(24, 1 << 31) + b"probe-1-2.345678.journal",
+        None,
+    ],
+)
+def test_what_answers_as_no_probe_is_one_line(
+    answer: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or does not answer at all."""
+    monkeypatch.setattr("asgi_probe.top.FIRST_WITHIN_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+
+        def serve() -> None:
+            client = stack.enter_context(server.accept()[0])
+            if answer is not None:
+                client.sendall(answer)
+                client.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        name = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"{name}: no probe answers there") as caught:
+            watch(name, print, once=False)
+        thread.join(PATIENCE_S)
+    assert caught.value.exit_code == 3
+
+
+def test_an_answer_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asgi_probe.top.FIRST_WITHIN_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as client, suppress(OSError):
+                client.sendall(MESSAGE.pack(24, 1 << 31) + b"probe-1-2.345678.journal")
+                while True:
+                    client.sendall(b"x")
+                    sleep(0.01)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        name = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match="no probe answers"):
+            watch(name, print, once=True)
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def test_a_service_that_does_not_come_back_has_ended(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_probe.top.PATIENCE_S", 0.5)
+    monkeypatch.setattr("asgi_probe.top.LOOK_EVERY_S", 0.1)
+    shown: list[object] = []
+
+    def show(lines: list[str]) -> None:
+        shown.append(lines)
+        stop_relays()
+        monkeypatch.setattr(SocketSource, "_read", end)
+
+    def end(*_: object) -> bytes:
+        raise ServiceEndedError
+
+    with pytest.raises(UsageError, match="the service has ended, or has 4 other viewers"):
+        watch(path, show, once=False)
+    assert len(shown) == 1
 
 
 async def answer(_: Scope, __: Receive, send: Send) -> None:
@@ -224,15 +414,44 @@ def test_what_the_output_cannot_have_is_replaced(journal: WrittenJournal) -> Non
         ("127.0.0.1:1", 2, "127.0.0.1:1: cannot connect: Connection refused"),
         ("host:name", 2, "'host:name' is not an address"),
         ("{folder}/text", 2, "{folder}/text: not a journal of version 1"),
+        ("{folder}/launch.json", 2, "{folder}/launch.json: not a journal of version 1"),
+        ("{folder}/short", 2, "{folder}/short: not a journal of version 1"),
+        ("{folder}/empty", 2, "{folder}/empty: not a journal of version 1"),
+        ("{folder}/frame", 2, "{folder}/frame: not a journal of version 1"),
         ("{folder}", 2, "{folder}: no journal; the service got no request yet"),
     ],
 )
 def test_wrong_targets_are_one_line(tmp_path: Path, target: str, code: int, line: str) -> None:
     (tmp_path / "text").write_text("not a journal at all")
+    (tmp_path / "launch.json").write_text('{"launch": 1, "command": ["uvicorn"]}')
+    (tmp_path / "short").write_text("{}\n")
+    (tmp_path / "empty").touch()
+    (tmp_path / "frame").write_bytes(FRAME.pack(b"{", 2) + b"{}")
     done = run_top(target.format(folder=tmp_path))
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"asgi-probe: {line.format(folder=tmp_path)}")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("redirection", "line"),
+    [
+        (">/dev/full", "cannot write: No space left on device"),
+        (">&-", "cannot write: the standard output is closed"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_line(
+    journal: WrittenJournal, redirection: str, line: str
+) -> None:
+    for option in ("", "--once"):
+        done = subprocess.run(
+            ("sh", "-c", f'"$0" -m asgi_probe top "$1" {option} {redirection}', sys.executable,
+             str(journal.path)),
+            env={**os.environ, "PYTHONPATH": str(HOME)}, capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (4, f"asgi-probe: {line}\n")
 
 
 def watch_in_terminal(target: str, *options: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ import pytest
 from asgi_probe import Probe, middleware
 from asgi_probe.blocks import watches
 from asgi_probe.routes import App, Message, Receive, Scope, Send
-from asgi_probe.settings import BEAT_VARIABLE, STACKS_VARIABLE
+from asgi_probe.settings import BEAT_VARIABLE, BYTES_VARIABLE, STACKS_VARIABLE, read_journal_limit
 from asgi_probe.watchdog import watchdog
 
 from tests.probe.support import ask, ignore, read_rows, read_table
@@ -316,6 +316,16 @@ def test_without_stacks_the_loop_is_not_timed(
     assert not read_table(read_only_journal(tmp_path), "c")
 
 
+@pytest.mark.parametrize("text", ["0", "00", "-1", "1MB", pytest.param("9" * 5000, id="long")])
+def test_a_limit_that_is_no_positive_integer_is_none(
+    text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(BYTES_VARIABLE, text)
+    assert read_journal_limit() is None
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line.endswith("which is not a positive integer")
+
+
 def test_a_slow_beat_is_dense_while_something_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +367,28 @@ def test_memory_does_not_grow_with_the_number_of_requests(tmp_path: Path) -> Non
     asyncio.run(compare())
     probe.stop()
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1 << 20
+
+
+def test_what_clients_choose_takes_no_room_from_the_apps_own_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths without a route, and methods that nobody knows."""
+    monkeypatch.setattr("asgi_probe.journal.MOST_STRINGS", 100)
+    probe = Probe(answer_after(int), tmp_path)
+
+    async def serve() -> None:
+        for number in range(200):
+            await ask(probe, f"ASK{number} /wp-admin/{number}")
+        probe._call = answer_after(block)
+        await ask(probe, "POST /")
+
+    asyncio.run(serve())
+    probe.stop()
+    requests, _ = read_rows(tmp_path)
+    assert len({row.route for row in requests}) < 20
+    assert requests[-1].method == "POST"
+    stacks = [row.stack for row in read_table(read_only_journal(tmp_path), "c")]
+    assert any(each.startswith("[") and "block" in each for each in stacks)
 
 
 async def receive_nothing() -> Message:

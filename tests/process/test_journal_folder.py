@@ -124,6 +124,7 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run_here(("report", str(tmp_path))).returncode == 0
     assert [each["route"] for each in read_findings(tmp_path)] == ["/a"]
+    assert run_here(("report", str(tmp_path))).returncode == 0
     (tmp_path / "launch.json").write_text("{torn")
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
@@ -134,6 +135,27 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
     (tmp_path / "20261129T120000Z/probe-1-2.000.journal").touch()
     done = run_here(("report", str(tmp_path)))
     assert "the service started 2 times; this is the first start" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", '{"name": "my extension"}'),
+        ("summary.md", "mine"),
+        ("report.html", "mine"),
+    ],
+)
+def test_a_users_own_file_is_not_replaced(tmp_path: Path, name: str, content: str) -> None:
+    with written(tmp_path) as journal:
+        journal.add_sample(1.0)
+    (tmp_path / name).write_text(content)
+    before = sorted(tmp_path.iterdir())
+    done = run_here(("report", str(tmp_path)))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"study: {tmp_path / name} is not an earlier report's")
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / name).read_text() == content
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:

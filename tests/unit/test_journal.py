@@ -7,7 +7,16 @@ from pathlib import Path
 from time import time
 
 import pytest
-from asgi_probe.journal import PARTS, ProbeJournal, make_packer, remove_ended_journals
+from asgi_probe.journal import (
+    CLIENT,
+    LEAST_BYTES,
+    NAME,
+    PARTS,
+    STACK,
+    ProbeJournal,
+    make_packer,
+    remove_ended_journals,
+)
 from asgi_probe.journal_reader import JournalReader
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,14 +114,20 @@ def test_a_file_is_read_in_pieces(
 
 
 def test_texts_without_end_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asgi_probe.journal.MOST_STRINGS", 3)
+    """Each kind has a part for itself, so that clients cannot take the app's."""
+    monkeypatch.setattr("asgi_probe.journal.MOST_STRINGS", 10)
     path = tmp_path / "probe.journal"
     journal = ProbeJournal(path, {"h": COLUMNS}, {})
-    for number in range(6):
-        journal.add("h", make_packer(COLUMNS)(number, 0.0, journal.intern_text(f"/item/{number}")))
+    for kind in (CLIENT, STACK, NAME):
+        for _ in range(2):
+            for number in range(8):
+                text = journal.intern_text(f"{kind} {number}", kind)
+                journal.add("h", make_packer(COLUMNS)(number, 0.0, text))
     journal.close()
     texts = decode_journal(path.read_bytes()).tables["h"]["why"].to_list()
-    assert texts == ["/item/0", "/item/1", "/item/2", *["(more)"] * 3]
+    for kind, most in ((CLIENT, 1), (STACK, 6), (NAME, 3)):
+        known = [f"{kind} {number}" for number in range(most)]
+        assert [texts.pop(0) for _ in range(16)] == [*known, *["(more)"] * (8 - most)] * 2
 
 
 @pytest.mark.parametrize(
@@ -202,7 +217,11 @@ def test_the_texts_of_a_journal_are_bounded_in_size(tmp_path: Path) -> None:
     assert texts[-1] == "(more)"
 
 
-def test_journals_of_ended_processes_are_removed_the_oldest_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most_bytes", [-1, 0, LEAST_BYTES])
+def test_journals_of_ended_processes_are_removed_the_oldest_first(
+    tmp_path: Path, most_bytes: int
+) -> None:
+    """A limit has a floor."""
     process = subprocess.Popen(["true"])
     process.wait()
     now_s = time()
@@ -213,9 +232,9 @@ def test_journals_of_ended_processes_are_removed_the_oldest_first(tmp_path: Path
         (os.getpid(), 400),
     ):
         path = tmp_path / f"probe-{name}-{age_s}.journal"
-        path.write_bytes(bytes(600))
+        path.write_bytes(bytes(600 << 10))
         os.utime(path, (now_s - age_s, now_s - age_s))
-    remove_ended_journals(tmp_path, 1000)
+    remove_ended_journals(tmp_path, most_bytes)
     left = {path.stem.split("-")[2] for path in tmp_path.iterdir()}
     assert left == {"200", "1", "400"}
 
