@@ -347,7 +347,8 @@ def test_what_a_longer_window_does_not_change_is_not_advised(
 ) -> None:
     """A warm-up's limit does not depend on the window."""
     plain = record()
-    phases = replace(plain.phases, steady=False, ramp_end_s=1.25, window_end_s=2.0 + window_s)
+    ends = {"ramp_end_s": 1.25, "window_end_s": 2.0 + window_s, "drain_end_s": 3.0 + window_s}
+    phases = replace(plain.phases, steady=False, **ends)
     cold = replace(plain, phases=phases, turn_s=turn_s if cause == "no warm-up" else None)
     verdict = find_verdict(compute_summary(cold, tables(healthy())), "NOT_STEADY")
     assert verdict.data["cause"] == cause

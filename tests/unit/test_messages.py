@@ -19,8 +19,7 @@ NOT_OURS = {"target", "node_modules", "__pycache__"}
 
 
 def test_the_page_has_every_message() -> None:
-    """`python -m tests.messages` writes it."""
-    assert PAGE.read_text() == render_page()
+    assert PAGE.read_text() == render_page(), "python -m tests.messages writes the page"
 
 
 def test_no_text_has_a_word_that_is_ruled_out() -> None:
