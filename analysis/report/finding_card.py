@@ -62,8 +62,7 @@ class FindingCard:
 
     @property
     def cure_text(self) -> str:
-        cure = self.finding.cure
-        return describe_cure(cure, self.finding.tried) if cure else ""
+        return describe_cure(self.finding)
 
     @property
     def rank(self) -> str:

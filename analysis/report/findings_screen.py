@@ -72,7 +72,7 @@ def render_findings(
     Shared advice is shown once, and a change replaces advice. room: free lines."""
     trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
     worst = find_worst(found)
-    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure, worst.tried))
+    cure = [] if worst is None else list(render_cure(worst))
     answer = [*wrap_whole(write_answer(found)), *cure]
     notices = NoticeLines(found, verbose)
     screen = Screen(room - 1 - len(trials) - len(answer) - notices.least)
@@ -140,11 +140,7 @@ class FindingTexts:
         facts = f"{format_route(found)}: {found.facts}"
         advice = found.context if found.cure else found.advice
         new = [text for topic, text in advice.items() if topic not in self._topics]
-        cure = (
-            []
-            if found.cure is None or found.cure in self._cures
-            else list(render_cure(found.cure, found.tried, "  "))
-        )
+        cure = [] if found.cure in self._cures else list(render_cure(found, "  "))
         stack = list(render_stack(found)) if self._verbose else []
         if self._show(place, [*wrap_whole(" ".join((facts, *new)), "  "), *cure, *stack], screen):
             self._topics.update(advice)
