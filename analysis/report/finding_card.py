@@ -85,6 +85,14 @@ class FindingCard:
         return list(filter(None, (predicted, *tried)))
 
     @property
+    def untried(self) -> str:
+        """Why no trial measures the change; empty if one does or could, or without --try."""
+        cure, tried = self.finding.cure, self.finding.tried
+        if cure is None or cure.trial or tried is None or tried.trial:
+            return ""
+        return tried.reason or ""
+
+    @property
     def figures(self) -> list[tuple[str, str]]:
         """Labels and values of the known figures."""
         found = self.finding
