@@ -50,7 +50,9 @@ def list_reasons(*found: AuditFinding) -> list[str]:
 
 def test_a_change_that_needs_a_thread_names_the_full_pool() -> None:
     said, pool = list_reasons(BLOCK, FULL)
-    assert said == f"It runs in a thread. {TOGETHER} or this work waits there for a thread."
+    assert (
+        said == f"It runs in a thread. {TOGETHER} or this change makes requests wait for a thread."
+    )
     assert pool == "More."
     turns = replace(BLOCK, cure=replace(DEF, reason=TURNS, rule="cpu"))
     assert TOGETHER in list_reasons(turns, FULL)[0]

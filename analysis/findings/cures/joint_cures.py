@@ -31,7 +31,8 @@ def join_cure(
         size = "small" if isinstance(full[0], LimiterSize) else "full"
         order = "make both changes together" if full[0].cure else "make its work faster first"
         place = name_place(full[0])
-        said = f"anyio's pool is {size} ({place}): {order}, or this work waits there for a thread."
+        wait = "this change makes requests wait for a thread"
+        said = f"anyio's pool is {size} ({place}): {order}, or {wait}."
     elif blocks and found in full and slows_others(found, full):
         order = "make both changes together" if needs_thread(blocks[0]) else "change that first"
         place = name_place(blocks[0])
