@@ -147,8 +147,7 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
 )
 def test_a_wait_names_the_part_that_its_finding_counts(granted_s: float, said: str | None) -> None:
     """All threads are free from second 2 on; the blocked loop passes one on later."""
-    late = {"granted_s": granted_s, "began_s": granted_s, "ended_s": granted_s + 0.001}
-    rows = [*fill(ended_s=2.0), wait(1.0, **late)]
+    rows = [*fill(ended_s=2.0), wait(granted_s - 1.0)]
     stretch = Stretch(PID, 1, 1.5, StretchClocks(2.0))
     evidence = replace(build(rows, [answer(1, 0.5, 3.5)]), stretches=(stretch,))
     (found,) = (each for each in find_all(evidence).findings if each.code == "POOL_WAIT")
