@@ -13,6 +13,7 @@ from analysis.findings import (
     find_all,
     load_audit_evidence,
 )
+from analysis.findings.cures.joint_cures import join_cures
 from analysis.findings.finding_threshold import FindingGate, FindingOutcome, judge_findings
 from analysis.report.audit_comparison import (
     build_changes_table,
@@ -57,7 +58,7 @@ def report_audit(
     """Write and print the findings; return the exit code. Raises UserError for missing records."""
     with show_activity("analysing the records"):
         evidence = load_audit_evidence(run)
-        found = predict_findings(find_all(evidence), evidence, count_cores(run))
+        found = join_cures(predict_findings(find_all(evidence), evidence, count_cores(run)))
     outcomes = judge_findings(found, gate)
     text = dump_json(export_findings(found))
     write_whole(run.path / FINDINGS_FILE, text)

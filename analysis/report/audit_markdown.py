@@ -95,23 +95,26 @@ def build_markdown_table(shown: Sequence[AuditFinding], new: Sequence[AuditFindi
 def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
     """Yield each finding's text. Shared advice or a shared change appears once, at the first
     finding; a change replaces advice."""
-    topics, cures = set[str](), set[Cure]()
+    topics, cures = set[str](), set[Cure | None]()
     for each in shown:
         advice = {} if each.cure is not None else each.advice
         new = [text for topic, text in advice.items() if topic not in topics]
         topics.update(advice)
         place = f"**{escape(cut(format_place(each)))}**, {escape(cut(format_route(each)))}"
         yield f"{place}: {write_prose(' '.join((each.facts, *new)))}"
-        if each.cure is not None and each.cure not in cures:
-            yield from describe_cure_in_markdown(each.cure)
+        if each.cure not in cures:
+            yield from describe_cure_in_markdown(each)
             cures.add(each.cure)
         if each.predicted is not None and each.predicted.reason is None:
             yield write_prose(describe_predicted(each.predicted))
 
 
-def describe_cure_in_markdown(cure: Cure) -> Iterator[str]:
-    """Yield the reason, and the change as a diff."""
-    yield write_prose(describe_cure(cure))
+def describe_cure_in_markdown(found: AuditFinding) -> Iterator[str]:
+    """Yield the reason, and the change as a diff; nothing without a change."""
+    cure = found.cure
+    if cure is None:
+        return
+    yield write_prose(describe_cure(found))
     lines = [cut(f"{sign} {line}".rstrip()) for sign, line in list_changes(cure)[:MOST_LINES]]
     if lines:
         place = format_cure_place(cure)

@@ -44,7 +44,8 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
     """Render the page. The same records give the same text."""
     environment = ensure_mapping(run.load_manifest().get("environment"))
     known = {words: environment.get(key) for key, words in MACHINE.items()}
-    cards, worst = build_cards(choose_shown(found, verbose=True)), find_worst(found)
+    worst = find_worst(found)
+    cards = build_cards(choose_shown(found, verbose=True), worst)
     moments = draw_moments(cards, evidence)
     context = {
         "title": run.path.name,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import log10
 from typing import Literal
 
+from analysis.findings.cures.effects import TIE, compute_gain, pair_levels
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.findings.trials.judge_trial import is_better
-from analysis.report.remedy_words import TIE, compute_gain, format_change, pair_levels
+from analysis.report.remedy_words import format_change
 from analysis.report.table import Column, Row, Table, shorten
 from analysis.report.ticks import list_log_ticks
 from analysis.stats import formats

@@ -1,6 +1,6 @@
 """The page's text about one finding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.answers.guidance import load_rule_references
@@ -24,11 +24,13 @@ SHOWN_SHARE = 0.01
 @dataclass(frozen=True, slots=True)
 class FindingCard:
     """number: position in the list of findings, from 1. changes: sign and line of the proposed
-    change. same_place: numbers of the other findings at its line."""
+    change. same_place: numbers of the other findings at its line. same_change: number of the
+    finding above it that shows the same lines; None if there is none."""
 
     number: int
     finding: AuditFinding
     same_place: tuple[int, ...] = ()
+    same_change: int | None = None
 
     @property
     def anchor(self) -> str:
@@ -62,8 +64,7 @@ class FindingCard:
 
     @property
     def cure_text(self) -> str:
-        cure = self.finding.cure
-        return describe_cure(cure, self.finding.tried) if cure else ""
+        return describe_cure(self.finding)
 
     @property
     def rank(self) -> str:
@@ -84,6 +85,14 @@ class FindingCard:
         predicted = describe_predicted(found.predicted) if found.predicted else ""
         tried = describe_trials((found.tried,)) if found.tried and found.tried.trial else ()
         return list(filter(None, (predicted, *tried)))
+
+    @property
+    def untried(self) -> str:
+        """Why no trial measures the change; empty if one does or could, or without --try."""
+        cure, tried = self.finding.cure, self.finding.tried
+        if cure is None or cure.trial or tried is None or tried.trial:
+            return ""
+        return tried.reason or ""
 
     @property
     def figures(self) -> list[tuple[str, str]]:
@@ -108,8 +117,11 @@ class FindingCard:
         return [(format_holder(each), each.seconds) for each in holders if each.seconds >= least_s]
 
 
-def build_cards(found: Sequence[AuditFinding]) -> list[FindingCard]:
-    """Build the cards in the order of the findings."""
+def build_cards(
+    found: Sequence[AuditFinding], worst: AuditFinding | None = None
+) -> list[FindingCard]:
+    """Build the cards in the order of the findings. worst: the page shows it above all others."""
+    first = find_first_shown(found, worst)
     places = [(each.file, each.line) for each in found]
     return [
         FindingCard(
@@ -120,9 +132,29 @@ def build_cards(found: Sequence[AuditFinding]) -> list[FindingCard]:
                 for other, place in enumerate(places, start=1)
                 if each.file and place == (each.file, each.line) and other != number
             ),
+            first[key] if (key := get_change(each)) and first[key] != number else None,
         )
         for number, each in enumerate(found, start=1)
     ]
+
+
+def find_first_shown(
+    found: Sequence[AuditFinding], worst: AuditFinding | None
+) -> Mapping[object, int]:
+    """Map each change to the number of the first finding on the page that proposes it."""
+    first: dict[object, int] = {}
+    numbered = enumerate(found, start=1)
+    for number, each in sorted(numbered, key=lambda pair: pair[1] is not worst):
+        first.setdefault(get_change(each), number)
+    return first
+
+
+def get_change(found: AuditFinding) -> tuple[object, ...] | None:
+    """Return the place and the lines of the change; None without any lines."""
+    cure = found.cure
+    if cure is None or not (cure.before or cure.after):
+        return None
+    return cure.file, cure.line, cure.before, cure.after
 
 
 def format_holder(holder: TokenHolder) -> str:

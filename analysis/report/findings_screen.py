@@ -30,14 +30,16 @@ from analysis.report.table import (
     wrap_note,
     wrap_whole,
 )
-from analysis.report.trial_lines import describe_trials
+from analysis.report.trial_lines import render_trials
 
 SCREEN_LINES = 30
 CLOSING_LINES = 3
 """Lines printed afterwards, which name the files."""
 MOST_ROUTES = 6
-LEAST_ROWS = 4
+LEAST_ROWS, LEAST_WITH_TRIALS = 4, 2
 """Findings that are shown even if they do not fit."""
+FRAME_LINES = 2
+"""Lines around the rows: the headings, and the count of hidden findings."""
 ESSENTIAL = ("NOT_ATTACHED", "NOT_RECORDED", "RECORDING_STOPPED", "INTERRUPTED", "NO_CLOCKS")
 """Notices about gaps that affect the whole answer."""
 
@@ -70,13 +72,15 @@ def render_findings(
 ) -> list[str]:
     """Return lines that fit a terminal. verbose: every finding and notice, stacks, and the matrix.
     Shared advice is shown once, and a change replaces advice. room: free lines."""
-    trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
     worst = find_worst(found)
-    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure, worst.tried))
+    cure = [] if worst is None else list(render_cure(worst))
     answer = [*wrap_whole(write_answer(found)), *cure]
     notices = NoticeLines(found, verbose)
-    screen = Screen(room - 1 - len(trials) - len(answer) - notices.least)
-    shown, rows = choose_rows(choose_shown(found, verbose), width, screen)
+    room -= 1 + len(answer) + notices.least
+    trials = render_trials(found.trials, room - LEAST_ROWS - FRAME_LINES)
+    screen = Screen(room - len(trials))
+    least = LEAST_WITH_TRIALS if trials else LEAST_ROWS
+    shown, rows = choose_rows(choose_shown(found, verbose), width, screen, least)
     first = next((place for place, each in enumerate(shown) if each is worst), 0)
     texts = FindingTexts(shown, first, verbose)
     texts.show_first(screen)
@@ -94,15 +98,15 @@ def render_findings(
 
 
 def choose_rows(
-    shown: Sequence[AuditFinding], width: int | None, screen: Screen
+    shown: Sequence[AuditFinding], width: int | None, screen: Screen, least: int
 ) -> tuple[list[AuditFinding], list[list[str]]]:
-    """Return as many findings as fit, with their lines."""
+    """Return as many findings as fit, with their lines; at least `least`."""
     table = build_findings_table(shown, width)
     rows = [list(render_rows(Table(table.columns, [each]), width)) for each in table.rows]
-    screen.take(2)  # the headings, and the count of hidden findings
+    screen.take(FRAME_LINES)
     kept = list[int]()
     for place in take_turns(shown):
-        if not screen.take(len(rows[place])) and len(kept) >= LEAST_ROWS:
+        if not screen.take(len(rows[place])) and len(kept) >= least:
             break
         kept.append(place)
     return [shown[place] for place in sorted(kept)], [rows[place] for place in sorted(kept)]
@@ -140,11 +144,7 @@ class FindingTexts:
         facts = f"{format_route(found)}: {found.facts}"
         advice = found.context if found.cure else found.advice
         new = [text for topic, text in advice.items() if topic not in self._topics]
-        cure = (
-            []
-            if found.cure is None or found.cure in self._cures
-            else list(render_cure(found.cure, found.tried, "  "))
-        )
+        cure = [] if found.cure in self._cures else list(render_cure(found, "  "))
         stack = list(render_stack(found)) if self._verbose else []
         if self._show(place, [*wrap_whole(" ".join((facts, *new)), "  "), *cure, *stack], screen):
             self._topics.update(advice)

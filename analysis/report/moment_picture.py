@@ -1,13 +1,15 @@
 """A moment of an audit as a picture: rows for the event loop, threads and requests."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from analysis.findings import AuditEvidence
+from analysis.findings.waits.blamed_loops import EXECUTORS
 from analysis.findings.waits.handover_evidence import locate_handovers
-from analysis.findings.waits.queue_wait import QueueWait
+from analysis.findings.waits.queue_wait import NOTED_PART, QueueWait
 from analysis.findings.waits.wait_sites import locate_uses
 from analysis.report.finding_words import format_place, format_route, name_finding
 from analysis.report.lanes import Lane, PictureRow, Scale, list_ticks
@@ -69,7 +71,7 @@ class MomentPicture:
         if self.moment.queue:
             unit = get_unit(self.moment)
             verb = "waits" if self.requests == 1 else "wait"
-            said = f"A request waits for {length} ms; {many} {verb} for a {unit} meanwhile"
+            said = f"{describe_wait(self.moment)}; {many} {verb} for a {unit} meanwhile"
         few = f", {self.shown} of which are shown" if self.shown < self.requests else ""
         return f"Seconds {shown.start_s:.1f} to {shown.end_s:.1f} of the audit. {said}{few}."
 
@@ -107,6 +109,18 @@ def describe_culprit(moment: Moment) -> str:
     holder = found.holders[0] if found.holders else found
     name = f"{holder.function}()" if holder.function else holder.route or "library code"
     return f"{name} holds a {get_unit(moment)}"
+
+
+def describe_wait(moment: Moment) -> str:
+    """Divide a wait into the part that the finding's figures count, and the rest."""
+    whole_s, idle_s = moment.peak.length_s, moment.idle_s
+    whole, taken = (formats.milliseconds(1000 * each) for each in (whole_s, whole_s - idle_s))
+    if idle_s <= NOTED_PART * (whole_s - idle_s):
+        return f"A request waits for {taken} ms"
+    is_own = re.match(EXECUTORS, moment.queue)
+    late = "a free one is late to take the work" if is_own else "the event loop is blocked"
+    free = f"no {get_unit(moment)} is free for {taken} ms of it"
+    return f"A request waits for {whole} ms: {free}, and {late} for the rest"
 
 
 def get_unit(moment: Moment) -> str:

@@ -32,7 +32,8 @@ BEFORE_BLOCK, BEFORE_WAIT, AFTER_WAIT = 0.5, 0.2, 0.3
 class Moment:
     """shown: the picture's time span. peak: the block or the wait itself. visit: of the request
     that blocks or waits. culprits: numbers of the stretches in which the finding blocks the loop.
-    queue: the queue whose threads are held; empty for a block."""
+    queue: the queue whose threads are held; empty for a block. idle_s: part of a wait in which a
+    thread was free, but not passed on; a finding's figures leave it out."""
 
     finding: AuditFinding
     pid: int
@@ -41,6 +42,7 @@ class Moment:
     visit: int | None = None
     culprits: frozenset[int] = frozenset()
     queue: str = ""
+    idle_s: Second = 0.0
 
 
 def find_moment(found: AuditFinding, evidence: AuditEvidence) -> Moment | None:
@@ -111,7 +113,8 @@ def find_wait(
     longest = waits.sort("token_s", "asked_s", descending=[True, False]).row(0, named=True)
     peak = Window(longest["wait_from_s"], longest["wait_until_s"])
     shown = frame_wait(peak)
-    return Moment(found, longest["pid"], shown, peak, longest["visit"], queue=queue)
+    idle_s = peak.length_s - float(longest["token_s"])
+    return Moment(found, longest["pid"], shown, peak, longest["visit"], queue=queue, idle_s=idle_s)
 
 
 def find_deadlock(found: PoolDeadlock, evidence: AuditEvidence) -> Moment | None:

@@ -1,16 +1,15 @@
 """The remedy of a finding in words: the code change and its predicted effect."""
 
-from collections.abc import Iterator, Sequence
-from math import inf
+from collections.abc import Iterator
 from textwrap import dedent
 
+from analysis.findings import AuditFinding
+from analysis.findings.cures.effects import TIE, compute_gain, list_slower, pair_levels
 from analysis.findings.remedies import Cure, Predicted, RouteLevel, Tried
 from analysis.findings.trials.judge_trial import is_better
 from analysis.report.table import WIDTH, wrap_whole
 from analysis.stats import formats
 
-TIE = 1.05
-"""Medians that differ by a smaller factor count as equal."""
 SHOWN_MS = 0.05
 """Shorter times would round to 0.0."""
 REFUTED = "But its trial made requests slower and none faster."
@@ -32,11 +31,12 @@ def format_cure_place(cure: Cure) -> str:
     return cure.file if cure.line is None else f"{cure.file}:{cure.line}"
 
 
-def describe_cost(cure: Cure) -> str:
-    """Describe saving and cost; return an empty text if neither is known."""
+def describe_cost(cure: Cure, is_cheap: bool) -> str:
+    """Describe saving and cost; return an empty text if neither is known. is_cheap: the cost of the
+    move is all that the finding's own route loses."""
     verb = "frees the event loop for" if cure.frees_loop else "saves"
     saves = f"{verb} {format_time(cure.saves_ms)}" if cure.saves_ms else ""
-    costs = f"costs {format_time(cure.costs_ms)}" if cure.costs_ms else ""
+    costs = f"costs {format_time(cure.costs_ms)}" if cure.costs_ms and is_cheap else ""
     both = " and ".join(filter(None, (saves, costs)))
     return f"It {both} per request." if both else ""
 
@@ -45,9 +45,15 @@ def format_time(time_ms: float) -> str:
     return "less than 0.1 ms" if time_ms < SHOWN_MS else f"{formats.milliseconds(time_ms)} ms"
 
 
-def describe_cure(cure: Cure, tried: Tried | None = None) -> str:
-    """Give the reason, then saving and cost, or the fact that a trial speaks against the change."""
-    last = REFUTED if tried is not None and is_refuted(cure, tried) else describe_cost(cure)
+def describe_cure(found: AuditFinding) -> str:
+    """Give the reason, then saving and cost, or the fact that a trial speaks against the change.
+    Return an empty text without a change."""
+    cure, tried = found.cure, found.tried
+    if cure is None:
+        return ""
+    last = describe_cost(cure, found.route not in list_slower(found))
+    if tried is not None and is_refuted(cure, tried):
+        last = REFUTED
     return " ".join(filter(None, (cure.reason, last)))
 
 
@@ -57,11 +63,14 @@ def is_refuted(cure: Cure, tried: Tried) -> bool:
     return is_its_own and bool(tried.worse) and not any(map(is_better, tried.routes))
 
 
-def render_cure(cure: Cure, tried: Tried | None, indent: str = "") -> Iterator[str]:
+def render_cure(found: AuditFinding, indent: str = "") -> Iterator[str]:
     """Yield terminal lines: the reason and the change. A line of code that is too long ends in
-    CUT."""
+    CUT. Yield nothing without a change."""
+    cure = found.cure
+    if cure is None:
+        return
     change = f"Change {format_cure_place(cure)}".rstrip()
-    yield from wrap_whole(f"{change}: {describe_cure(cure, tried)}", indent)
+    yield from wrap_whole(f"{change}: {describe_cure(found)}", indent)
     room = WIDTH - len(indent) - len(INDENT) - 2
     for sign, line in list_changes(cure):
         shown = line if len(line) <= room else line[: room - len(CUT)] + CUT
@@ -86,21 +95,6 @@ def describe_predicted(predicted: Predicted) -> str:
         if compute_gain(*pair) < 1 / TIE
     )
     return f"Predicted for {users}: {changed}" + (f"; {worse}." if worse else ".")
-
-
-def pair_levels(
-    before: Sequence[RouteLevel], after: Sequence[RouteLevel]
-) -> list[tuple[RouteLevel, RouteLevel]]:
-    """Pair the levels before and after by route."""
-    known = {each.route: each for each in after}
-    return [(each, known[each.route]) for each in before if each.route in known]
-
-
-def compute_gain(before: RouteLevel, after: RouteLevel) -> float:
-    """Return the ratio of the medians; more than 1 is better."""
-    if after.p50_ms:
-        return before.p50_ms / after.p50_ms
-    return inf if before.p50_ms else 1.0
 
 
 def format_change(before: RouteLevel, after: RouteLevel) -> str:

@@ -131,7 +131,7 @@ def describe_with_cure(found: AuditFinding) -> str:
     lines = (f"{sign} {line}".rstrip() for sign, line in list_changes(found.cure))
     place = format_cure_place(found.cure)
     change = f"Change {place}: " if place else ""
-    return "\n".join((found.facts, f"{change}{describe_cure(found.cure)}", *lines))
+    return "\n".join((found.facts, f"{change}{describe_cure(found)}", *lines))
 
 
 def build_notification(found: AuditFinding) -> Object:

@@ -1,10 +1,53 @@
 """Trials of an audit in sentences: what became faster, and what became slower."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from analysis.findings.remedies import RouteChange, Tried
 from analysis.findings.trials.judge_trial import is_better
+from analysis.report.table import shorten, wrap_whole
 from analysis.stats import formats
+
+LEAST_TRIALS = 2
+"""Trials that a terminal shows even if they do not fit."""
+MOST_NAMED = 30
+"""Characters of a trial or a route in a short text."""
+
+
+def render_trials(tried: Sequence[Tried], room: int) -> list[str]:
+    """Return terminal lines: the whole texts if they fit, else a short text of each of the first
+    trials and the number of the others. room: free lines."""
+    whole = [line for each in describe_trials(tried) for line in wrap_whole(each)]
+    if len(whole) <= room:
+        return whole
+    lines = list[str]()
+    for place, each in enumerate(tried):
+        brief = wrap_whole(
+            f"--try {shorten(each.trial or '', MOST_NAMED)}: {summarize_trial(each)}"
+        )
+        is_last = place == len(tried) - 1
+        if place >= LEAST_TRIALS and len(lines) + len(brief) + (not is_last) > room:
+            more = formats.count_things(len(tried) - place, "more trial")
+            return [*lines, f"and {more}: see -v and report.html"]
+        lines += brief
+    return lines
+
+
+def summarize_trial(tried: Tried) -> str:
+    """Give the greatest gain, the greatest loss, and the failures."""
+    if tried.reason is not None:
+        return "not measured."
+    better = max(filter(is_better, tried.routes), key=get_ratio, default=None)
+    worse = min(
+        (each for each in tried.routes if each.route in tried.worse), key=get_ratio, default=None
+    )
+    failing = [each.route for each in tried.failures if each.after > each.before]
+    named = [
+        replace(each, route=shorten(each.route, MOST_NAMED)) for each in (better, worse) if each
+    ]
+    parts = [describe_ratio(each) for each in named]
+    parts += [f"more requests of {shorten(each, MOST_NAMED)} fail" for each in failing[:1]]
+    return f"{'; '.join(parts) or 'no clear change'}."
 
 
 def describe_trials(tried: Sequence[Tried]) -> Iterator[str]:
@@ -42,14 +85,17 @@ def get_ratio(change: RouteChange) -> float:
 def describe_change(change: RouteChange) -> str:
     """Describe a change; the interval is that of the ratio shown."""
     before, after = (formats.milliseconds(each.p50_ms) for each in (change.before, change.after))
-    times, verb, bounds = change.ratio, "faster", (change.low, change.high)
+    bounds = change.low, change.high
     if change.ratio < 1:
-        times, verb, bounds = 1 / change.ratio, "slower", (1 / change.high, 1 / change.low)
+        bounds = 1 / change.high, 1 / change.low
     low, high = (format_times(each) for each in bounds)
-    return (
-        f"{change.route} got {format_times(times)} times {verb} ({low} to {high}): "
-        f"{before} ms before, {after} ms after"
-    )
+    return f"{describe_ratio(change)} ({low} to {high}): {before} ms before, {after} ms after"
+
+
+def describe_ratio(change: RouteChange) -> str:
+    ratio = change.ratio
+    times, verb = (1 / ratio, "slower") if ratio < 1 else (ratio, "faster")
+    return f"{change.route} got {format_times(times)} times {verb}"
 
 
 def format_times(ratio: float) -> str:

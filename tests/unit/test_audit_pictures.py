@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, find_all
+from analysis.findings.evidence import Stretch, StretchClocks
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.measures.window import Window
 from analysis.report.audit_page import draw_moments
@@ -134,6 +136,37 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
     assert "A request waits for 2,000 ms; 3 requests wait for a thread meanwhile" in (
         picture.description
     )
+
+
+@pytest.mark.parametrize(
+    ("granted_s", "said"),
+    [
+        (3.0, "no thread is free for 1,000 ms of it, and the event loop is blocked for the rest"),
+        (2.05, None),  # too short to mention
+    ],
+)
+def test_a_wait_names_the_part_that_its_finding_counts(granted_s: float, said: str | None) -> None:
+    """All threads are free from second 2 on; the blocked loop passes one on later."""
+    rows = [*fill(ended_s=2.0), wait(granted_s - 1.0)]
+    stretch = Stretch(PID, 1, 1.5, StretchClocks(2.0))
+    evidence = replace(build(rows, [answer(1, 0.5, 3.5)]), stretches=(stretch,))
+    (found,) = (each for each in find_all(evidence).findings if each.code == "POOL_WAIT")
+    assert found.longest_ms == pytest.approx(1000.0)
+    moment = find_moment(found, evidence)
+    assert moment is not None
+    shown = draw_moment(moment, evidence).description
+    assert f"A request waits for {f'2,000 ms: {said}' if said else '1,000 ms'}; 1 request" in shown
+
+
+def test_an_executors_thread_is_late_by_itself() -> None:
+    """No loop passes a call to a thread of an executor."""
+    rows = [*fill("executor", ended_s=2.0), wait(2.0, queue="executor")]
+    evidence = build(rows, [answer(1, 0.5, 3.5)])
+    (found,) = (each for each in find_all(evidence).findings if each.code == "EXECUTOR_WAIT")
+    moment = find_moment(found, evidence)
+    assert moment is not None
+    said = "no thread is free for 1,000 ms of it, and a free one is late to take the work for"
+    assert said in draw_moment(moment, evidence).description
 
 
 def test_threads_with_very_many_calls_do_not_make_a_very_large_page() -> None:

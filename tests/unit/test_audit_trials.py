@@ -17,6 +17,7 @@ from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import CLEAR, judge_trial
 from analysis.findings.waits.executor_wait import ExecutorWait
 from analysis.findings.waits.pool_wait import PoolWait
+from analysis.report.finding_card import FindingCard
 from analysis.report.trial_lines import describe_trials
 from records.audit import ASKED, AttachedProcess
 from records.rundir import RunDir
@@ -262,13 +263,34 @@ def test_each_finding_gets_the_trial_of_its_cure_or_the_first_that_concerns_it()
     pool, workers = Tried("pool=100", 3), Tried("workers=2", 3)
     cured = replace(found, cure=Cure(None, None, (), (), "", trial="offload=/report"))
     for tried, alone, of_cure in (
-        ([pool, other], None, None),
+        (
+            [pool, other],
+            Tried(None, reason="no --try measures this change"),
+            Tried(None, reason="--try offload=/report was not given"),
+        ),
+        ([], None, None),  # without --try
         ([workers, other, offload], workers, offload),
         ([offload, workers], offload, offload),
     ):
         assert attach_trials([found, cured], tried) == (
             replace(found, tried=alone), replace(cured, tried=of_cure),
         )  # fmt: skip
+
+
+def test_a_page_gives_the_reason_for_a_change_that_no_trial_measures() -> None:
+    builder = AuditBuilder()
+    builder.block(1.0, 0.2, [endpoint("report", 20)] * 4)
+    (found,) = find_all(builder.build()).findings
+    edited = replace(found, cure=Cure(None, None, (), (), ""))
+    (given,) = attach_trials([edited], [Tried("pool=100", 3)])
+    assert FindingCard(1, given).untried == "no --try measures this change"
+    assert FindingCard(1, given).outlook == []
+    could = replace(found, cure=Cure(None, None, (), (), "", trial="offload=/report"))
+    uncured = replace(found, cure=None)
+    others = attach_trials([could, uncured], [Tried("pool=100", 3)])
+    assert others[1].tried == Tried(None, reason="no change is proposed that a trial could measure")
+    for each in (*others, edited):
+        assert FindingCard(1, each).untried == ""
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,29 @@ def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
     assert not any(each in page for each in ("/<read>", "<old>", "<better>"))
 
 
+def test_the_page_shows_a_change_of_several_findings_once(tmp_path: Path) -> None:
+    """At the worst, which is the first on the page, though not in the list."""
+    run = create_run(tmp_path, "audit")
+    save_audit(run, AuditBuilder())
+    lines = ("old()",), ("new()",)
+    first = SampleFinding(
+        severity="warning", confidence="high", file="main.py", line=3, seconds=1.0,
+        cure=Cure("main.py", 3, *lines, "One object."),
+    )  # fmt: skip
+    worst = replace(first, seconds=9.0, cure=Cure("main.py", 3, *lines, "One client."))
+    other = replace(first, line=8, cure=Cure("main.py", 8, *lines, "Another place."))
+    found = AuditFindings((first, other, worst), scope=AuditScope(9, ("/",), 60.0, 1))
+    write_audit_page(run, found, load_audit_evidence(run))
+    page = (run.path / "report.html").read_text()
+    assert page.count("<ins>+ new()</ins>") == 2
+    cards = {place: page.index(f'id="finding-{place}"') for place in (1, 2, 3)}
+    assert cards[3] < page.index("<ins>") < cards[1]
+    said = 'The lines to change are those of <a href="#finding-3">finding 3</a>.'
+    assert page.count("The lines to change are those of") == page.count(said) == 1
+    assert cards[1] < page.index(said) < cards[2]
+    assert all(each in page for each in ("One object.", "One client.", "Another place."))
+
+
 def test_a_page_without_findings_or_from_outside_says_so(tmp_path: Path) -> None:
     run = create_run(tmp_path, "audit")
     audit = AuditBuilder()

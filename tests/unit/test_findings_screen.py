@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.findings import AuditFindings, find_all
 from analysis.findings.base import AuditScope, Notice
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, FailureChange, RouteChange, RouteLevel, Tried
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_routes import build_routes_table
 from analysis.report.findings_screen import (
@@ -21,6 +21,7 @@ from analysis.report.findings_screen import (
     render_findings,
 )
 from analysis.report.table import WIDTH
+from analysis.report.trial_lines import render_trials
 from analysis.stats import formats
 from records.audit import Phase
 from records.rundir import create_run
@@ -85,6 +86,62 @@ def test_what_has_room_is_shown_and_the_rest_is_counted(
         assert lines[-3:] == [
             "Change main.py:3: Await it.", "    - time.sleep(1)", "    + await asyncio.sleep(1)",
         ]  # fmt: skip
+
+
+BEFORE, AFTER = RouteLevel("/pay", 10.0, 300.0, 400.0), RouteLevel("/pay", 40.0, 75.0, 90.0)
+WARNING = "what the threads call, such as a database, gets as many calls at once"
+
+
+def try_changes(trials: int) -> tuple[Tried, ...]:
+    """Each text needs three lines, and its short form one."""
+    change = RouteChange("/pay", BEFORE, AFTER, 4.0, 3.0, 5.0)
+    return tuple(
+        Tried(f"pool={10 + place}", 3, (change,), warnings=(WARNING,)) for place in range(trials)
+    )
+
+
+@given(st.integers(2, 15), st.integers(1, 12), st.integers(18, 60))
+def test_trials_take_no_more_than_a_screen_and_the_rest_is_counted(
+    findings: int, trials: int, room: int
+) -> None:
+    """18 lines are enough for the headings, two findings, how many more there are, two trials, how
+    many more there are, and the answer with its cure. The reader asked for the trials: two have a
+    line before a third finding has one."""
+    found = replace(build_found(findings), trials=try_changes(trials))
+    lines = render_findings(found, WIDTH, room=room)
+    assert len(lines) <= room
+    shown = sum(each.startswith("--try pool=") for each in lines)
+    assert shown >= min(2, trials)
+    more = formats.count_things(trials - shown, "more trial")
+    counted = [f"and {more}: see -v and report.html"] if shown < trials else []
+    assert [each for each in lines if "more trial" in each] == counted
+    whole = [each for each in render_findings(found, WIDTH) if "got 4.00 times faster (" in each]
+    assert len(whole) == trials
+
+
+def test_an_audit_with_trials_fits_a_screen() -> None:
+    evidence = build_many_routes(30, ALONE).build()
+    for trials in (2, 6):
+        found = replace(find_all(evidence), trials=try_changes(trials))
+        lines = render_audit(found, evidence, WIDTH)
+        assert len(lines) + CLOSING_LINES <= SCREEN_LINES
+        everything = render_audit(found, evidence, WIDTH, verbose=True)
+        assert sum("got 4.00 times faster (3.00 to 5.00)" in each for each in everything) == trials
+
+
+def test_a_trial_in_short_has_its_gain_its_loss_and_its_failures() -> None:
+    gain = RouteChange("/pay", BEFORE, AFTER, 4.0, 3.0, 5.0)
+    loss = RouteChange(f"/{'a' * 60}", AFTER, BEFORE, 0.25, 0.2, 0.3)
+    tried = Tried("pool=9", 3, (gain, loss), (loss.route,), (FailureChange("/x", 0.0, 0.5),))
+    said = " ".join(" ".join(render_trials([tried], 0)).split())
+    assert said == (
+        f"--try pool=9: /pay got 4.00 times faster; /{'a' * 14}…{'a' * 14} got 4.00 times slower; "
+        "more requests of /x fail."
+    )
+    for reason, words in ((None, "no clear change."), ("it yields", "not measured.")):
+        empty = Tried("pool=9", 3, reason=reason)
+        assert render_trials([empty], 0) == [f"--try pool=9: {words}"]
+    assert "300 ms before" in " ".join(render_trials([tried], 9))
 
 
 def test_the_worst_has_its_sentence_before_others_have_theirs() -> None:

@@ -16,11 +16,13 @@ from analysis.report.remedy_words import (
 )
 from analysis.report.table import WIDTH
 from analysis.report.templating import prose
+from tests.unit.finding_samples import SampleFinding
 
 SLEEP = Cure(
     "main.py", 23, ("        time.sleep(0.1)",), ("        await asyncio.sleep(0.1)",),
     "Await it.", rule="one-blocks-all", trial="offload=/report", saves_ms=100.0, costs_ms=0.3,
 )  # fmt: skip
+CURED = SampleFinding(severity="error", confidence="high", route="/pay", cure=SLEEP)
 SLOW, FAST = RouteLevel("/ping", 10.0, 500.0, 900.0), RouteLevel("/ping", 100.0, 2.0, 9.0)
 PAY, WORSE = RouteLevel("/pay", 10.0, 100.0, 200.0), RouteLevel("/pay", 8.0, 130.0, 200.0)
 
@@ -28,14 +30,14 @@ PAY, WORSE = RouteLevel("/pay", 10.0, 100.0, 200.0), RouteLevel("/pay", 8.0, 130
 def test_a_change_is_a_diff_without_its_common_indentation() -> None:
     assert list_changes(SLEEP) == [("-", "time.sleep(0.1)"), ("+", "await asyncio.sleep(0.1)")]
     assert format_cure_place(SLEEP) == "main.py:23"
-    assert describe_cure(SLEEP) == "Await it. It saves 100 ms and costs 0.3 ms per request."
-    assert describe_cure(replace(SLEEP, frees_loop=True)) == (
+    assert describe_cure(CURED) == "Await it. It saves 100 ms and costs 0.3 ms per request."
+    assert describe_cure(replace(CURED, cure=replace(SLEEP, frees_loop=True))) == (
         "Await it. It frees the event loop for 100 ms and costs 0.3 ms per request."
     )
 
 
 def test_a_short_time_is_not_said_to_be_none() -> None:
-    assert describe_cure(replace(SLEEP, costs_ms=0.04)).endswith(
+    assert describe_cure(replace(CURED, cure=replace(SLEEP, costs_ms=0.04))).endswith(
         "saves 100 ms and costs less than 0.1 ms per request."
     )
 
@@ -49,29 +51,29 @@ def test_a_cure_outside_of_the_code_has_no_place_and_no_invented_line() -> None:
     cure = Cure(None, None, (), (), "Raise --backlog.")
     assert list_changes(cure) == []
     assert format_cure_place(cure) == ""
-    assert describe_cure(cure) == "Raise --backlog."
+    assert describe_cure(replace(CURED, cure=cure)) == "Raise --backlog."
 
 
 def test_a_change_that_a_trial_made_slower_is_not_said_to_save_time() -> None:
     worse = RouteChange("/pay", PAY, WORSE, 0.77, 0.6, 0.8)
     better = RouteChange("/ping", SLOW, FAST, 250.0, 180.0, 310.0)
     refuted = Tried("offload=/report", 3, (worse,), ("/pay",))
-    assert describe_cure(SLEEP, refuted) == (
+    assert describe_cure(replace(CURED, tried=refuted)) == (
         "Await it. But its trial made requests slower and none faster."
     )
     for tried in (
-        replace(refuted, routes=(worse, better)),
+        replace(refuted, routes=(replace(worse, route="/a"), better), worse=("/a",)),
         replace(refuted, trial="pool=100"),  # another change
         Tried("offload=/report", 3, (better,)),
         None,
     ):
-        assert describe_cure(SLEEP, tried) == describe_cure(SLEEP)
+        assert describe_cure(replace(CURED, tried=tried)) == describe_cure(CURED)
 
 
 @given(st.text(st.characters(codec="ascii", categories=("L", "P", "Zs")), min_size=1, max_size=200))
 def test_a_terminal_shows_whole_lines_or_says_that_they_are_cut(line: str) -> None:
     cure = Cure("main.py", 1, (f"x{line}",), (), "Why.")
-    why, shown = render_cure(cure, None, "  ")
+    why, shown = render_cure(replace(CURED, cure=cure), "  ")
     assert why == "  Change main.py:1: Why."
     assert len(shown) <= WIDTH
     assert shown.endswith(" …") or shown.strip() == f"- x{line}".strip()

@@ -1,7 +1,9 @@
 """The cure for a queue for threads: a larger pool, if its threads wait and do not compute."""
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import polars as pl
 
@@ -27,6 +29,7 @@ from analysis.findings.waits.queue_names import (
 )
 from analysis.stats import formats
 from analysis.stats.step_function import StepFunction
+from scenarios.units import Second
 
 STEP = 10
 """Sizes are rounded up to tens: the number of concurrent calls is not exact."""
@@ -35,6 +38,8 @@ MOST_THREADS = 500
 COMPUTES = 0.5
 """Share of the time in threads: code that computes for longer holds the GIL."""
 MINE = "This is the app's own limit: raise it only if what it protects can serve more at once."
+MOST_TIME = 0.5
+NO_HOLDER = (None, None, None), 0.0
 SENSITIVE = "Correct only if the code may run in several threads at once."
 POOL_LINE = "anyio.to_thread.current_default_thread_limiter().total_tokens = {size}"
 EXECUTOR_LINE = "asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor({size}))"
@@ -70,6 +75,7 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
     reason = (
         f"Up to {demand:,} calls at once used a {named.unit} or waited for one. A larger size "
         "helps only if what they call can serve that many at once."
+        f"{advise_holder(finding)}"
     )
     if named == POOL:
         return propose_pool(evidence, size, reason)
@@ -77,6 +83,17 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
         after = (AT_STARTUP, EXECUTOR_LINE.format(size=size))
         return Cure(None, None, (), after, reason, "second-pool", f"executor={size}")
     return cure_own_limit(finding, evidence, queue, size)
+
+
+def advise_holder(finding: AuditFinding) -> str:
+    """Name the function that holds the threads for most of the time; else return an empty text."""
+    kept_s = defaultdict[tuple[str | None, int | None, str | None], Second](float)
+    for each in finding.holders or ():
+        kept_s[each.file, each.line, each.function] += each.seconds
+    (file, line, function), most_s = max(kept_s.items(), key=itemgetter(1), default=NO_HOLDER)
+    if not function or not file or most_s <= MOST_TIME * sum(kept_s.values()):
+        return ""
+    return f" Better: make {function}() ({file}:{line}) faster or asynchronous."
 
 
 def cure_deadlock(

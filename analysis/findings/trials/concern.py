@@ -22,8 +22,22 @@ CODES: Mapping[str, tuple[str, ...]] = {
 def attach_trials(
     found: Sequence[AuditFinding], tried: Sequence[Tried]
 ) -> tuple[AuditFinding, ...]:
-    """Attach the trial of each finding's own cure, or else the first that concerns it."""
-    return tuple(replace(each, tried=choose_trial(each, tried)) for each in found)
+    """Attach the trial of each finding's own cure, or else the first that concerns it. If there are
+    only others, give the reason."""
+    if not tried:
+        return tuple(found)
+    return tuple(
+        replace(each, tried=choose_trial(each, tried) or Tried(None, reason=explain_lack(each)))
+        for each in found
+    )
+
+
+def explain_lack(found: AuditFinding) -> str:
+    """Explain why none of the trials concerns the finding."""
+    if found.cure is None:
+        return "no change is proposed that a trial could measure"
+    trial = found.cure.trial
+    return f"--try {trial} was not given" if trial else "no --try measures this change"
 
 
 def choose_trial(found: AuditFinding, tried: Sequence[Tried]) -> Tried | None:
