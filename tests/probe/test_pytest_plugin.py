@@ -286,6 +286,89 @@ def test_a_marker_needs_no_option(pytester: pytest.Pytester) -> None:
     )
 
 
+SERVER = """
+began, release = threading.Event(), threading.Event()
+
+def hold(seconds):
+    began.set()
+    release.wait(seconds)
+
+@pytest.fixture(scope="module")
+def server():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+def end_block(server):  # nothing that the loop still runs is older
+    release.set()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), server).result(10)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.3, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_block_fails_the_test_in_which_it_began(
+    pytester: pytest.Pytester, seconds: float
+) -> None:
+    """One ends while the plug-in waits for it; the other goes on until the next test ends it."""
+    source = f"""
+def test_guilty(server):
+    server.call_soon_threadsafe(hold, {seconds})
+    assert began.wait(10)
+
+def test_innocent(server):
+    time.sleep(0.1)
+    end_block(server)
+"""
+    result = run(pytester, SERVER + source, "--loop-blocking=50ms", "-rA")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines([r"  test_inner\.py:\d+ in hold: threading\.Event\.wait"])
+    result.stdout.fnmatch_lines(["PASSED test_inner.py::test_innocent", "FAILED *::test_guilty*"])
+
+
+def test_a_block_of_a_fixtures_set_up_fails_no_test(pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.fixture
+def prepared(server):
+    server.call_soon_threadsafe(hold, 10)
+    assert began.wait(10)
+
+def test_innocent(server, prepared):
+    time.sleep(0.1)
+    end_block(server)
+"""
+    run(pytester, SERVER + source, "--loop-blocking=50ms").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("is_debugging", [False, True])
+def test_a_callback_without_a_frame_is_named(pytester: pytest.Pytester, is_debugging: bool) -> None:
+    """In its debug mode, asyncio also keeps the line that scheduled it."""
+    source = f"""
+import functools
+
+def schedule():
+    asyncio.get_running_loop().call_soon(functools.partial(time.sleep, 0.1))
+
+async def main():
+    schedule()
+    await asyncio.sleep(0)
+
+def test_blocks():
+    asyncio.run(main(), debug={is_debugging})
+
+@pytest.mark.loop_blocking(allow=["time.sleep"])
+def test_allowed():
+    asyncio.run(main(), debug={is_debugging})
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, failed=1)
+    where = r"test_inner\.py:\d+ in schedule" if is_debugging else r".*events\.py:\d+ in .*_run"
+    result.stdout.re_match_lines([rf"  {where}: time\.sleep"])
+
+
 CHECKED = """
 def test_block(loop_blocking):
     async def main():
@@ -379,8 +462,8 @@ def test_an_error_of_the_plug_in_fails_no_test(pytester: pytest.Pytester) -> Non
     source = """
 @pytest.fixture(autouse=True)
 def fail(monkeypatch):
-    from asgi_probe.testing import loop_threads
-    monkeypatch.setattr(loop_threads.LoopThread, "_show_running", lambda _: 1 / 0)
+    from asgi_probe.testing import timed_thread
+    monkeypatch.setattr(timed_thread.LoopThread, "_show_running", lambda _: 1 / 0)
 """
     result = run(pytester, source + BLOCKING, "--loop-blocking=50ms", "-W", "default")
     result.assert_outcomes(passed=2, warnings=1)
@@ -455,3 +538,31 @@ def test_a_long_wait_for_the_pool_fails(pytester: pytest.Pytester) -> None:
 
 def test_calls_within_the_pool_do_not_wait(pytester: pytest.Pytester) -> None:
     run(pytester, "CALLS = 2\n" + POOL, "--pool-wait=50ms").assert_outcomes(passed=1)
+
+
+def test_a_wait_that_began_earlier_does_not_fail(pytester: pytest.Pytester) -> None:
+    """The wait may fail the test in which it began; on a fast machine it is shorter at its end."""
+    source = """
+import anyio
+
+waits = []
+
+async def start():
+    limiter = anyio.CapacityLimiter(1)
+    for _ in range(2):
+        waits.append(asyncio.ensure_future(
+            anyio.to_thread.run_sync(release.wait, 10, limiter=limiter)
+        ))
+    while not limiter.statistics().tasks_waiting:
+        await asyncio.sleep(0.001)
+
+def test_first(server):
+    asyncio.run_coroutine_threadsafe(start(), server).result(10)
+
+def test_innocent(server):
+    time.sleep(0.3)
+    release.set()
+    asyncio.run_coroutine_threadsafe(asyncio.wait(waits), server).result(10)
+"""
+    result = run(pytester, SERVER + source, "--pool-wait=200ms", "-rA")
+    result.stdout.fnmatch_lines(["PASSED test_inner.py::test_innocent"])
