@@ -3,6 +3,7 @@ pytest in this process; its tests block for known times."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -68,7 +69,7 @@ async def answer(): ...
 
 def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(test_inner=HEAD + source)
-    return pytester.runpytest_inprocess(*PLUGIN, *options)
+    return pytester.runpytest_inprocess(*PLUGIN, *options, no_reraise_ctrlc=True)
 
 
 BLOCKING = """
@@ -442,6 +443,82 @@ def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> 
     result.assert_outcomes(passed=2, failed=1)
 
 
+KNOWN = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
+STOPPED = """
+import shutil
+
+def test_stops(request):
+    STOP
+
+def test_blocks():
+    asyncio.run(run_blocking())
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "options", "reason"),
+    [
+        ("pass", ["none.py"], "not all tests ran"),
+        ("pass", ["--collect-only"], "not all tests ran"),
+        ("pass", ["-k", "none"], "not all tests ran"),
+        ("raise KeyboardInterrupt", [], "not all tests ran"),
+        ("pytest.exit('', returncode=0)", [], "not all tests ran"),
+        ("assert False", ["-x"], "not all tests ran"),
+        ("request.config.hook.pytest_enter_pdb(config=request.config, pdb=None)", [],
+         "a debugger ran"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_not_whole_leaves_the_baseline(
+    pytester: pytest.Pytester, stop: str, options: list[str], reason: str
+) -> None:
+    known = pytester.path / "known.json"
+    known.write_text("what it was")
+    source = STOPPED.replace("STOP", stop)
+    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline", *options)
+    result.stdout.fnmatch_lines([f"--loop-blocking-baseline: *known.json is not written: {reason}"])
+    assert known.read_text() == "what it was"
+    assert {each.name for each in pytester.path.glob("*.json*")} == {"known.json"}
+
+
+def test_a_run_that_checks_nothing_leaves_the_baseline(pytester: pytest.Pytester) -> None:
+    (pytester.path / "known.json").write_text("what it was")
+    source = "@pytest.mark.skip\ndef test_skipped(): ..."
+    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline")
+    result.stdout.fnmatch_lines(["*known.json is not written: no test was checked"])
+    assert (pytester.path / "known.json").read_text() == "what it was"
+
+
+def test_a_baseline_that_cannot_be_written_is_one_line(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("folder")
+    source = STOPPED.replace("STOP", "shutil.rmtree(request.config.rootpath / 'folder')")
+    options = ("--loop-blocking=50ms", "--loop-blocking-baseline=folder/known.json")
+    result = run(pytester, source, *options, "--loop-blocking-write-baseline")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["* is not written: No such file or directory"])
+
+
+def test_a_part_of_the_tests_writes_the_baseline(pytester: pytest.Pytester) -> None:
+    """Deselected tests are not part of the run."""
+    (pytester.path / "known.json").write_text("what it was")
+    run(pytester, BLOCKING, *KNOWN, "--loop-blocking-write-baseline", "-k", "test_blocks")
+    assert "time.sleep" in (pytester.path / "known.json").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full here")
+@pytest.mark.parametrize("is_writing", [False, True])
+def test_a_baseline_is_a_regular_file(pytester: pytest.Pytester, is_writing: bool) -> None:
+    """A pipe would wait for ever."""
+    os.mkfifo(pytester.path / "known.json")
+    options = ["--loop-blocking-write-baseline"] if is_writing else []
+    for path in ("known.json", "/dev/full", "."):
+        known = f"--loop-blocking-baseline={path}"
+        result = run(pytester, BLOCKING, "--loop-blocking=50ms", known, *options)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        (line,) = [each for each in result.stderr.lines if each.strip()]
+        assert line.endswith("no regular file")
+
+
 def test_a_loop_that_it_cannot_see_is_named_once(pytester: pytest.Pytester) -> None:
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     source = """
@@ -473,21 +550,27 @@ def fail(monkeypatch):
 WRONG = {
     "--loop-blocking=fast": '--loop-blocking: a duration such as "50ms"',
     "--loop-blocking=0ms": "--loop-blocking: a duration",
+    "--loop-blocking=": "--loop-blocking: a duration",
     "--pool-wait=50": "--pool-wait: a duration",
+    "--pool-wait=": "--pool-wait: a duration",
     "--loop-blocking-action=ignore": "--loop-blocking-action: fail or warn, not 'ignore'",
-    "--loop-blocking-baseline=none.json": "none.json is missing",
+    "--loop-blocking-action=": "--loop-blocking-action: fail or warn, not ''",
+    "--loop-blocking=50ms --loop-blocking-baseline=none.json": "none.json is missing",
+    "--loop-blocking=50ms --loop-blocking-baseline=": "name the file",
+    "--loop-blocking-baseline=test_inner.py": "name the longest block with --loop-blocking=50ms",
     "--loop-blocking-write-baseline": "name the file with --loop-blocking-baseline",
+    "--loop-blocking-write-baseline --loop-blocking-baseline=new.json": "name the longest block",
 }
 
 
-@pytest.mark.parametrize("option", WRONG)
-def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, option: str) -> None:
-    result = run(pytester, BLOCKING, option)
+@pytest.mark.parametrize("options", WRONG)
+def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, options: str) -> None:
+    result = run(pytester, BLOCKING, *options.split())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [each for each in result.stderr.lines if each.strip()]
     assert len(lines) == 1
     assert lines[0].startswith("ERROR: ")
-    assert WRONG[option] in lines[0]
+    assert WRONG[options] in lines[0]
 
 
 @pytest.mark.parametrize(
