@@ -220,7 +220,7 @@ def has_names(route: str, parameters: object) -> bool:
     """Return True if a route contains the names of its parameters. A mount's path could still have
     a value, such as 007 of an integer."""
     return not isinstance(parameters, dict) or all(
-        f"{{{name}" in route for name in list(parameters)
+        f"{{{name}}}" in route or f"{{{name}:" in route for name in list(parameters)
     )
 
 

@@ -370,6 +370,31 @@ def test_allowed():
     result.stdout.re_match_lines([rf"  {where}: time\.sleep"])
 
 
+def test_a_folder_next_to_the_root_is_not_the_users(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name begins with that of the root."""
+    neighbour = pytester.path.with_name(f"{pytester.path.name}2")
+    neighbour.mkdir()
+    (neighbour / "helper_next_door.py").write_text("import time\ndef fetch():\n    time.sleep(0.1)")
+    monkeypatch.syspath_prepend(neighbour)
+    source = """
+import helper_next_door
+
+def test_fetches():
+    async def main():
+        helper_next_door.fetch()
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.stdout.re_match_lines(
+        [
+            r"  test_inner\.py:\d+ in \S*main: helper_next_door\.fetch",
+            r"  below it: helper_next_door\.fetch \(helper_next_door\.py:3\): time\.sleep",
+        ]
+    )
+
+
 CHECKED = """
 def test_block(loop_blocking):
     async def main():

@@ -3,6 +3,7 @@ it the code itself took."""
 
 from __future__ import annotations
 
+import os
 import sys
 from asyncio import Task, events
 from collections import defaultdict
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asgi_probe.causes import Clocks, explain_own_part
+from asgi_probe.function_source import is_library
 from asgi_probe.holders import Holder
 from asgi_probe.routes import find_route
-from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame
+from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame, is_part_of
 
 from .requests import CALL_APP
 from .source_calls import list_calls, quote_line
@@ -23,7 +25,6 @@ from .timed_thread import TimedRun
 
 PRIMITIVES = ("threading", "queue", "concurrent.futures", "selectors")
 """In these modules threads wait for each other: their caller says more."""
-NOT_OWN = ("site-packages", "dist-packages")
 
 
 class BlockSite(NamedTuple):
@@ -75,7 +76,7 @@ class BlockFinder:
     """user_root: the folder of the user's code."""
 
     def __init__(self, user_root: Path) -> None:
-        self._root = str(user_root)
+        self._root = str(user_root).rstrip(os.sep) + os.sep
 
     def find(
         self, run: TimedRun, usage: RunUsage, allow: Sequence[str], max_s: float
@@ -142,10 +143,10 @@ class BlockFinder:
         return self.locate(stack)._replace(call=call)
 
     def is_own(self, file: str) -> bool:
-        return file.startswith(self._root) and not any(each in file for each in NOT_OWN)
+        return file.startswith(self._root) and not is_library(file)
 
     def shorten(self, file: str) -> str:
-        return file[len(self._root) :].lstrip("/\\") if self.is_own(file) else file
+        return file[len(self._root) :] if self.is_own(file) else file
 
 
 def cut_stack(stack: Sequence[SeenFrame]) -> Sequence[SeenFrame]:
@@ -166,7 +167,7 @@ def get_name(frame: SeenFrame) -> str:
 def describe_below(library: Sequence[SeenFrame]) -> str:
     """Describe the innermost library frame that is no mere primitive; "" without one."""
     modules = [str(names.get("__name__")) for _, _, names in library]
-    at = next((at for at, each in enumerate(modules) if not each.startswith(PRIMITIVES)), 0)
+    at = next((at for at, each in enumerate(modules) if not is_part_of(each, PRIMITIVES)), 0)
     if not library:
         return ""
     code, line, names = library[at]
