@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import sysconfig
 import textwrap
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 
 from .stacks import PROBE_HOME
 
 MISSING = object()
 LIBRARIES = (
     PROBE_HOME,
-    *(path for name, path in sysconfig.get_paths().items() if name.endswith("lib")),
+    *(f"{path}{os.sep}" for name, path in sysconfig.get_paths().items() if name.endswith("lib")),
 )
-PACKAGES = ("/site-packages/", "/dist-packages/")
+PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 class FunctionSource:
@@ -69,13 +70,13 @@ def find_source(function: object, owner: object = None) -> FunctionSource | None
     """Return a function's source; None if it is not Python code, or belongs to a library."""
     if isinstance(function, MethodType):
         owner, function = function.__self__, function.__func__
-    if not isinstance(function, FunctionType) or is_library(function.__code__):
+    if not isinstance(function, FunctionType) or is_library(function.__code__.co_filename):
         return None
     return FunctionSource(function, owner)
 
 
-def is_library(code: CodeType) -> bool:
-    file = code.co_filename
+def is_library(file: str) -> bool:
+    """Return True for a file of Python, of an installed package or of the probe."""
     return file.startswith((*LIBRARIES, "<")) or any(each in file for each in PACKAGES)
 
 

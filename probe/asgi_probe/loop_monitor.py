@@ -13,6 +13,7 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 from .blocks import BEAT_S, unwatch_loop, watch_loop
+from .function_source import is_library
 from .journal import Columns, ProbeJournal, make_packer
 from .metrics_feed import LoopSample, count_tasks
 from .process_census import ProcessCensus
@@ -181,7 +182,7 @@ def find_site(blocked: Blocked, user_root: Path) -> str | None:
 
 def format_user_line(code: CodeType, line: int | None, user_root: Path) -> str | None:
     path = code.co_filename
-    if "site-packages" in path:
+    if is_library(path):
         return None
     try:
         near = Path(path).relative_to(user_root)

@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop, all_tasks
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from math import isnan, nan
 from typing import NamedTuple
 from weakref import WeakValueDictionary, ref
@@ -113,8 +114,10 @@ class MetricsFeed:
 
     def write(self, in_flight: Sequence[RequestRecord], samples: Iterable[LoopSample]) -> None:
         """Pass on what was recorded, and set the gauges. samples: of the loops that run. Without
-        any, gauges become 0: one that keeps its last value would look like a measurement."""
+        any, or after an error, gauges become 0: one that keeps its last value would look like a
+        measurement."""
         if self._is_off:
+            self._end_gauges()
             return
         try:
             self._write_lags()
@@ -127,7 +130,16 @@ class MetricsFeed:
         except Exception as error:  # of the metrics library: the probe goes on without it
             self._is_off = True
             self._start_empty(0)
+            self._gauges = {(UP, ()): nan, **self._gauges}
+            self._end_gauges()
             log.error("the probe's metrics are switched off: %r", error, exc_info=error)
+
+    def _end_gauges(self) -> None:
+        """Set the gauges to 0, those that the library refuses at the next call."""
+        for key in list(self._gauges):
+            with suppress(Exception):  # the one that switched metrics off is logged
+                self._metrics.record(*key, 0.0)
+                del self._gauges[key]
 
     def _write_lags(self) -> None:
         """A late heartbeat stands for those that it delayed, which would have been late as well."""
@@ -208,7 +220,7 @@ def has_names(route: str, parameters: object) -> bool:
     """Return True if a route contains the names of its parameters. A mount's path could still have
     a value, such as 007 of an integer."""
     return not isinstance(parameters, dict) or all(
-        f"{{{name}" in route for name in list(parameters)
+        f"{{{name}}}" in route or f"{{{name}:" in route for name in list(parameters)
     )
 
 

@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     names = [name for name, _, _ in OPTIONS]
     is_given = any(
-        config.getoption(f"--{each}") or config.getini(each.replace("-", "_")) for each in names
+        config.getoption(f"--{each}") is not None or config.getini(each.replace("-", "_"))
+        for each in names
     )
     if is_given or config.getoption("--loop-blocking-write-baseline"):
         find_checks(config)

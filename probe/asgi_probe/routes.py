@@ -81,7 +81,7 @@ def find_pattern(scope: Scope) -> str | None:
     if isinstance(own, str):  # a mount, and the app inside it keeps no route
         return "/{path}"
     path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))
-    own_path = path[len(mounts) :] if path.startswith(mounts) else path
+    own_path = path[len(mounts) :] if f"{path}/".startswith(f"{mounts}/") else path
     patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint"), own_path))
     return patterns.pop() if len(patterns) == 1 else None
 

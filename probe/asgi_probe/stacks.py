@@ -4,8 +4,9 @@ each [module, file, line, function, first line]."""
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, repeat, starmap, takewhile
 from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from operator import attrgetter, getitem, truth
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Optional, TypeVar, cast
 
-PROBE_HOME = str(Path(__file__).parent)
+PROBE_HOME = f"{Path(__file__).parent}{os.sep}"
 RUNNER = "run_handle"
 """The name of the probe's function that runs a handle."""
 MOST_FRAMES = 120
@@ -59,6 +60,11 @@ def read_at_once(values: Iterator[T]) -> list[T]:
     finally:
         if pauses:
             gc.enable()
+
+
+def is_part_of(module: str, packages: Iterable[str]) -> bool:
+    """Return True for one of some modules, or a module inside one of them."""
+    return any(module == each or module.startswith(f"{each}.") for each in packages)
 
 
 class StackTexts:

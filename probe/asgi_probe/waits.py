@@ -17,7 +17,7 @@ from operator import attrgetter, getitem
 from threading import Condition, Semaphore
 from types import CodeType
 
-from .stacks import SeenFrame, iterate_frames, read_at_once
+from .stacks import SeenFrame, is_part_of, iterate_frames, read_at_once
 
 THE_LOOP, A_THREAD = "the event loop", "a thread of the pool"
 POOLS: Sequence[tuple[str, str, str]] = (
@@ -68,7 +68,7 @@ def describe_wait(ident: int, stack: Sequence[SeenFrame]) -> str | None:
 def is_waiter(frame: SeenFrame) -> bool:
     """Return True for a library function that waits for other threads; `Thread.run` is none."""
     module, function = name_frame(frame)
-    return module.startswith(WAITERS) and (module, function) != BEGINS
+    return is_part_of(module, WAITERS) and (module, function) != BEGINS
 
 
 def describe_call(ident: int, stack: Sequence[SeenFrame]) -> str | None:
@@ -80,13 +80,13 @@ def describe_call(ident: int, stack: Sequence[SeenFrame]) -> str | None:
             continue
         is_outermost = depth == len(inner) - 1
         found = None
-        if function == "result" and module.startswith("concurrent.futures"):
+        if function == "result" and is_part_of(module, ("concurrent.futures",)):
             by = None if is_outermost else name_frame(inner[depth + 1])[0]
             return describe_future(read_local(ident, depth, code, "self"), by)
         if module == "threading":
             if is_outermost:
                 found = describe_primitive(read_local(ident, depth, code, "self"))
-        elif any(module.startswith(each) for each, _, _ in POOLS):
+        elif is_part_of(module, (each for each, _, _ in POOLS)):
             found = describe_pool(module, read_local(ident, depth, code, "self"))
         if found is not None:
             return found
@@ -96,7 +96,7 @@ def describe_call(ident: int, stack: Sequence[SeenFrame]) -> str | None:
 def describe_pool(module: str, owner: object) -> str | None:
     """Describe a connection pool or queue; None for an object without a size."""
     for prefix, size_path, more_path in POOLS:
-        if module.startswith(prefix):
+        if is_part_of(module, (prefix,)):
             try:
                 size = attrgetter(size_path)(owner)
                 more = max(0, attrgetter(more_path)(owner)) if more_path else 0
@@ -127,8 +127,10 @@ def describe_future(owner: object, caller: str | None) -> str | None:
     if not isinstance(owner, Future):
         return None
     callbacks = getattr(owner, "_done_callbacks", ())
-    by_loop = any(str(getattr(each, "__module__", "")).startswith("asyncio") for each in callbacks)
-    if by_loop or (caller or "").startswith(("anyio", "asgiref")):
+    by_loop = any(
+        is_part_of(str(getattr(each, "__module__", "")), ("asyncio",)) for each in callbacks
+    )
+    if by_loop or is_part_of(caller or "", ("anyio", "asgiref")):
         return THE_LOOP
     return None if owner.running() else A_THREAD
 

@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 from asgi_probe import Probe
 from asgi_probe.blocks import BEAT_S, LoopWatch
-from asgi_probe.metrics import INSTRUMENTS, Instrument, Labels
+from asgi_probe.metrics import INSTRUMENTS, LOOP_LAG, Instrument, Labels
 from asgi_probe.metrics_feed import MOST_NOTED, MOST_ROUTES, LoopSample, MetricsFeed
 from asgi_probe.request_record import RequestRecord
 from asgi_probe.routes import App, Receive, Scope, Send
@@ -340,6 +340,44 @@ def test_a_library_that_fails_costs_its_metrics_only(
     probe.stop()
     assert caplog.text.count("metrics are switched off") == 1
     assert [each.status for each in read_rows(tmp_path)[0]] == [200, 200]
+
+
+class FailingMetrics(RecordedMetrics):
+    """Refuses some instruments."""
+
+    refused: frozenset[Instrument] = frozenset()
+
+    def record(self, instrument: Instrument, labels: Labels, value: float) -> None:
+        if instrument in self.refused:
+            raise OSError("disk full")
+        super().record(instrument, labels, value)
+
+
+SAMPLE = LoopSample(0.5, 3.0, 40.0, 2.0, 1.0)
+
+
+def test_after_an_error_of_the_library_every_gauge_is_zero() -> None:
+    """An alert on `up` fires, and no old value looks like a measurement."""
+    metrics = FailingMetrics()
+    feed = MetricsFeed(metrics, BEAT_S)
+    feed.write([], [SAMPLE])
+    metrics.refused = frozenset(INSTRUMENTS)
+    feed.note_lag(0.1)
+    feed.write([], [SAMPLE])
+    assert metrics.get("up") == [1]  # it takes nothing yet
+    metrics.refused = frozenset({LOOP_LAG})
+    feed.write([], [SAMPLE])
+    gauges = ("up", "loop.heartbeat.age", "loop.tasks", "pool.tokens.max", "pool.calls.waiting")
+    assert [metrics.get(each)[-1] for each in gauges] == [0] * len(gauges)
+
+
+def test_an_error_at_the_first_value_shows_that_nothing_is_measured() -> None:
+    metrics = FailingMetrics()
+    metrics.refused = frozenset({LOOP_LAG})
+    feed = MetricsFeed(metrics, BEAT_S)
+    feed.note_lag(0.1)
+    feed.write([], [SAMPLE])
+    assert metrics.get("up") == [0]
 
 
 def test_loops_and_probes_with_the_same_metrics_add_up() -> None:

@@ -3,10 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from math import nan
 
 import pytest
 from asgi_probe import Probe
-from asgi_probe.metrics import BUCKETS_S, INSTRUMENTS
+from asgi_probe.blocks import BEAT_S
+from asgi_probe.metrics import BUCKETS_S, INSTRUMENTS, LOOP_LAG
+from asgi_probe.metrics_feed import LoopSample, MetricsFeed
 from fastapi import FastAPI
 
 from tests.probe.support import ask
@@ -105,3 +108,21 @@ def test_the_block_has_its_route_and_cause(metrics: "dict[str, Metric]") -> None
 def test_a_gauge_has_one_value(metrics: "dict[str, Metric]") -> None:
     (point,) = metrics["asgi_probe.up"].data.data_points
     assert point.value == 1  # type: ignore[union-attr]
+
+
+def test_after_an_error_the_exporter_reads_that_the_probe_is_off() -> None:
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    reader = InMemoryMetricReader()
+    metrics = OpenTelemetryMetrics(MeterProvider([reader]))
+    feed = MetricsFeed(metrics, BEAT_S)
+    feed.write([], [LoopSample(0.5, 3.0, nan, nan, nan)])
+    metrics._adders[LOOP_LAG] = fail
+    feed.note_lag(0.1)
+    feed.write([], [LoopSample(0.5, 3.0, nan, nan, nan)])
+    points = {each.name: list(each.data.data_points) for each in read(reader)}
+    for name in ("up", "loop.heartbeat.age", "loop.tasks"):
+        (point,) = points[f"asgi_probe.{name}"]
+        assert isinstance(point, NumberDataPoint)
+        assert point.value == 0

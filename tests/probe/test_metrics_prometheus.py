@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from math import nan
 from pathlib import Path
 from time import monotonic
 
@@ -14,6 +15,7 @@ import pytest
 from asgi_probe import Probe
 from asgi_probe.blocks import BEAT_S
 from asgi_probe.metrics import INSTRUMENTS, THREAD_WAIT
+from asgi_probe.metrics_feed import LoopSample, MetricsFeed
 from asgi_probe.routes import App
 from fastapi import FastAPI
 
@@ -21,7 +23,7 @@ from tests.probe.support import ask
 
 pytest.importorskip("prometheus_client")
 from asgi_probe.prometheus import PrometheusMetrics
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 BLOCK_S = 0.3
@@ -70,6 +72,26 @@ def test_an_app_that_is_created_twice_shares_the_metrics() -> None:
         PrometheusMetrics(registry).record(THREAD_WAIT, ("/", "endpoint", "anyio"), 0.1)
         labels = {"http_route": "/", "stage": "endpoint", "pool": "anyio"}
         assert read(registry, "asgi_probe_thread_wait_seconds_count", **labels) == number
+
+
+def test_after_an_error_a_scrape_shows_that_the_probe_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    feed = MetricsFeed(metrics, BEAT_S)
+    names = ("asgi_probe_up", "asgi_probe_loop_heartbeat_age_seconds", "asgi_probe_loop_tasks")
+    sample = LoopSample(0.5, 3.0, nan, nan, nan)
+    feed.write([], [sample])
+    assert [read(registry, each) for each in names] == [1, 0.5, 3]
+    monkeypatch.setattr(Histogram, "observe", fail)
+    feed.note_lag(0.1)
+    feed.write([], [sample])
+    assert [read(registry, each) for each in names] == [0, 0, 0]
+
+
+def fail(*_: object) -> None:
+    raise OSError("disk full")
 
 
 def test_the_registry_has_the_declared_names_and_types() -> None:

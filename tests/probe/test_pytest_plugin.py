@@ -3,6 +3,7 @@ pytest in this process; its tests block for known times."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -68,7 +69,7 @@ async def answer(): ...
 
 def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(test_inner=HEAD + source)
-    return pytester.runpytest_inprocess(*PLUGIN, *options)
+    return pytester.runpytest_inprocess(*PLUGIN, *options, no_reraise_ctrlc=True)
 
 
 BLOCKING = """
@@ -286,6 +287,114 @@ def test_a_marker_needs_no_option(pytester: pytest.Pytester) -> None:
     )
 
 
+SERVER = """
+began, release = threading.Event(), threading.Event()
+
+def hold(seconds):
+    began.set()
+    release.wait(seconds)
+
+@pytest.fixture(scope="module")
+def server():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+def end_block(server):  # nothing that the loop still runs is older
+    release.set()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), server).result(10)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.3, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_block_fails_the_test_in_which_it_began(
+    pytester: pytest.Pytester, seconds: float
+) -> None:
+    """One ends while the plug-in waits for it; the other goes on until the next test ends it."""
+    source = f"""
+def test_guilty(server):
+    server.call_soon_threadsafe(hold, {seconds})
+    assert began.wait(10)
+
+def test_innocent(server):
+    time.sleep(0.1)
+    end_block(server)
+"""
+    result = run(pytester, SERVER + source, "--loop-blocking=50ms", "-rA")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines([r"  test_inner\.py:\d+ in hold: threading\.Event\.wait"])
+    result.stdout.fnmatch_lines(["PASSED test_inner.py::test_innocent", "FAILED *::test_guilty*"])
+
+
+def test_a_block_of_a_fixtures_set_up_fails_no_test(pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.fixture
+def prepared(server):
+    server.call_soon_threadsafe(hold, 10)
+    assert began.wait(10)
+
+def test_innocent(server, prepared):
+    time.sleep(0.1)
+    end_block(server)
+"""
+    run(pytester, SERVER + source, "--loop-blocking=50ms").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("is_debugging", [False, True])
+def test_a_callback_without_a_frame_is_named(pytester: pytest.Pytester, is_debugging: bool) -> None:
+    """In its debug mode, asyncio also keeps the line that scheduled it."""
+    source = f"""
+import functools
+
+def schedule():
+    asyncio.get_running_loop().call_soon(functools.partial(time.sleep, 0.1))
+
+async def main():
+    schedule()
+    await asyncio.sleep(0)
+
+def test_blocks():
+    asyncio.run(main(), debug={is_debugging})
+
+@pytest.mark.loop_blocking(allow=["time.sleep"])
+def test_allowed():
+    asyncio.run(main(), debug={is_debugging})
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, failed=1)
+    where = r"test_inner\.py:\d+ in schedule" if is_debugging else r".*events\.py:\d+ in .*_run"
+    result.stdout.re_match_lines([rf"  {where}: time\.sleep"])
+
+
+def test_a_folder_next_to_the_root_is_not_the_users(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name begins with that of the root."""
+    neighbour = pytester.path.with_name(f"{pytester.path.name}2")
+    neighbour.mkdir()
+    (neighbour / "helper_next_door.py").write_text("import time\ndef fetch():\n    time.sleep(0.1)")
+    monkeypatch.syspath_prepend(neighbour)
+    source = """
+import helper_next_door
+
+def test_fetches():
+    async def main():
+        helper_next_door.fetch()
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.stdout.re_match_lines(
+        [
+            r"  test_inner\.py:\d+ in \S*main: helper_next_door\.fetch",
+            r"  below it: helper_next_door\.fetch \(helper_next_door\.py:3\): time\.sleep",
+        ]
+    )
+
+
 CHECKED = """
 def test_block(loop_blocking):
     async def main():
@@ -359,6 +468,82 @@ def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> 
     result.assert_outcomes(passed=2, failed=1)
 
 
+KNOWN = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
+STOPPED = """
+import shutil
+
+def test_stops(request):
+    STOP
+
+def test_blocks():
+    asyncio.run(run_blocking())
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "options", "reason"),
+    [
+        ("pass", ["none.py"], "not all tests ran"),
+        ("pass", ["--collect-only"], "not all tests ran"),
+        ("pass", ["-k", "none"], "not all tests ran"),
+        ("raise KeyboardInterrupt", [], "not all tests ran"),
+        ("pytest.exit('', returncode=0)", [], "not all tests ran"),
+        ("assert False", ["-x"], "not all tests ran"),
+        ("request.config.hook.pytest_enter_pdb(config=request.config, pdb=None)", [],
+         "a debugger ran"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_not_whole_leaves_the_baseline(
+    pytester: pytest.Pytester, stop: str, options: list[str], reason: str
+) -> None:
+    known = pytester.path / "known.json"
+    known.write_text("what it was")
+    source = STOPPED.replace("STOP", stop)
+    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline", *options)
+    result.stdout.fnmatch_lines([f"--loop-blocking-baseline: *known.json is not written: {reason}"])
+    assert known.read_text() == "what it was"
+    assert {each.name for each in pytester.path.glob("*.json*")} == {"known.json"}
+
+
+def test_a_run_that_checks_nothing_leaves_the_baseline(pytester: pytest.Pytester) -> None:
+    (pytester.path / "known.json").write_text("what it was")
+    source = "@pytest.mark.skip\ndef test_skipped(): ..."
+    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline")
+    result.stdout.fnmatch_lines(["*known.json is not written: no test was checked"])
+    assert (pytester.path / "known.json").read_text() == "what it was"
+
+
+def test_a_baseline_that_cannot_be_written_is_one_line(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("folder")
+    source = STOPPED.replace("STOP", "shutil.rmtree(request.config.rootpath / 'folder')")
+    options = ("--loop-blocking=50ms", "--loop-blocking-baseline=folder/known.json")
+    result = run(pytester, source, *options, "--loop-blocking-write-baseline")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["* is not written: No such file or directory"])
+
+
+def test_a_part_of_the_tests_writes_the_baseline(pytester: pytest.Pytester) -> None:
+    """Deselected tests are not part of the run."""
+    (pytester.path / "known.json").write_text("what it was")
+    run(pytester, BLOCKING, *KNOWN, "--loop-blocking-write-baseline", "-k", "test_blocks")
+    assert "time.sleep" in (pytester.path / "known.json").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full here")
+@pytest.mark.parametrize("is_writing", [False, True])
+def test_a_baseline_is_a_regular_file(pytester: pytest.Pytester, is_writing: bool) -> None:
+    """A pipe would wait for ever."""
+    os.mkfifo(pytester.path / "known.json")
+    options = ["--loop-blocking-write-baseline"] if is_writing else []
+    for path in ("known.json", "/dev/full", "."):
+        known = f"--loop-blocking-baseline={path}"
+        result = run(pytester, BLOCKING, "--loop-blocking=50ms", known, *options)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        (line,) = [each for each in result.stderr.lines if each.strip()]
+        assert line.endswith("no regular file")
+
+
 def test_a_loop_that_it_cannot_see_is_named_once(pytester: pytest.Pytester) -> None:
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     source = """
@@ -379,8 +564,8 @@ def test_an_error_of_the_plug_in_fails_no_test(pytester: pytest.Pytester) -> Non
     source = """
 @pytest.fixture(autouse=True)
 def fail(monkeypatch):
-    from asgi_probe.testing import loop_threads
-    monkeypatch.setattr(loop_threads.LoopThread, "_show_running", lambda _: 1 / 0)
+    from asgi_probe.testing import timed_thread
+    monkeypatch.setattr(timed_thread.LoopThread, "_show_running", lambda _: 1 / 0)
 """
     result = run(pytester, source + BLOCKING, "--loop-blocking=50ms", "-W", "default")
     result.assert_outcomes(passed=2, warnings=1)
@@ -390,21 +575,27 @@ def fail(monkeypatch):
 WRONG = {
     "--loop-blocking=fast": '--loop-blocking: a duration such as "50ms"',
     "--loop-blocking=0ms": "--loop-blocking: a duration",
+    "--loop-blocking=": "--loop-blocking: a duration",
     "--pool-wait=50": "--pool-wait: a duration",
+    "--pool-wait=": "--pool-wait: a duration",
     "--loop-blocking-action=ignore": "--loop-blocking-action: fail or warn, not 'ignore'",
-    "--loop-blocking-baseline=none.json": "none.json is missing",
+    "--loop-blocking-action=": "--loop-blocking-action: fail or warn, not ''",
+    "--loop-blocking=50ms --loop-blocking-baseline=none.json": "none.json is missing",
+    "--loop-blocking=50ms --loop-blocking-baseline=": "name the file",
+    "--loop-blocking-baseline=test_inner.py": "name the longest block with --loop-blocking=50ms",
     "--loop-blocking-write-baseline": "name the file with --loop-blocking-baseline",
+    "--loop-blocking-write-baseline --loop-blocking-baseline=new.json": "name the longest block",
 }
 
 
-@pytest.mark.parametrize("option", WRONG)
-def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, option: str) -> None:
-    result = run(pytester, BLOCKING, option)
+@pytest.mark.parametrize("options", WRONG)
+def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, options: str) -> None:
+    result = run(pytester, BLOCKING, *options.split())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [each for each in result.stderr.lines if each.strip()]
     assert len(lines) == 1
     assert lines[0].startswith("ERROR: ")
-    assert WRONG[option] in lines[0]
+    assert WRONG[options] in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -455,3 +646,31 @@ def test_a_long_wait_for_the_pool_fails(pytester: pytest.Pytester) -> None:
 
 def test_calls_within_the_pool_do_not_wait(pytester: pytest.Pytester) -> None:
     run(pytester, "CALLS = 2\n" + POOL, "--pool-wait=50ms").assert_outcomes(passed=1)
+
+
+def test_a_wait_that_began_earlier_does_not_fail(pytester: pytest.Pytester) -> None:
+    """The wait may fail the test in which it began; on a fast machine it is shorter at its end."""
+    source = """
+import anyio
+
+waits = []
+
+async def start():
+    limiter = anyio.CapacityLimiter(1)
+    for _ in range(2):
+        waits.append(asyncio.ensure_future(
+            anyio.to_thread.run_sync(release.wait, 10, limiter=limiter)
+        ))
+    while not limiter.statistics().tasks_waiting:
+        await asyncio.sleep(0.001)
+
+def test_first(server):
+    asyncio.run_coroutine_threadsafe(start(), server).result(10)
+
+def test_innocent(server):
+    time.sleep(0.3)
+    release.set()
+    asyncio.run_coroutine_threadsafe(asyncio.wait(waits), server).result(10)
+"""
+    result = run(pytester, SERVER + source, "--pool-wait=200ms", "-rA")
+    result.stdout.fnmatch_lines(["PASSED test_inner.py::test_innocent"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 import pytest
 
-from .baseline import SiteKey, write_baseline
+from .baseline import BaselineWriter, SiteKey
 from .block_texts import find_key, format_blocks, format_waits
 from .found_blocks import FoundBlock
 from .monitor import BlockMonitor, CheckWindow
@@ -19,7 +19,7 @@ NOT_COMPARED = (
     "{} blocked the event loop, but no stack was sampled: the block cannot be compared with the"
     " baseline. Run the test again."
 )
-found_key = pytest.StashKey["list[SiteKey]"]()
+found_key: pytest.StashKey[list[SiteKey]] = pytest.StashKey()
 """Sites that blocked a loop during a test."""
 
 
@@ -34,7 +34,8 @@ class LoopChecks:
         self.settings = settings
         self.is_debugging = False
         """A debugger blocks the loop."""
-        self._found: set[SiteKey] = set()
+        path = settings.baseline_path
+        self.writer = BaselineWriter(path) if settings.writes and path is not None else None
         self._is_notified = False
         self._config = config
         self._monitor: BlockMonitor | None = None
@@ -55,6 +56,7 @@ class LoopChecks:
         fault, notice = self._monitor.threads.fault, take_notice(item.nodeid)
         if fault is not None:
             notice = f"the plug-in watches nothing more after an error of its own: {fault!r}"
+            self.note_gap("the plug-in failed")
         if notice is not None and not self._is_notified:
             self._is_notified = True
             item.warn(LoopBlockingWarning(notice))
@@ -68,6 +70,10 @@ class LoopChecks:
         if waits and limits.pool_wait_s is not None:
             texts.append(format_waits(waits, limits.pool_wait_s))
         return "\n".join(texts) or None
+
+    def note_gap(self, obstacle: str) -> None:
+        if self.writer is not None:
+            self.writer.obstacle = obstacle
 
     def _compare(self, blocks: Sequence[FoundBlock], item: pytest.Item) -> list[FoundBlock]:
         """Return the blocks that fail a test in spite of a baseline. Without a stack sample, as on
@@ -90,15 +96,6 @@ class LoopChecks:
             item.warn(LoopBlockingWarning(text))
         else:
             pytest.fail(text, pytrace=False)
-
-    def note_found(self, found: Iterable[Sequence[str]]) -> None:
-        """found: the sites in a test's report."""
-        self._found.update(SiteKey(*each) for each in found)
-
-    def write_baseline(self) -> None:
-        path = self.settings.baseline_path
-        if self.settings.writes and path is not None:
-            write_baseline(path, self._found)
 
     def stop(self) -> None:
         if self._monitor is not None:

@@ -3,26 +3,28 @@ it the code itself took."""
 
 from __future__ import annotations
 
+import os
 import sys
-from asyncio import Task
+from asyncio import Task, events
 from collections import defaultdict
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from asgi_probe.causes import Clocks, explain_own_part
+from asgi_probe.function_source import is_library
 from asgi_probe.holders import Holder
 from asgi_probe.routes import find_route
-from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame
+from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame, is_part_of
 
-from .loop_threads import TimedRun
 from .requests import CALL_APP
 from .source_calls import list_calls, quote_line
+from .timed_thread import TimedRun
 
 PRIMITIVES = ("threading", "queue", "concurrent.futures", "selectors")
 """In these modules threads wait for each other: their caller says more."""
-NOT_OWN = ("site-packages", "dist-packages")
 
 
 class BlockSite(NamedTuple):
@@ -74,7 +76,7 @@ class BlockFinder:
     """user_root: the folder of the user's code."""
 
     def __init__(self, user_root: Path) -> None:
-        self._root = str(user_root)
+        self._root = str(user_root).rstrip(os.sep) + os.sep
 
     def find(
         self, run: TimedRun, usage: RunUsage, allow: Sequence[str], max_s: float
@@ -109,7 +111,10 @@ class BlockFinder:
         for sample in run.samples:
             stack = cut_stack(sample.stack)
             if stack:
-                times = sites[None if is_allowed(stack, allow) else self.locate(stack)]
+                is_bare = len(stack) == 1 and stack[0][0].co_filename == events.__file__
+                site = self.locate_callback(run, stack) if is_bare else self.locate(stack)
+                more = [site.call] if is_bare else []
+                times = sites[None if is_allowed(stack, allow, more) else site]
                 delay_s = sample.waited_s - waited_s
                 times.own_s += sample.at_s - at_s - (0.0 if delay_s != delay_s else delay_s)
                 times.cpu_s += sample.cpu_s - cpu_s
@@ -126,11 +131,22 @@ class BlockFinder:
         below = describe_below(stack[:own])
         return BlockSite(self.shorten(file), line, get_name(stack[own]), call, below, in_request)
 
+    def locate_callback(self, run: TimedRun, stack: Sequence[SeenFrame]) -> BlockSite:
+        """Locate a callback in C, such as time.sleep, of which the stack shows nothing. In its
+        debug mode asyncio keeps the stack that scheduled it."""
+        call = describe_callback(run)
+        for each in reversed(getattr(run.start.handle, "_source_traceback", None) or ()):
+            if self.is_own(each.filename):
+                return BlockSite(
+                    self.shorten(each.filename), each.lineno, each.name, call, "", False
+                )
+        return self.locate(stack)._replace(call=call)
+
     def is_own(self, file: str) -> bool:
-        return file.startswith(self._root) and not any(each in file for each in NOT_OWN)
+        return file.startswith(self._root) and not is_library(file)
 
     def shorten(self, file: str) -> str:
-        return file[len(self._root) :].lstrip("/\\") if self.is_own(file) else file
+        return file[len(self._root) :] if self.is_own(file) else file
 
 
 def cut_stack(stack: Sequence[SeenFrame]) -> Sequence[SeenFrame]:
@@ -151,7 +167,7 @@ def get_name(frame: SeenFrame) -> str:
 def describe_below(library: Sequence[SeenFrame]) -> str:
     """Describe the innermost library frame that is no mere primitive; "" without one."""
     modules = [str(names.get("__name__")) for _, _, names in library]
-    at = next((at for at, each in enumerate(modules) if not each.startswith(PRIMITIVES)), 0)
+    at = next((at for at, each in enumerate(modules) if not is_part_of(each, PRIMITIVES)), 0)
     if not library:
         return ""
     code, line, names = library[at]
@@ -160,13 +176,13 @@ def describe_below(library: Sequence[SeenFrame]) -> str:
     return f"{modules[at]}.{get_name(library[at])} ({Path(code.co_filename).name}:{line}){inner}"
 
 
-def is_allowed(stack: Sequence[SeenFrame], allow: Sequence[str]) -> bool:
-    """Return True if a function on the stack, or a call in its innermost line, matches a pattern
-    such as "module.function" or "module.*"."""
+def is_allowed(stack: Sequence[SeenFrame], allow: Sequence[str], more: Sequence[str]) -> bool:
+    """Return True if a function on the stack, a call in its innermost line, or one of `more`,
+    matches a pattern such as "module.function" or "module.*"."""
     if not allow:
         return False
     code, line, names = stack[0]
-    found = list_calls(code.co_filename, line or 0, names)
+    found = [*more, *list_calls(code.co_filename, line or 0, names)]
     for each in stack:
         module = str(each[2].get("__name__"))
         found += [f"{module}.{get_name(each)}", f"{module}.{each[0].co_name}"]
@@ -188,6 +204,8 @@ def describe_callback(run: TimedRun) -> str:
     """Return the coroutine of the handle's task, or its callback: all that is known without a
     sample."""
     callback: object = run.start.handle._callback  # type: ignore[attr-defined]
+    while isinstance(callback, partial):
+        callback = callback.func
     task = getattr(callback, "__self__", None)
     coroutine = task.get_coro() if isinstance(task, Task) else callback
     name = getattr(coroutine, "__qualname__", type(coroutine).__name__)

@@ -12,6 +12,7 @@ from .checks import LoopChecks, found_key
 class CheckHooks:
     def __init__(self, checks: LoopChecks) -> None:
         self._checks = checks
+        self._notice: str | None = None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -33,21 +34,27 @@ class CheckHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add the found sites to the report, which xdist sends to its controller."""
         report = yield
-        if report.when == "call":
-            found = [tuple(each) for each in item.stash.get(found_key, [])]
+        if report.when == "call" and found_key in item.stash:
+            found = [tuple(each) for each in item.stash[found_key]]
             report.loop_blocks = found  # type: ignore[attr-defined]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._checks.note_found(getattr(report, "loop_blocks", ()))
+        if self._checks.writer is not None:
+            self._checks.writer.note(report)
 
     def pytest_enter_pdb(self) -> None:
         self._checks.is_debugging = True
+        self._checks.note_gap("a debugger ran")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """xdist's workers leave the file to its controller."""
-        if not hasattr(session.config, "workerinput"):
-            self._checks.write_baseline()
+        if self._checks.writer is not None and not hasattr(session.config, "workerinput"):
+            self._notice = self._checks.writer.write(session)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._notice is not None:
+            terminalreporter.write_line(self._notice, red=True)
 
     def pytest_unconfigure(self) -> None:
         self._checks.stop()

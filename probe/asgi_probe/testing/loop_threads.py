@@ -1,7 +1,6 @@
 """Times every handle of every asyncio loop of the process, on the thread that runs it.
 
-asyncio runs each callback and each step of a task through `Handle._run`. The state belongs to the
-thread, not to the loop: hundreds of short-lived loops on one thread share one."""
+asyncio runs each callback and each step of a task through `Handle._run`."""
 
 from __future__ import annotations
 
@@ -9,157 +8,17 @@ import gc
 import threading
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextvars import Context
+from collections.abc import Callable
 from math import inf
-from time import monotonic, thread_time
-from typing import NamedTuple
-from weakref import WeakSet, finalize
+from time import monotonic, sleep
+from weakref import WeakSet
 
-from asgi_probe.blocks import LoopWatch
-from asgi_probe.holders import HolderLog
-from asgi_probe.request_record import RequestRecord
-from asgi_probe.stacks import SeenFrame
+from .timed_thread import LoopThread, TimedRun
 
-from .run_delays import RunDelays, count_own_waits
-
-REREAD_S = 0.001
-"""The clocks at a handle's start may be this old: reading them costs more than most handles. So at
-most this much of earlier handles counts as the handle's own."""
-AT_ONCE_S = 0.0005
-MOST_TRIES = 20
-"""The clocks are read again if the thread lost its core or the GIL between two of them."""
 MOST_RUNS = 1_000
-
-
-class RunSample(NamedTuple):
-    """began_s: start of the run. cpu_s, waited_s: CPU and run delay of the thread since it began.
-    stack: innermost frame first."""
-
-    at_s: float
-    began_s: float
-    cpu_s: float
-    waited_s: float
-    stack: list[SeenFrame]
-
-
-class ThreadClocks(NamedTuple):
-    """cpu_s, waited_s: CPU time and run delay of the thread since it began. waits: how often it has
-    given up its core. others: run delay of each other thread since it began, by native id."""
-
-    at_s: float
-    cpu_s: float
-    waited_s: float
-    waits: float
-    others: Mapping[int, float]
-
-
-class RunStart(NamedTuple):
-    began_s: float
-    clocks: ThreadClocks
-    handle: events.Handle
-
-
-class TimedRun(NamedTuple):
-    """A long run of a handle, or of a part of one. waited_s: run delay of its thread, NaN if the
-    kernel keeps none. others_waited_s: the sum of the other threads' run delays meanwhile, without
-    the sampler's. waits: how often its thread gave up its core. samples: of its thread's stack."""
-
-    thread: LoopThread
-    start: RunStart
-    ended_s: float
-    cpu_s: float
-    waited_s: float
-    others_waited_s: float
-    waits: float
-    record: RequestRecord | None
-    samples: list[RunSample]
-
-
-own = threading.local()
-
-
-def find_watch() -> LoopWatch:
-    """Return the state of the calling thread, which may run a loop that nothing watches."""
-    watch: LoopWatch | None = getattr(own, "watch", None)
-    if watch is None:
-        watch = own.watch = LoopWatch(times_handles=False, times_steps=False)
-    return watch
-
-
-class LoopThread:
-    """A thread that runs event loops. Only the thread itself calls its methods; the sampler reads
-    `watch` and adds the samples."""
-
-    def __init__(self, sampler_id: int) -> None:
-        self.native_id = threading.get_native_id()
-        self.watch = own.watch = LoopWatch(times_handles=True, times_steps=False)
-        self.holders = HolderLog(self.watch)
-        self.samples: deque[RunSample] = deque(maxlen=MOST_RUNS)
-        self._known = (self.native_id, sampler_id)
-        self._starts: list[RunStart] = []
-        """More than one if a handle runs another loop."""
-        self._delays = RunDelays()
-        self._clocks = ThreadClocks(-inf, 0.0, 0.0, 0, {})
-        finalize(self, self._delays.close)
-
-    def begin(self, handle: events.Handle) -> None:
-        began_s = monotonic()
-        if began_s - self._clocks.at_s > REREAD_S:
-            began_s = self._read_clocks().at_s
-        self._starts.append(RunStart(began_s, self._clocks, handle))
-        self._show_running()
-
-    def _read_clocks(self) -> ThreadClocks:
-        for _ in range(MOST_TRIES):
-            first_s = monotonic()
-            others = self._delays.read_others(self._known)
-            cpu_s, waited_s = thread_time(), self._delays.read(self.native_id)
-            last_s = monotonic()
-            if last_s - first_s < AT_ONCE_S:
-                break
-        self._clocks = ThreadClocks(last_s, cpu_s, waited_s, count_own_waits(), others)
-        return self._clocks
-
-    def end(self, least_s: float) -> TimedRun | None:
-        """Return the run if it took least_s or longer without its run delay."""
-        start, watch = self._starts.pop(), self.watch
-        running = watch.running
-        self._show_running()
-        if monotonic() - start.began_s < least_s:
-            return None
-        first, last = start.clocks, self._read_clocks()
-        waited_s = last.waited_s - first.waited_s
-        samples = [each for each in self.samples if each.began_s == start.began_s]
-        self.samples.clear()
-        if last.at_s - start.began_s - waited_s < least_s:
-            return None
-        others_s = sum(
-            max(0.0, each_s - first.others.get(each, 0.0)) for each, each_s in last.others.items()
-        )
-        cpu_s, record = last.cpu_s - first.cpu_s, watch.find_record(running, start.began_s)
-        return TimedRun(
-            self, start, last.at_s, cpu_s, waited_s, others_s, last.waits - first.waits, record,
-            samples,
-        )  # fmt: skip
-
-    def split(self, least_s: float) -> TimedRun | None:
-        """End the run, if the thread is inside a handle, and begin the next one at once."""
-        if not self._starts:
-            return None
-        handle = self._starts[-1].handle
-        run = self.end(least_s)
-        self.begin(handle)
-        return run
-
-    def _show_running(self) -> None:
-        """Show the sampler which run it would see."""
-        self.watch.running = None
-        if self._starts:
-            start = self._starts[-1]
-            context: Context = start.handle._context  # type: ignore[attr-defined]
-            self.watch.began_s = start.began_s
-            self.watch.running = context
+AWAIT_END_S = 1.0
+POLL_S = 0.01
+"""Each look may wait for a core, and what it waits is not counted as blocked."""
 
 
 class LoopThreads:
@@ -194,11 +53,27 @@ class LoopThreads:
     def split(self) -> None:
         """Cut the run of the calling thread's handle in two, if one runs."""
         if self.fault is None:
-            self._keep(self.find().split(self.least_s))
+            thread = self.find()
+            self._keep(thread, thread.split(self.least_s))
 
-    def _keep(self, run: TimedRun | None) -> None:
+    def await_ends(self, since_s: float) -> list[TimedRun]:
+        """Wait for the ends of other threads' runs that began since a time, at most AWAIT_END_S;
+        return those that go on."""
+        give_up_s, own_thread = monotonic() + AWAIT_END_S, self.find()
+        others = [each for each in self.list_alive() if each is not own_thread]
+        while True:
+            going = [(each, each.peek(since_s)) for each in others]
+            is_over = not any(start or each.is_ending for each, start in going)
+            if is_over or self.fault is not None or monotonic() > give_up_s:
+                break
+            sleep(POLL_S)
+        runs = [each.measure_so_far(start) for each, start in going if start is not None]
+        return [each for each in runs if each is not None]
+
+    def _keep(self, thread: LoopThread, run: TimedRun | None) -> None:
         if run is not None:
             self.runs.append(run)
+        thread.is_ending = False
 
     def _begin(self, handle: events.Handle) -> LoopThread | None:
         try:
@@ -211,7 +86,7 @@ class LoopThreads:
 
     def _end(self, thread: LoopThread) -> None:
         try:
-            self._keep(thread.end(self.least_s))
+            self._keep(thread, thread.end(self.least_s))
         except Exception as error:  # the test must not be affected
             self.fault = error
 

@@ -13,10 +13,11 @@ from asgi_probe.causes import KEPT
 
 from .found_blocks import BlockFinder, FoundBlock, RunUsage
 from .found_waits import FoundWait, describe_wait
-from .loop_threads import LoopThreads, TimedRun
+from .loop_threads import LoopThreads
 from .options import CheckLimits
 from .requests import note_requests
 from .sampler import Sampler
+from .timed_thread import TimedRun
 from .token_waits import token_waits
 from .unseen_loops import note_unseen_loops
 
@@ -55,18 +56,21 @@ class BlockMonitor:
         note_requests()
         note_unseen_loops()
         token_waits.instrument()
-        self.threads.split()
         window = CheckWindow(limits)
+        self.threads.split()
         self._windows.append(window)
         self._set_least()
         return window
 
     def close(self, window: CheckWindow) -> WindowFindings:
-        """Return what was longer than the window's limits, in order of time."""
+        """Return what began in the window and was longer than its limits. What still blocks another
+        thread's loop belongs to the outermost window."""
         self.threads.split()
         waits = self._take_waits(window)
+        is_last = len(self._windows) == 1 and window.max_s < inf
+        unfinished = self.threads.await_ends(window.began_s) if is_last else []
         self._windows.remove(window)
-        runs = self._take_runs(window.began_s)
+        runs = [*self._take_runs(window.began_s), *unfinished]
         self._set_least()
         long = [each for each in runs if each.ended_s - each.start.began_s > window.max_s]
         if long:
@@ -83,16 +87,17 @@ class BlockMonitor:
 
     def _take_waits(self, window: CheckWindow) -> list[FoundWait]:
         max_s = window.limits.pool_wait_s
-        waits = [] if max_s is None else token_waits.take(max_s)
+        waits = [] if max_s is None else token_waits.take(max_s, window.began_s)
         return [describe_wait(each, self._finder) for each in waits]
 
     def _take_runs(self, since_s: float) -> list[TimedRun]:
-        """Take what ended since a time; what ended before belongs to the window outside."""
+        """Take what began since a time; what began before belongs to the window outside, or to no
+        test."""
         runs = self.threads.runs
         every = [runs.popleft() for _ in range(len(runs))]
         if self._windows:
-            runs.extend(each for each in every if each.ended_s < since_s)
-        return [each for each in every if each.ended_s >= since_s]
+            runs.extend(each for each in every if each.start.began_s < since_s)
+        return [each for each in every if each.start.began_s >= since_s]
 
     def _measure(self, run: TimedRun) -> RunUsage:
         began_s, ended_s = run.start.began_s, run.ended_s

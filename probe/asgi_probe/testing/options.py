@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .baseline import SiteKey, read_baseline
+from .baseline import OPTION, SiteKey, check_file, read_baseline
 from .durations import parse_duration
 
 ACTIONS = ("fail", "warn")
@@ -34,24 +34,20 @@ class CheckSettings(NamedTuple):
 
 def read_settings(config: pytest.Config) -> CheckSettings:
     """Raises pytest.UsageError for a value that is not usable."""
-    action = read_option(config, "loop-blocking-action") or "fail"
-    if action not in ACTIONS:
+    action = read_option(config, "loop-blocking-action")
+    if action not in (None, *ACTIONS):
         raise pytest.UsageError(f"--loop-blocking-action: fail or warn, not {action!r}")
     writes = bool(config.getoption("--loop-blocking-write-baseline"))
-    given = read_option(config, "loop-blocking-baseline")
-    path = config.rootpath / given if given else None
-    if writes and path is None:
-        raise pytest.UsageError(
-            "--loop-blocking-write-baseline: name the file with --loop-blocking-baseline"
-        )
-    if writes and path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise pytest.UsageError(f"--loop-blocking-baseline: cannot write {path}: no such folder")
+    limits = CheckLimits(
+        read_duration(config, "loop-blocking"),
+        read_duration(config, "pool-wait"),
+        tuple(config.getini("loop_blocking_allow")),
+    )
+    path = find_baseline(config, writes=writes)
+    if path is not None and limits.blocked_s is None:
+        raise pytest.UsageError(f"{OPTION}: name the longest block with --loop-blocking=50ms")
     return CheckSettings(
-        limits=CheckLimits(
-            read_duration(config, "loop-blocking"),
-            read_duration(config, "pool-wait"),
-            tuple(config.getini("loop_blocking_allow")),
-        ),
+        limits=limits,
         warns=action == "warn",
         baseline=frozenset() if writes or path is None else read_baseline(path),
         baseline_path=path,
@@ -59,11 +55,22 @@ def read_settings(config: pytest.Config) -> CheckSettings:
     )
 
 
+def find_baseline(config: pytest.Config, *, writes: bool) -> Path | None:
+    given = read_option(config, "loop-blocking-baseline")
+    if given == "" or (writes and given is None):
+        what = "--loop-blocking-write-baseline" if given is None else OPTION
+        raise pytest.UsageError(f"{what}: name the file with {OPTION}=FILE")
+    if given is None:
+        return None
+    path = config.rootpath / given
+    check_file(path, writes=writes)
+    return path
+
+
 def read_option(config: pytest.Config, name: str) -> str | None:
-    """Return an option of the command line, or else of the ini file."""
-    given = config.getoption(f"--{name}")
-    found: str | None = given or config.getini(name.replace("-", "_")) or None
-    return found
+    """Return an option of the command line, which may be empty, or else of the ini file."""
+    given: str | None = config.getoption(f"--{name}")
+    return given if given is not None else config.getini(name.replace("-", "_")) or None
 
 
 def read_duration(config: pytest.Config, name: str) -> float | None:

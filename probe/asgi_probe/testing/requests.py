@@ -11,7 +11,7 @@ from asgi_probe.recorder import Recorder
 from asgi_probe.request_record import current
 from asgi_probe.routes import App, Receive, Scope, Send
 
-from .loop_threads import find_watch
+from .timed_thread import find_watch
 
 APPS = (
     ("starlette.applications", "Starlette"),

@@ -18,8 +18,9 @@ from asgi_probe.stacks import read_stack
 from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
 
 from .alarm import Alarm
-from .loop_threads import LoopThread, LoopThreads, RunSample
+from .loop_threads import LoopThreads
 from .run_delays import RunDelays, count_own_waits
+from .timed_thread import LoopThread, RunSample
 from .token_waits import token_waits
 
 SHORTEST_S = 0.001

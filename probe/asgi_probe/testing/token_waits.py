@@ -84,10 +84,12 @@ class TokenWaits:
         acquire_on_behalf_of.tests_original = original  # type: ignore[attr-defined]
         return acquire_on_behalf_of
 
-    def take(self, max_s: float) -> list[TokenWait]:
-        """Take the waits that were longer than max_s, unfinished ones included."""
+    def take(self, max_s: float, since_s: float) -> list[TokenWait]:
+        """Take the waits that began since a time and were longer than max_s, unfinished ones
+        included."""
         every = [self._ended.popleft() for _ in range(len(self._ended))]
-        return [each for each in [*every, *list(self._waiting)] if each.measure() > max_s]
+        every = [each for each in [*every, *list(self._waiting)] if each.asked_s >= since_s]
+        return [each for each in every if each.measure() > max_s]
 
     def look(self) -> None:
         """Read the stacks of the pool's threads once a wait is long. For the sampler's thread."""
