@@ -16,7 +16,10 @@ from scenarios.units import parse_duration
 OPTION = "--fail-on"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """In ascending order."""
-BLIND = ("NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED")
+BLIND = (
+    "NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED", "JOURNAL_LOST",
+    "TEXTS_FULL",
+)  # fmt: skip
 """Notices after which an audit without findings proves nothing."""
 KINDS = (
     "a severity (error, warning, info), a code such as LOOP_BLOCKED, or a time limit such as "

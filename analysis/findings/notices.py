@@ -8,6 +8,7 @@ import polars as pl
 from analysis.findings.base import Notice
 from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
+from records.journal import MORE
 from scenarios.units import Second
 
 NOTED_S = 0.1
@@ -23,12 +24,17 @@ LOST: Mapping[str, str] = {
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s with too few samples to blame any "
     "code. A longer audit takes more samples.",
 }
+UNNAMED = "The event loop was blocked for {:,.1f} s, and no stack that was kept names the code."
 LIMITS: Mapping[str, str] = {
     "NOT_ATTACHED": "The probe did not run inside the service: the audit measured latencies, but "
     "cannot tell what blocks the event loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not report how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
     "UNTIMED": "Some blocks were sampled, not timed: the length of each is accurate to 10 ms.",
+    "TEXTS_FULL": "The probe's table of texts was full: the stacks and names that came later are "
+    "missing, and the findings do not include them. Restart the service and record for less time.",
+    "PATHS_FULL": f'The route "{MORE}" stands for many paths: the probe\'s table of texts has no '
+    "room for their names.",
     "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
     "counts only up to its last sample.",
 }
@@ -39,7 +45,7 @@ LOST_JOURNALS = (
 )
 
 
-def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
+def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[Notice, ...]:
     """Write the notices about blocked time that no code caused."""
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
@@ -47,8 +53,9 @@ def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
         "PAUSED": found.excused_s["paused"],
         "UNEXPLAINED": found.unexplained_s,
     }
+    texts = {**LOST, "UNEXPLAINED": UNNAMED} if evidence.texts_full else LOST
     return tuple(
-        Notice(code, LOST[code].format(seconds), seconds)
+        Notice(code, texts[code].format(seconds), seconds)
         for code, seconds in lost_s.items()
         if seconds >= NOTED_S
     )
@@ -61,6 +68,8 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
         "NOT_ATTACHED": not evidence.count_processes(),
         "NO_CLOCKS": any(not each.clocks.are_known for each in stretches),
         "UNTIMED": any(not each.is_timed for each in stretches),
+        "TEXTS_FULL": evidence.texts_full,
+        "PATHS_FULL": (evidence.handlers["route"] == MORE).any(),
         "STILL_BLOCKED": any(each.is_open for each in stretches),
     }
     yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
