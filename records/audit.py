@@ -77,6 +77,14 @@ class AttachedProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """What a journal of the probe lacks. unrecorded: tables that its process did not record."""
+
+    pid: int
+    unrecorded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UnaskedRoute:
     """A route that got no request: the reason, and the command that sends one."""
 
@@ -96,6 +104,7 @@ class AuditRecord:
     the root; None outside a repository, or in older audits.
     hop_ms: time to move a call to a thread and await its result on this idle machine; None if not
     measured. journals_lost: files of processes whose records are missing or incomplete.
+    journals: those that can be read; empty in older audits.
     """
 
     started_utc: str
@@ -114,4 +123,5 @@ class AuditRecord:
     trials: tuple[TrialRecord, ...] = ()
     folder_in_repository: str | None = None
     journals_lost: tuple[str, ...] = ()
+    journals: tuple[JournalRecord, ...] = ()
     hop_ms: float | None = None

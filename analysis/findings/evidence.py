@@ -138,6 +138,10 @@ class AuditEvidence:
     rounds: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     texts_full: bool = False
 
+    def lacks(self, table: str) -> bool:
+        """Return True if a process did not record the table, or if it was not saved."""
+        return table in self.missing or any(table in it.unrecorded for it in self.record.journals)
+
     def count_processes(self) -> int:
         """Count the processes with the probe that responded or that blocked before they could."""
         return len({*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)})

@@ -39,6 +39,15 @@ LIMITS: Mapping[str, str] = {
     "counts only up to its last sample.",
 }
 
+OF_BLOCKS = frozenset(("blocks", "block_stacks"))
+NO_BLOCKS = (
+    "What blocks the event loop was not recorded: the service ran with ASGI_PROBE_STACKS=0. Record "
+    "it without this variable."
+)
+NO_WAITS = (
+    "What makes requests wait for threads and pools was not recorded: a probe in the code records "
+    "it only in an audit, or under `python -m asgi_probe run`."
+)
 LOST_JOURNALS = (
     "The probe's records in {} are missing or incomplete: a process died before the probe wrote, "
     "the disk was too slow, or a file is damaged. The findings do not include what is missing."
@@ -76,11 +85,7 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
     yield from list_unrecorded(evidence)
-    for table in list_lost_tables(evidence):
-        yield Notice(
-            "NOT_RECORDED",
-            f"{table}.parquet is missing: the audit cannot report what this table records.",
-        )
+    yield from list_lost_tables(evidence)
     if record.journals_lost:
         yield Notice("JOURNAL_LOST", LOST_JOURNALS.format(", ".join(record.journals_lost)))
     yield from (Notice("WARNING", each) for each in record.warnings)
@@ -109,10 +114,18 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
             yield Notice("RECORDING_STOPPED", text, silent_s)
 
 
-def list_lost_tables(evidence: AuditEvidence) -> Iterator[str]:
-    """List expected tables that are missing. An audit from outside has only client rows, and none
-    of the user's own traffic."""
+def list_lost_tables(evidence: AuditEvidence) -> Iterator[Notice]:
+    """List expected tables that are missing, and what the probe did not record. An audit from
+    outside has only client rows, and none of the user's own traffic."""
     is_asked = any(each.routes for each in evidence.record.phases)
+    unrecorded = {table for each in evidence.record.journals for table in each.unrecorded}
     for table in evidence.missing:
-        if is_asked if table == "asked" else evidence.record.processes:
-            yield table
+        if is_asked if table == "asked" else evidence.record.processes and table not in unrecorded:
+            yield Notice(
+                "NOT_RECORDED",
+                f"{table}.parquet is missing: the audit cannot report what this table records.",
+            )
+    if unrecorded & OF_BLOCKS:
+        yield Notice("NOT_RECORDED", NO_BLOCKS)
+    if unrecorded - OF_BLOCKS:
+        yield Notice("PARTLY_RECORDED", NO_WAITS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sys import maxsize
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
-from analysis.findings.finding_threshold import BLIND
+from analysis.findings.finding_threshold import BLIND, BLIND_TO_WAITS
 from analysis.findings.remedies import Cure
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_route
@@ -39,7 +39,7 @@ CLOSING_LINES = 3
 MOST_ROUTES = 6
 LEAST_ROWS = 4
 """Findings that are shown even if they do not fit."""
-ESSENTIAL = (*BLIND, "NO_CLOCKS")
+ESSENTIAL = (*BLIND, *BLIND_TO_WAITS, "NO_CLOCKS")
 """Notices about gaps that affect the whole answer."""
 
 

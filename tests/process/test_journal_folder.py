@@ -121,8 +121,13 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
         (sys.executable, "-c", code), cwd=tmp_path, env={"PYTHONPATH": str(PROBE_FOLDER)},
         check=True, timeout=60,
     )  # fmt: skip
-    assert run_here(("report", str(tmp_path))).returncode == 0
+    done = run_here(("report", str(tmp_path)))
+    assert done.returncode == 0
+    assert "no thread pool" not in done.stdout
     assert [each["route"] for each in read_findings(tmp_path)] == ["/a"]
+    assert json.loads((tmp_path / "manifest.json").read_text())["command"] == ""
+    for threshold, code in {"blocked>9s": 0, "LOOP_BLOCKED": 1, "waited>1ms": 3}.items():
+        assert run_here(("report", str(tmp_path), "--fail-on", threshold)).returncode == code
     (tmp_path / "launch.json").write_text("{torn")
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
@@ -133,6 +138,18 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
     (tmp_path / "20261129T120000Z/probe-1-2.000.journal").touch()
     done = run_here(("report", str(tmp_path)))
     assert "the service started 2 times; this is the first start" in done.stderr
+
+
+def test_a_folder_without_stacks_says_that_blocks_were_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASGI_PROBE_STACKS", "0")
+    with launched(tmp_path) as url:
+        ask(url)
+    done = run_here(("report", str(tmp_path / "journals"), "--fail-on", "blocked>50ms"))
+    assert done.returncode == 3
+    assert "ASGI_PROBE_STACKS=0" in done.stdout
+    assert "no code that blocks" not in done.stdout
 
 
 def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:
