@@ -78,10 +78,14 @@ class AttachedProcess:
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """What a journal of the probe lacks. unrecorded: tables that its process did not record."""
+    """What a journal of the probe lacks. unrecorded: tables that its process did not record.
+    is_closed: the probe ended in order, so nothing is missing at the end. began_s: its first kept
+    sample, in seconds since the audit's t0, if it has a limit and older rows were removed."""
 
     pid: int
     unrecorded: tuple[str, ...] = ()
+    is_closed: bool = False
+    began_s: Second | None = None
 
 
 @dataclass(frozen=True, slots=True)

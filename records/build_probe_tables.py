@@ -168,7 +168,7 @@ def save_probe_tables(
 ) -> tuple[JournalRecord, ...]:
     """Save the tables, without those that no journal records: an empty table would say that nothing
     happened. Raises OSError if the disk is full."""
-    found = tuple(map(describe_journal, journals))
+    found = tuple(describe_journal(each, t0_s) for each in journals)
     for name, build in PROBE_TABLES.items():
         if found and all(name in each.unrecorded for each in found):
             (cell.path / f"{name}.parquet").unlink(missing_ok=True)
@@ -177,8 +177,12 @@ def save_probe_tables(
     return found
 
 
-def describe_journal(journal: Journal) -> JournalRecord:
+def describe_journal(journal: Journal, t0_s: float) -> JournalRecord:
+    first_s = journal.tables["s"]["at_s"].min()
+    is_cut = journal.about.get("removed", 0) > 0
     return JournalRecord(
         pid=journal.about["pid"],
         unrecorded=tuple(name for name, at in LETTERS.items() if at not in journal.tables),
+        is_closed=journal.about.get("closed") == 1,
+        began_s=first_s - t0_s if is_cut and isinstance(first_s, float) else None,
     )

@@ -48,6 +48,7 @@ NO_WAITS = (
     "What makes requests wait for threads and pools was not recorded: a probe in the code records "
     "it only in an audit, or under `python -m asgi_probe run`."
 )
+CHECK = "Check whether the disk is full, or the process was killed."
 LOST_JOURNALS = (
     "The probe's records in {} are missing or incomplete: a process died before the probe wrote, "
     "the disk was too slow, or a file is damaged. The findings do not include what is missing."
@@ -85,6 +86,7 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
     yield from list_unrecorded(evidence)
+    yield from list_removed(evidence)
     yield from list_lost_tables(evidence)
     if record.journals_lost:
         yield Notice("JOURNAL_LOST", LOST_JOURNALS.format(", ".join(record.journals_lost)))
@@ -102,16 +104,35 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
     gone_s = {each.pid: each.at_s for each in evidence.record.server.ends}
     last = samples.group_by("pid", maintain_order=True).agg(pl.col("at_s").max())
     stopped = {each.pid: each.stopped for each in evidence.record.processes}
+    journals = evidence.record.journals
+    closed = {it.pid for it in journals if it.is_closed}
+    closed -= {it.pid for it in journals if not it.is_closed}
     for pid, last_s in last.drop_nulls().iter_rows():
+        if pid in closed and not stopped.get(pid):  # it ended in order
+            continue
         silent_s = min(phases[-1].ended_s, gone_s.get(pid, inf)) - last_s
         if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
             why = stopped.get(pid)
             text = (
                 f"The probe in process {pid} wrote nothing for the last {silent_s:,.1f} s of the "
                 "load: the findings do not include that time. "
-                + (f"The probe failed: {why}." if why else "Check whether the disk is full.")
+                + (f"The probe failed: {why}." if why else CHECK)
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)
+
+
+def list_removed(evidence: AuditEvidence) -> Iterator[Notice]:
+    """List journals whose oldest rows the probe has removed."""
+    phases = evidence.record.phases
+    for each in evidence.record.journals:
+        if each.began_s is not None and phases and each.began_s > phases[0].began_s:
+            lost_s = each.began_s - phases[0].began_s
+            text = (
+                f"The journals of process {each.pid} reached their size limit: its rows of the "
+                f"first {lost_s:,.1f} s of the load were removed, and the findings cover only the "
+                f"last {phases[-1].ended_s - each.began_s:,.1f} s."
+            )
+            yield Notice("ROWS_REMOVED", text, lost_s)
 
 
 def list_lost_tables(evidence: AuditEvidence) -> Iterator[Notice]:

@@ -53,6 +53,8 @@ class Session:
         self.journal = journal
         self.monitors: dict[asyncio.AbstractEventLoop, LoopMonitor] = {}
         self._recorders: list[weakref.ref[Recorder]] = []
+        self._has_failed = False
+        """A probe that has left was switched off."""
         self._logs: audit_logs.AuditLogs | None = None
         if audit_logs.is_audit():
             self._logs = audit_logs.AuditLogs(journal, self.list_recorders)
@@ -161,6 +163,7 @@ class Session:
         """Forget a probe that has stopped; it may start again."""
         if recorder in self.list_recorders():
             self._recorders = [each for each in self._recorders if each() is not recorder]
+            self._has_failed = self._has_failed or recorder.off
             recorder.loops.clear()
             recorder.journal = None
 
@@ -171,7 +174,8 @@ class Session:
         thread_calls.log.stop(self.journal)
         if self._logs is not None:
             self._logs.stop()
+        has_failed = self._has_failed or any(each.off for each in recorders)
         with self.guard():
-            self.journal.close()
+            self.journal.close(in_order=not has_failed)
         for recorder in recorders:
             self.dismiss(recorder)

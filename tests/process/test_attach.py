@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from records.build_probe_tables import build_handlers_table
@@ -194,9 +195,10 @@ def test_an_audit_records_blocks_whatever_the_environment_says(
     command = build_target_command("bare:app", folder, PYTHON, 0)
     with start_audited_app(command, tmp_path / "raw", Interruption()) as app:
         urlopen(f"{app.url}/", timeout=10).close()
+        started_with = psutil.Process(app.process.pid).environ()
+        assert not any(started_with[name] for name in PROBE_VARIABLES)
     (journal,), _ = read_journals(sorted(app.raw.glob("probe-*.journal")))
     assert journal.tables["b"].height > 0
-    assert journal.tables["s"]["at_s"].diff().median() < 0.5  # 1 s with the user's setting
 
 
 @pytest.mark.parametrize("target", ["bare:app", "bare:create()"])

@@ -12,9 +12,12 @@ from analysis.findings.finding_threshold import (
     judge_findings,
     parse_finding_threshold,
 )
+from analysis.report.findings_table import write_answer
+from records.audit import JournalRecord
 from records.journal import MORE
+from records.rows import PROBE
 from records.rundir import create_run
-from tests.unit.audit_samples import AuditBuilder, endpoint, save_audit
+from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table, save_audit
 
 
 def list_codes(evidence: AuditEvidence) -> list[str]:
@@ -71,3 +74,58 @@ def test_paths_that_were_not_kept_hide_no_block(
     evidence = load(tmp_path, audit)
     assert [each for each in list_codes(evidence) if each.endswith("FULL")] == codes
     assert judge(evidence, "blocked>50ms") is None
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "stopped", "codes"),
+    [
+        (True, None, []),
+        (False, None, ["RECORDING_STOPPED"]),
+        (True, "KeyError in waits.py:7", ["RECORDING_STOPPED"]),
+    ],
+)
+def test_a_process_that_ended_in_order_lost_no_record(
+    is_closed: bool, stopped: str | None, codes: list[str]
+) -> None:
+    evidence = build_quiet_audit().build()
+    process = replace(evidence.record.processes[0], stopped=stopped)
+    journals = (JournalRecord(PID, is_closed=is_closed),)
+    evidence = replace(
+        evidence,
+        samples=make_table([{"pid": PID, "at_s": 4.0, "heartbeat_age_s": 0.0}], PROBE),
+        record=replace(evidence.record, journals=journals, processes=(process,)),
+    )
+    assert list_codes(evidence) == codes
+
+
+@pytest.mark.parametrize(("began_s", "is_known"), [(8.0, False), (-1.0, True), (None, True)])
+def test_a_load_whose_first_rows_were_removed_keeps_no_threshold(
+    began_s: float | None, is_known: bool
+) -> None:
+    """The load begins at 0 s and ends at 10 s."""
+    evidence = build_quiet_audit().build()
+    record = replace(evidence.record, journals=(JournalRecord(PID, began_s=began_s),))
+    why = judge(replace(evidence, record=record), "blocked>50ms")
+    assert (why is None) == is_known
+    assert is_known or "the last 2.0 s" in (why or "")
+
+
+@pytest.mark.parametrize(
+    ("tables", "unknown"),
+    [
+        (("blocks", "block_stacks"), {"blocked", "waited"}),
+        (("handovers",), {"waited"}),
+        ((), set[str]()),
+    ],
+)
+def test_what_was_not_recorded_keeps_no_threshold(
+    tables: tuple[str, ...], unknown: set[str]
+) -> None:
+    evidence = build_quiet_audit().build()
+    record = replace(evidence.record, journals=(JournalRecord(PID, unrecorded=tables),))
+    evidence = replace(evidence, record=record)
+    said = {each: judge(evidence, f"{each}>50ms") for each in ("blocked", "waited")}
+    assert {each for each, why in said.items() if why} == unknown
+    answer = write_answer(find_all(evidence))
+    assert ("blocks the event loop" in answer) == ("blocks" not in tables)
+    assert ("thread pool" in answer) == ("handovers" not in tables)
