@@ -23,6 +23,7 @@ from asgi_probe.watchdog import watchdog
 from tests.probe.support import ask, ignore, read_rows, read_table
 
 BLOCK_S = 0.1
+CLOSED = b'"closed": 1'
 DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -219,6 +220,26 @@ def test_a_fault_in_one_probes_folder_leaves_the_others_on(tmp_path: Path) -> No
     whole.stop()
     assert (broken.recorder.off, whole.recorder.off) == (True, False)
     assert len(read_rows(tmp_path)[0]) == 1
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_only_a_probe_that_did_not_fail_marks_its_journal_as_whole(
+    tmp_path: Path, leaves: bool, has_failed: bool
+) -> None:
+    """leaves: its lifespan ends before the watchdog has seen the fault."""
+    probe = Probe(answer_after(int), tmp_path)
+
+    async def serve() -> None:
+        await ask(probe, "/")
+        if has_failed:
+            probe.recorder.switch_off(ValueError())
+        if leaves:
+            probe.stop()
+
+    asyncio.run(serve())
+    wait_until_ended()
+    assert (CLOSED in read_only_journal(tmp_path)) == (not has_failed)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
