@@ -77,6 +77,18 @@ class AttachedProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """What a journal of the probe lacks. unrecorded: tables that its process did not record.
+    is_closed: the probe ended in order, so nothing is missing at the end. began_s: its first kept
+    sample, in seconds since the audit's t0, if it has a limit and older rows were removed."""
+
+    pid: int
+    unrecorded: tuple[str, ...] = ()
+    is_closed: bool = False
+    began_s: Second | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnaskedRoute:
     """A route that got no request: the reason, and the command that sends one."""
 
@@ -96,6 +108,7 @@ class AuditRecord:
     the root; None outside a repository, or in older audits.
     hop_ms: time to move a call to a thread and await its result on this idle machine; None if not
     measured. journals_lost: files of processes whose records are missing or incomplete.
+    journals: those that can be read; empty in older audits.
     """
 
     started_utc: str
@@ -114,4 +127,5 @@ class AuditRecord:
     trials: tuple[TrialRecord, ...] = ()
     folder_in_repository: str | None = None
     journals_lost: tuple[str, ...] = ()
+    journals: tuple[JournalRecord, ...] = ()
     hop_ms: float | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from records.audit import JournalRecord
 from records.build_tables import join_parts, replace_unknown, shift_times
 from records.journal import Journal
 from records.rows import (
@@ -20,6 +21,7 @@ from records.rows import (
     Schema,
     conform_to_schema,
 )
+from records.rundir import CellDir
 
 
 def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
@@ -151,9 +153,36 @@ PROBE_TABLES: Mapping[str, BuildTable] = {
     "layers": LAYERS_TABLE.build,
 }
 """Maps a table's name to its builder, which takes the journals, t0 and the end."""
+LETTERS = dict(zip(PROBE_TABLES, "hsbcwktml", strict=True))
+"""Maps a table's name to its letter in a journal, whose header names the tables it records."""
 PATH_COLUMNS: Mapping[str, Sequence[tuple[str, str]]] = {
     "handlers": (("endpoint", ""),),
     "blocks": (("holder_stack", '"'),),
     "block_stacks": (("stack", '"'),),
 }
 """Maps a table to its columns with file names, each with the character before the name."""
+
+
+def save_probe_tables(
+    cell: CellDir, journals: Sequence[Journal], t0_s: float, end_s: float
+) -> tuple[JournalRecord, ...]:
+    """Save the tables, without those that no journal records: an empty table would say that nothing
+    happened. Raises OSError if the disk is full."""
+    found = tuple(describe_journal(each, t0_s) for each in journals)
+    for name, build in PROBE_TABLES.items():
+        if found and all(name in each.unrecorded for each in found):
+            (cell.path / f"{name}.parquet").unlink(missing_ok=True)
+        else:
+            cell.save_table(name, build(journals, t0_s, end_s))
+    return found
+
+
+def describe_journal(journal: Journal, t0_s: float) -> JournalRecord:
+    first_s = journal.tables["s"]["at_s"].min()
+    is_cut = journal.about.get("removed", 0) > 0
+    return JournalRecord(
+        pid=journal.about["pid"],
+        unrecorded=tuple(name for name, at in LETTERS.items() if at not in journal.tables),
+        is_closed=journal.about.get("closed") == 1,
+        began_s=first_s - t0_s if is_cut and isinstance(first_s, float) else None,
+    )

@@ -16,7 +16,7 @@ from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_t
 def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
     """Return the journals, and the names of those that are unreadable (their process was killed
     before its first write, or they are damaged) or whose process has dropped rows. Parts of a
-    journal are one; its process may have removed the oldest ones."""
+    journal are one; its `about` has the number of those that its process `removed`, the oldest."""
     journals: dict[str, list[Journal]] = {}
     lost = []
     for path in paths:
@@ -29,9 +29,10 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
                     lost.append(path.name)
             except JournalError:
                 lost.append(path.name)
+    lost += [name for each in journals for name in list_gaps(each, journals[each])]
     joined = {whole: join_journal_parts(each) for whole, each in journals.items()}
     known, surplus = separate_processes(joined)
-    return known, (*lost, *surplus)
+    return known, tuple(dict.fromkeys((*lost, *surplus)))
 
 
 def separate_processes(
@@ -56,13 +57,21 @@ def separate_processes(
     return known, tuple(surplus)
 
 
+def list_gaps(name: str, parts: Sequence[Journal]) -> list[str]:
+    """List the parts that are missing between others."""
+    numbers = {each.about.get("part", 1) for each in parts}
+    between = range(min(numbers), max(numbers))
+    return [f"{name}-{number}.journal" for number in between if number not in numbers]
+
+
 def join_journal_parts(parts: Sequence[Journal]) -> Journal:
     ordered = sorted(parts, key=lambda each: each.about.get("part", 1))
     last = ordered[-1]
     tables = {
         letter: pl.concat([each.tables[letter] for each in ordered]) for letter in last.tables
     }
-    return Journal(last.about, tables)
+    removed = ordered[0].about.get("part", 1) - 1
+    return Journal({**last.about, "removed": removed}, tables)
 
 
 def convert_clock(journal: Journal, table: str, clocks: Mapping[int, ClockModel]) -> pl.DataFrame:

@@ -20,6 +20,8 @@ FRAME = struct.Struct("<cI")
 PIECE = 1 << 24
 """Bytes that are decoded together."""
 TEXT = "text"
+MORE = "(more)"
+"""Stands for each text that the full table of a probe's texts did not take."""
 NUMPY = {"f8": "<f8", "u8": "<u8", "u4": "<u4", "i4": "<i4", "u2": "<u2", TEXT: "<u4"}
 Columns = tuple[tuple[str, str], ...]
 

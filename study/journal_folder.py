@@ -17,7 +17,7 @@ from records.audit import (
     AuditRecord,
     Phase,
 )
-from records.build_probe_tables import PROBE_TABLES
+from records.build_probe_tables import save_probe_tables
 from records.build_tables import read_journals
 from records.files import write_whole
 from records.journal import Journal
@@ -29,6 +29,7 @@ from stress.audit.reports import read_reports
 from study import __version__
 
 JOURNALS, LAUNCH_FILE = "probe-*.journal", "launch.json"
+LAUNCHER = ("python", "-m", "asgi_probe", "run", "--")
 
 OUTPUTS = (FINDINGS_FILE, SARIF_FILE, SUMMARY_FILE, "report.html")
 
@@ -84,15 +85,16 @@ def build_run(path: Path) -> RunDir:
     cell = run.open_cell(KIND)
     with translate_write_errors(path, "the tables"):
         cell.path.mkdir(parents=True, exist_ok=True)
-        for name, build in PROBE_TABLES.items():
-            cell.save_table(name, build(journals, t0_s, end_s))
+        found = save_probe_tables(cell, journals, t0_s, end_s)
         cell.save_table("asked", pl.DataFrame(schema=ASKED))
-        record = replace(build_record(path, launch, t0_s, end_s), journals_lost=lost)
+        record = replace(
+            build_record(path, launch, t0_s, end_s), journals_lost=lost, journals=found
+        )
         text = TypeAdapter(AuditRecord).dump_json(record, indent=2)
         write_whole(cell.path / AUDIT_FILE, text + b"\n")
         run.save_manifest({
             "kind": KIND,
-            "command": " ".join(("python -m asgi_probe run --", *launch.command)),
+            "command": " ".join((*LAUNCHER, *launch.command)) if launch.command else "",
             "environment": {
                 "os": launch.os, "machine": launch.machine, "cores": launch.cores,
                 "study": __version__,

@@ -187,12 +187,13 @@ class AuditFinding(ABC):
 class AuditScope:
     """What the audit could see. routes: that clients called. span_s: its length. processes: with
     the probe inside; 0 if the audit ran outside the service and measured only latencies.
-    sees_waits: calls moved to threads were recorded."""
+    sees_blocks, sees_waits: blocks, and calls moved to threads, were recorded in all of them."""
 
     requests: int = 0
     routes: tuple[str, ...] = ()
     span_s: Second = 0.0
     processes: int = 0
+    sees_blocks: bool = True
     sees_waits: bool = True
 
 

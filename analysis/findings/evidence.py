@@ -121,7 +121,8 @@ def make_empty(schema: Schema) -> Callable[[], pl.DataFrame]:
 class AuditEvidence:
     """asked: client rows. handlers: rows of the app's side. handovers, thread_stacks, made, layers,
     samples: tables of the probe (records/rows.py); `samples` is its table "probe". missing: tables
-    that were not saved. rounds: client rows of each round of a trial, by its cell."""
+    that were not saved. rounds: client rows of each round of a trial, by its cell. texts_full: the
+    probe could not keep some stacks or names of the app."""
 
     record: AuditRecord
     asked: pl.DataFrame
@@ -135,6 +136,11 @@ class AuditEvidence:
     layers: pl.DataFrame = field(default_factory=make_empty(LAYERS))
     samples: pl.DataFrame = field(default_factory=make_empty(PROBE))
     rounds: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    texts_full: bool = False
+
+    def lacks(self, table: str) -> bool:
+        """Return True if a process did not record the table, or if it was not saved."""
+        return table in self.missing or any(table in it.unrecorded for it in self.record.journals)
 
     def count_processes(self) -> int:
         """Count the processes with the probe that responded or that blocked before they could."""

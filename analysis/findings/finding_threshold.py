@@ -16,8 +16,13 @@ from scenarios.units import parse_duration
 OPTION = "--fail-on"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """In ascending order."""
-BLIND = ("NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED")
+BLIND = (
+    "NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED", "JOURNAL_LOST",
+    "TEXTS_FULL", "ROWS_REMOVED",
+)  # fmt: skip
 """Notices after which an audit without findings proves nothing."""
+BLIND_TO_WAITS = ("PARTLY_RECORDED",)
+"""Notices after which it proves only that nothing blocks."""
 KINDS = (
     "a severity (error, warning, info), a code such as LOOP_BLOCKED, or a time limit such as "
     "'blocked>50ms' or 'waited>200ms'"
@@ -45,10 +50,11 @@ MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class FindingThreshold:
-    """text: as typed. fails: whether a finding exceeds it."""
+    """text: as typed. fails: whether a finding exceeds it. is_of_blocks: only blocks can."""
 
     text: str
     fails: Callable[[AuditFinding], bool]
+    is_of_blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +85,14 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
         least = SEVERITIES.index(typed)
         return FindingThreshold(typed, lambda each: SEVERITIES.index(each.severity) >= least)
     if typed in codes:
-        return FindingThreshold(typed, lambda each: each.code == typed)
+        return FindingThreshold(typed, lambda each: each.code == typed, typed == "LOOP_BLOCKED")
     if bound is None or bound[1] not in MEASURES:
         raise build_unknown_error(text, (*SEVERITIES, *codes, *MEASURES))
     concerns, bound_ms = MEASURES[bound[1]], 1000 * parse_duration(OPTION, bound[2])
     return FindingThreshold(
-        typed, lambda each: concerns(each) and (each.longest_ms or 0.0) > bound_ms
+        typed,
+        lambda each: concerns(each) and (each.longest_ms or 0.0) > bound_ms,
+        bound[1] == "blocked",
     )
 
 
@@ -101,18 +109,19 @@ def judge_findings(found: AuditFindings, gate: FindingGate) -> tuple[FindingOutc
     """Return one outcome per threshold."""
     known = gate.baseline
     new = found.findings if known is None else known.find_new(found.findings)
-    why = explain_blindness(found)
     outcomes = []
     for each in gate.thresholds:
+        why = explain_blindness(found, each)
         over = [finding for finding in found.findings if each.fails(finding)]
         failing = tuple(finding for finding in over if finding in new)
         outcomes.append(FindingOutcome(each, failing, len(over) - len(failing), why))
     return tuple(outcomes)
 
 
-def explain_blindness(found: AuditFindings) -> str | None:
+def explain_blindness(found: AuditFindings, threshold: FindingThreshold) -> str | None:
     """Explain why an audit without a finding does not prove that there is none."""
-    blind = next((each.message for each in found.notices if each.code in BLIND), None)
+    codes = BLIND if threshold.is_of_blocks else (*BLIND, *BLIND_TO_WAITS)
+    blind = next((each.message for each in found.notices if each.code in codes), None)
     if blind is None and not found.scope.requests:
         return "The audit saw no request."
     return blind

@@ -55,7 +55,8 @@ def measure_scope(evidence: AuditEvidence) -> AuditScope:
         routes=tuple(sorted(set(rows["route"].drop_nulls()))),
         span_s=evidence.record.ended_s,
         processes=evidence.count_processes(),
-        sees_waits="handovers" not in evidence.missing,
+        sees_blocks=not evidence.lacks("blocks"),
+        sees_waits=not evidence.lacks("handovers"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 from pydantic import TypeAdapter
@@ -17,6 +17,7 @@ from analysis.findings.evidence import (
     StretchClocks,
 )
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
+from records.journal import MORE
 from records.rows import PROBE_SCHEMAS, Schema, conform_to_schema
 from records.rundir import CellDir, RunDir, read_record, translate_read_errors
 from records.trial import TrialRound
@@ -54,7 +55,17 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
             for trial in record.trials
             for each in trial.rounds
         },
+        texts_full=lacks_texts(frames.values()),
     )
+
+
+def lacks_texts(frames: Iterable[pl.DataFrame]) -> bool:
+    """Return True if a text was not kept. Routes do not count: of a request without a route they
+    are the client's path, and the stacks of its blocks are kept."""
+    texts = (
+        frame[name] for frame in frames for name in frame.columns if not name.endswith("route")
+    )
+    return any((each == MORE).any() for each in texts if each.dtype == pl.String)
 
 
 def load_round(run: RunDir, of: TrialRound) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import polars as pl
 from analysis.findings.base import Notice
 from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
+from records.journal import MORE
 from records.process_ids import get_pid
 from scenarios.units import Second
 
@@ -24,23 +25,38 @@ LOST: Mapping[str, str] = {
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s with too few samples to blame any "
     "code. A longer audit takes more samples.",
 }
+UNNAMED = "The event loop was blocked for {:,.1f} s, and no stack that was kept names the code."
 LIMITS: Mapping[str, str] = {
     "NOT_ATTACHED": "The probe did not run inside the service: the audit measured latencies, but "
     "cannot tell what blocks the event loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not report how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
     "UNTIMED": "Some blocks were sampled, not timed: the length of each is accurate to 10 ms.",
+    "TEXTS_FULL": "The probe's table of texts was full: the stacks and names that came later are "
+    "missing, and the findings do not include them. Restart the service and record for less time.",
+    "PATHS_FULL": f'The route "{MORE}" stands for many paths: the probe\'s table of texts has no '
+    "room for their names.",
     "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
     "counts only up to its last sample.",
 }
 
+OF_BLOCKS = frozenset(("blocks", "block_stacks"))
+NO_BLOCKS = (
+    "What blocks the event loop was not recorded: the service ran with ASGI_PROBE_STACKS=0. Record "
+    "it without this variable."
+)
+NO_WAITS = (
+    "What makes requests wait for threads and pools was not recorded: a probe in the code records "
+    "it only in an audit, or under `python -m asgi_probe run`."
+)
+CHECK = "Check whether the disk is full, or the process was killed."
 LOST_JOURNALS = (
     "The probe's records in {} are missing or incomplete: a process died before the probe wrote, "
     "the disk was too slow, or a file is damaged. The findings do not include what is missing."
 )
 
 
-def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
+def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[Notice, ...]:
     """Write the notices about blocked time that no code caused."""
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
@@ -48,8 +64,9 @@ def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
         "PAUSED": found.excused_s["paused"],
         "UNEXPLAINED": found.unexplained_s,
     }
+    texts = {**LOST, "UNEXPLAINED": UNNAMED} if evidence.texts_full else LOST
     return tuple(
-        Notice(code, LOST[code].format(seconds), seconds)
+        Notice(code, texts[code].format(seconds), seconds)
         for code, seconds in lost_s.items()
         if seconds >= NOTED_S
     )
@@ -62,17 +79,16 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
         "NOT_ATTACHED": not evidence.count_processes(),
         "NO_CLOCKS": any(not each.clocks.are_known for each in stretches),
         "UNTIMED": any(not each.is_timed for each in stretches),
+        "TEXTS_FULL": evidence.texts_full,
+        "PATHS_FULL": (evidence.handlers["route"] == MORE).any(),
         "STILL_BLOCKED": any(each.is_open for each in stretches),
     }
     yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
     yield from list_unrecorded(evidence)
-    for table in list_lost_tables(evidence):
-        yield Notice(
-            "NOT_RECORDED",
-            f"{table}.parquet is missing: the audit cannot report what this table records.",
-        )
+    yield from list_removed(evidence)
+    yield from list_lost_tables(evidence)
     if record.journals_lost:
         yield Notice("JOURNAL_LOST", LOST_JOURNALS.format(", ".join(record.journals_lost)))
     yield from (Notice("WARNING", each) for each in record.warnings)
@@ -89,22 +105,49 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
     gone_s = {each.pid: each.at_s for each in evidence.record.server.ends}
     last = samples.group_by("pid", maintain_order=True).agg(pl.col("at_s").max())
     stopped = {each.pid: each.stopped for each in evidence.record.processes}
+    journals = evidence.record.journals
+    closed = {it.pid for it in journals if it.is_closed}
+    closed -= {it.pid for it in journals if not it.is_closed}
     for pid, last_s in last.drop_nulls().iter_rows():
+        if pid in closed and not stopped.get(pid):  # it ended in order
+            continue
         silent_s = min(phases[-1].ended_s, gone_s.get(pid, inf)) - last_s
         if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
             why = stopped.get(pid)
             text = (
                 f"The probe in process {get_pid(pid)} wrote nothing for the last {silent_s:,.1f} s "
                 "of the load: the findings do not include that time. "
-                + (f"The probe failed: {why}." if why else "Check whether the disk is full.")
+                + (f"The probe failed: {why}." if why else CHECK)
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)
 
 
-def list_lost_tables(evidence: AuditEvidence) -> Iterator[str]:
-    """List expected tables that are missing. An audit from outside has only client rows, and none
-    of the user's own traffic."""
+def list_removed(evidence: AuditEvidence) -> Iterator[Notice]:
+    """List journals whose oldest rows the probe has removed."""
+    phases = evidence.record.phases
+    for each in evidence.record.journals:
+        if each.began_s is not None and phases and each.began_s > phases[0].began_s:
+            lost_s = each.began_s - phases[0].began_s
+            text = (
+                f"The journals of process {get_pid(each.pid)} reached their size limit: its rows "
+                f"of the first {lost_s:,.1f} s of the load were removed, and the findings cover "
+                f"only the last {phases[-1].ended_s - each.began_s:,.1f} s."
+            )
+            yield Notice("ROWS_REMOVED", text, lost_s)
+
+
+def list_lost_tables(evidence: AuditEvidence) -> Iterator[Notice]:
+    """List expected tables that are missing, and what the probe did not record. An audit from
+    outside has only client rows, and none of the user's own traffic."""
     is_asked = any(each.routes for each in evidence.record.phases)
+    unrecorded = {table for each in evidence.record.journals for table in each.unrecorded}
     for table in evidence.missing:
-        if is_asked if table == "asked" else evidence.record.processes:
-            yield table
+        if is_asked if table == "asked" else evidence.record.processes and table not in unrecorded:
+            yield Notice(
+                "NOT_RECORDED",
+                f"{table}.parquet is missing: the audit cannot report what this table records.",
+            )
+    if unrecorded & OF_BLOCKS:
+        yield Notice("NOT_RECORDED", NO_BLOCKS)
+    if unrecorded - OF_BLOCKS:
+        yield Notice("PARTLY_RECORDED", NO_WAITS)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sys import maxsize
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
+from analysis.findings.finding_threshold import BLIND, BLIND_TO_WAITS
 from analysis.findings.remedies import Cure
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_route
@@ -40,7 +41,7 @@ LEAST_ROWS, LEAST_WITH_TRIALS = 4, 2
 """Findings that are shown even if they do not fit."""
 FRAME_LINES = 2
 """Lines around the rows: the headings, and the count of hidden findings."""
-ESSENTIAL = ("NOT_ATTACHED", "NOT_RECORDED", "RECORDING_STOPPED", "INTERRUPTED", "NO_CLOCKS")
+ESSENTIAL = (*BLIND, *BLIND_TO_WAITS, "NO_CLOCKS")
 """Notices about gaps that affect the whole answer."""
 
 

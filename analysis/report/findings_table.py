@@ -145,7 +145,12 @@ def write_answer(found: AuditFindings) -> str:
 
 
 def write_all_is_well(found: AuditFindings, looked: str) -> str:
-    waits = ", and no thread pool that makes requests wait" if found.scope.sees_waits else ""
-    return (
-        f"The audit found no code that blocks the event loop for 20 ms or more{waits}, in {looked}."
+    scope = found.scope
+    seen = (
+        ("no code that blocks the event loop for 20 ms or more", scope.sees_blocks),
+        ("no thread pool that makes requests wait", scope.sees_waits),
     )
+    said = ", and ".join(text for text, is_seen in seen if is_seen)
+    if not said:
+        return f"The audit recorded neither blocks nor waits, in {looked}."
+    return f"The audit found {said}, in {looked}."

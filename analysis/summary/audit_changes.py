@@ -107,4 +107,5 @@ def judge_ratios(before: SiteFigures, after: SiteFigures) -> Change:
 def can_see(scope: AuditScope, found: AuditFinding) -> bool:
     """Return True if an audit can detect it: an audit from outside the process, or of an earlier
     version, has fewer tables."""
-    return scope.processes > 0 and (found.code == "LOOP_BLOCKED" or scope.sees_waits)
+    sees = scope.sees_blocks if found.code == "LOOP_BLOCKED" else scope.sees_waits
+    return scope.processes > 0 and sees

@@ -51,14 +51,12 @@ def compute_summary(
         found.instruments, measure_arrival_delay(cell),
         replace_blocked_loop(cell, compute_probe_metrics(cell)),
     )  # fmt: skip
-    named = [item for group in groups for item in vars(group).items() if item[0] in FIGURES]
-    measured = dict(named)
-    assert len(measured) == len(named), "two measures have a figure of the same name"
+    measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
         scenario=record.scenario.name,
         trial=record.trial,
         users=None if load.is_open else load.users,
-        **measured,
+        **{name: value for name, value in measured.items() if name in FIGURES},
         open_loop=summarize_open_loop(cell, found.backlog),
         growth=measure_ramp_growth(record, cell.requests, throughput.ok_rps),
         bystander=summarize_bystander(cell),

@@ -37,6 +37,8 @@ MOST_QUEUED = 20_000
 second the disk may pause for 4 s."""
 PARTS = 4
 """Parts of a journal with a limit. A part is full at a quarter of the limit."""
+MARKS_BYTES = 100
+"""Room in a part for what is written when the journal is closed and opened again."""
 LEAST_BYTES = 1 << 20
 """Smallest limit of a journal."""
 MORE = "(more)"
@@ -68,7 +70,7 @@ class ProbeJournal:
         self._path = path
         self._header = {"journal": VERSION, "tables": tables, **about}
         limit = inf if most_bytes is None else max(most_bytes, LEAST_BYTES)
-        self._part_bytes = limit / PARTS
+        self._part_bytes = limit / PARTS - MARKS_BYTES
         # the strings may fill half a part, and a chunk of each table less than the other half
         size = min(MOST_STRING_BYTES, limit / PARTS / 2)
         self._string_rooms = {
@@ -110,6 +112,7 @@ class ProbeJournal:
         except OSError:
             return False
         self._file = os.fdopen(descriptor, "ab", buffering=0)
+        self._write(encode_json_frame({"closed": 0}))
         return True
 
     def intern_text(self, value: str | None, kind: str = NAME) -> int:
@@ -181,9 +184,13 @@ class ProbeJournal:
             content = content[self._file.write(content) :]
         self._torn = False
 
-    def close(self) -> None:
+    def close(self, *, in_order: bool = True) -> None:
+        """in_order: the probe has not failed. The file then says that no row is missing at its end:
+        without this mark, its process was killed or its probe stopped."""
         try:
             self.flush()
+            if in_order:
+                self._write(encode_json_frame({"closed": 1}))
         finally:
             self._file.close()
 
@@ -206,7 +213,7 @@ class NoJournal(ProbeJournal):
     def flush(self) -> None:
         pass
 
-    def close(self) -> None:
+    def close(self, *, in_order: bool = True) -> None:
         pass
 
 

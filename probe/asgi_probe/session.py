@@ -14,16 +14,18 @@ from time import monotonic
 from . import audit_logs, thread_calls
 from .blocks import BEAT_S, LoopWatch, watches
 from .executors import instrument_loop
-from .journal import NoJournal, ProbeJournal
+from .journal import Columns, NoJournal, ProbeJournal
 from .layer_links import record_layers
 from .loop_monitor import SAMPLES, LoopMonitor
 from .process_census import ProcessCensus
 from .recorder import Recorder
 from .request_record import HANDLERS
+from .settings import stacks_are_on
 from .stretches import BLOCK_STACKS, BLOCKS
 from .thread_calls import THREAD_CALLS
 
-TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS, "k": THREAD_CALLS}
+TABLES = {"h": HANDLERS, "s": SAMPLES, "k": THREAD_CALLS}
+OF_STACKS = {"b": BLOCKS, "c": BLOCK_STACKS}
 
 
 def open_journal(directory: Path | None, most_bytes: int | None) -> ProbeJournal:
@@ -31,10 +33,16 @@ def open_journal(directory: Path | None, most_bytes: int | None) -> ProbeJournal
         return NoJournal()
     return ProbeJournal(
         directory / f"probe-{os.getpid()}-{monotonic():.6f}.journal",
-        {**TABLES, **audit_logs.TABLES} if audit_logs.is_audit() else TABLES,
+        list_tables(),
         {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         most_bytes,
     )
+
+
+def list_tables() -> dict[str, Columns]:
+    """Return the columns of what this process records; the header of its journal names no other."""
+    stacks = OF_STACKS if stacks_are_on() else {}
+    return {**TABLES, **stacks, **(audit_logs.TABLES if audit_logs.is_audit() else {})}
 
 
 class Session:
@@ -45,6 +53,8 @@ class Session:
         self.journal = journal
         self.monitors: dict[asyncio.AbstractEventLoop, LoopMonitor] = {}
         self._recorders: list[weakref.ref[Recorder]] = []
+        self._has_failed = False
+        """A probe that has left was switched off."""
         self._logs: audit_logs.AuditLogs | None = None
         if audit_logs.is_audit():
             self._logs = audit_logs.AuditLogs(journal, self.list_recorders)
@@ -153,6 +163,7 @@ class Session:
         """Forget a probe that has stopped; it may start again."""
         if recorder in self.list_recorders():
             self._recorders = [each for each in self._recorders if each() is not recorder]
+            self._has_failed = self._has_failed or recorder.off
             recorder.loops.clear()
             recorder.journal = None
 
@@ -163,7 +174,8 @@ class Session:
         thread_calls.log.stop(self.journal)
         if self._logs is not None:
             self._logs.stop()
+        has_failed = self._has_failed or any(each.off for each in recorders)
         with self.guard():
-            self.journal.close()
+            self.journal.close(in_order=not has_failed)
         for recorder in recorders:
             self.dismiss(recorder)

@@ -1,10 +1,11 @@
 """Starts the user's command with the probe, and finds the port that it listens on.
 
-Command, folder, interpreter and environment stay the user's, with two changes: PYTHONPATH gets one
-more folder in front, and a variable tells the probe where to write.
+Command, folder, interpreter and environment stay the user's, with three changes: PYTHONPATH gets
+one more folder in front, a variable tells the probe where to write, and others are unset.
 """
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -49,9 +50,17 @@ ASK_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.05
 
 
+PROBE_VARIABLES = ("ASGI_PROBE_STACKS", "ASGI_PROBE_BEAT_MS", "ASGI_PROBE_MAX_JOURNAL_BYTES")
+"""The user's settings of the probe, with which an audit would miss blocks; empty is unset."""
+
+
 def build_environment(raw: Path) -> dict[str, str]:
     """Return the variables added to the user's."""
-    return {"PYTHONPATH": put_first(SITE_FOLDER), DIRECTORY_VARIABLE: str(raw)}
+    return {
+        "PYTHONPATH": put_first(SITE_FOLDER),
+        DIRECTORY_VARIABLE: str(raw),
+        **{name: "" for name in PROBE_VARIABLES if name in os.environ},
+    }
 
 
 def start_audited_app(

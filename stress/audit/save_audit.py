@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from records.audit import AUDIT_FILE, KIND, AuditRecord
-from records.build_probe_tables import PROBE_TABLES
+from records.build_probe_tables import save_probe_tables
 from records.build_tables import read_journals
 from records.files import write_whole
 from records.rundir import CellDir, RunDir, read_record, translate_read_errors
@@ -33,10 +33,9 @@ def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> tuple[
     cell.path.mkdir(parents=True, exist_ok=True)
     discard_log(cell)
     journals, lost = read_journals(sorted(cell.raw.glob("probe-*.journal")))
-    for name, build in PROBE_TABLES.items():
-        cell.save_table(name, build(journals, record.t0_s, record.t0_s + record.ended_s))
+    found = save_probe_tables(cell, journals, record.t0_s, record.t0_s + record.ended_s)
     cell.save_table("asked", rows)
-    save_audit_record(cell, replace(record, journals_lost=lost))
+    save_audit_record(cell, replace(record, journals_lost=lost, journals=found))
     for name in (ROWS_FILE, BEGUN_FILE):
         (cell.raw / name).unlink(missing_ok=True)
     return lost

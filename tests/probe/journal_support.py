@@ -9,7 +9,7 @@ from math import nan
 from pathlib import Path
 
 from asgi_probe.journal import CODES, Columns, ProbeJournal, make_packer
-from asgi_probe.session import TABLES
+from asgi_probe.session import list_tables
 
 BEAT_S = 0.01
 STACK = json.dumps([
@@ -25,10 +25,10 @@ class WrittenJournal:
     def __init__(self, folder: Path, pid: int = 1, start_s: float = 0.0) -> None:
         self.path = folder / f"probe-{pid}-{start_s:.3f}.journal"
         about = {"pid": pid, "beat_us": round(BEAT_S * 1e6)}
-        self._journal = ProbeJournal(self.path, TABLES, about)
+        self._journal = ProbeJournal(self.path, list_tables(), about)
 
     def add(self, letter: str, **given: float | str | None) -> None:
-        columns: Columns = TABLES[letter]
+        columns: Columns = list_tables()[letter]
         assert set(given) <= {name for name, _ in columns}
         values = [self._pack(given.get(name), kind) for name, kind in columns]
         self._journal.add(letter, make_packer(columns)(*values))

@@ -305,9 +305,9 @@ def test_a_request_that_departs_while_the_others_are_written_does_not_end_the_pr
     recorder.in_flight[record] = None
     recorder.write_snapshot(journal, is_last=True)
     journal.flush()
-    journal.close()
     assert not recorder.off
     assert (tmp_path / "probe.journal").stat().st_size == before
+    journal.close()
 
 
 def test_a_fault_in_the_watchdog_is_the_same(

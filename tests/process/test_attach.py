@@ -9,11 +9,12 @@ from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from records.build_probe_tables import build_handlers_table
 from records.build_tables import read_journals
-from stress.audit.attach import start_audited_app
+from stress.audit.attach import PROBE_VARIABLES, start_audited_app
 from stress.audit.audited_app import AuditedApp, find_processes
 from stress.audit.command import AuditedCommand, build_target_command
 from stress.interruption import Interruption
@@ -186,6 +187,22 @@ async def app(scope, receive, send):
 def create():
     return app
 """
+
+
+def test_an_audit_records_blocks_whatever_the_environment_says(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in zip(PROBE_VARIABLES, ("0", "1000", "1048576"), strict=True):
+        monkeypatch.setenv(name, value)
+    blocks = BARE.replace("    if", "    time.sleep(0.1)\n    if", 1)
+    (folder / "bare.py").write_text(f"import time\n{blocks}")
+    command = build_target_command("bare:app", folder, PYTHON, 0)
+    with start_audited_app(command, tmp_path / "raw", Interruption()) as app:
+        urlopen(f"{app.url}/", timeout=10).close()
+        started_with = psutil.Process(app.process.pid).environ()
+        assert not any(started_with[name] for name in PROBE_VARIABLES)
+    (journal,), _ = read_journals(sorted(app.raw.glob("probe-*.journal")))
+    assert journal.tables["b"].height > 0
 
 
 @pytest.mark.parametrize("target", ["bare:app", "bare:create()"])

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from analysis.findings.notices import UNRECORDED_S
 from stress.machine import find_free_port
 from stress.places import PROBE_FOLDER
 from tests.probe.journal_support import written
@@ -122,8 +123,14 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
         (sys.executable, "-c", code), cwd=tmp_path, env={"PYTHONPATH": str(PROBE_FOLDER)},
         check=True, timeout=60,
     )  # fmt: skip
-    assert run_here(("report", str(tmp_path))).returncode == 0
+    done = run_here(("report", str(tmp_path)))
+    assert done.returncode == 0
+    assert "no thread pool" not in done.stdout
     assert [each["route"] for each in read_findings(tmp_path)] == ["/a"]
+    assert json.loads((tmp_path / "manifest.json").read_text())["command"] == ""
+    for threshold, exit_code in {"blocked>9s": 0, "LOOP_BLOCKED": 1, "waited>1ms": 3}.items():
+        done = run_here(("report", str(tmp_path), "--fail-on", threshold))
+        assert done.returncode == exit_code
     assert run_here(("report", str(tmp_path))).returncode == 0
     (tmp_path / "launch.json").write_text("{torn")
     done = run_here(("report", str(tmp_path)))
@@ -156,6 +163,48 @@ def test_a_users_own_file_is_not_replaced(tmp_path: Path, name: str, content: st
     assert done.stderr.count("\n") == 1
     assert (tmp_path / name).read_text() == content
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_without_stacks_says_that_blocks_were_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASGI_PROBE_STACKS", "0")
+    with launched(tmp_path) as url:
+        ask(url)
+    done = run_here(("report", str(tmp_path / "journals"), "--fail-on", "blocked>50ms"))
+    assert done.returncode == 3
+    assert "ASGI_PROBE_STACKS=0" in done.stdout
+    assert "no code that blocks" not in done.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, 3)])
+def test_a_worker_that_ended_in_order_is_recorded_to_its_end(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    journals = tmp_path / "journals"
+    with launched(tmp_path, workers=2) as url:
+        ask(url)
+        wait_for(lambda: count_written(journals) == 2, "the samples of both workers")
+        ended = min(journals.glob("probe-*.journal"))
+        os.kill(int(ended.name.split("-")[1]), number)
+        wait_for(
+            lambda: measure_silence(journals, ended) > UNRECORDED_S + 0.5,  # a flush, and a sample
+            "records of the other workers",
+        )
+    done = run_here(("report", str(journals), "--fail-on", "blocked>9s"))
+    assert done.returncode == code
+    notices = json.loads((journals / "findings.json").read_text())["notices"]
+    assert ("RECORDING_STOPPED" in [each["code"] for each in notices]) == (code == 3)
+
+
+def count_written(folder: Path) -> int:
+    """The journals with more than their header, which is below 4 kB."""
+    return sum(path.stat().st_size > 20_000 for path in folder.glob("probe-*.journal"))
+
+
+def measure_silence(folder: Path, ended: Path) -> float:
+    """Seconds between a journal's last write and the last one of all."""
+    return max(path.stat().st_mtime for path in folder.glob("probe-*")) - ended.stat().st_mtime
 
 
 def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:

@@ -178,6 +178,36 @@ def test_each_part_of_a_journal_can_be_read_alone(tmp_path: Path) -> None:
         assert set(part.tables["h"]["why"]) == {f"/route/{number}" for number in range(7)}
 
 
+def test_a_reader_sees_which_parts_are_missing(tmp_path: Path) -> None:
+    journal = ProbeJournal(tmp_path / "probe-7-1.5.journal", {"h": COLUMNS}, {"pid": 7}, 1 << 20)
+    fill(journal, 80_000)
+    journal.close()
+    paths = sorted(tmp_path.iterdir())
+    numbers = sorted(decode_journal(path.read_bytes()).about["part"] for path in paths)
+    (read,), lost = read_journals(paths)
+    assert read.about["removed"] == numbers[0] - 1 > 0
+    assert lost == ()
+    between = tmp_path / f"probe-7-1.5-{numbers[1]}.journal"
+    between.unlink()
+    assert read_journals(sorted(tmp_path.iterdir()))[1] == (between.name,)
+
+
+def test_only_a_journal_that_was_closed_in_order_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "probe-7-1.5.journal"
+
+    def read_mark() -> int | None:
+        return decode_journal(path.read_bytes()).about.get("closed")
+
+    journal = ProbeJournal(path, {"h": COLUMNS}, {"pid": 7})
+    assert read_mark() is None
+    journal.close()
+    assert read_mark() == 1
+    assert journal.reopen()
+    assert read_mark() == 0
+    journal.close(in_order=False)
+    assert read_mark() == 0
+
+
 def test_a_part_that_is_removed_while_it_is_read_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "probe-7-1.5.journal"
     ProbeJournal(path, {"h": COLUMNS}, {"pid": 7}).close()

@@ -1,6 +1,7 @@
 """A metric is declared once: every view is derived from analysis.metrics."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, fields, is_dataclass, replace
 from types import UnionType
@@ -9,6 +10,7 @@ from typing import cast, get_args, get_type_hints
 import pytest
 
 from analysis import metrics
+from analysis.measures.instruments import Instruments
 from analysis.metrics import METRICS, Metric, View, get_value, list_metrics
 from analysis.report.comparison_tables import build_comparison_table, build_contrast_tables
 from analysis.report.run_table import build_page_table, build_run_table, render_cell
@@ -17,7 +19,7 @@ from analysis.report.table import render_markdown
 from analysis.report.trials_table import build_trials_table
 from analysis.report.write import render_summary_json
 from analysis.stats import formats
-from analysis.summary.cell import compute_summary
+from analysis.summary.cell import FIGURES, compute_summary
 from analysis.summary.comparison import compare_runs
 from analysis.summary.contrast import Entrant
 from analysis.summary.model import CellSummary, parse_cells
@@ -109,3 +111,10 @@ def test_a_line_is_all_that_a_view_needs(monkeypatch: pytest.MonkeyPatch) -> Non
     assert written["scenarios"][0]["figures"]["pool_total"]["median"] == 40
     assert written["sweeps"][0]["points"][0]["pool_total"] == 40
     assert written["contrasts"][0]["results"][1]["figures"]["pool_total"] == 40
+
+
+def test_each_published_figure_comes_from_one_measure() -> None:
+    """Otherwise one of two figures of the same name is lost without a word."""
+    measures = {cls for cls in (*CellSummary.__mro__, Instruments) if is_dataclass(cls)}
+    names = Counter(name for cls in measures for name in vars(cls)["__annotations__"])
+    assert [name for name, count in names.items() if count > 1 and name in FIGURES] == []

@@ -96,7 +96,7 @@ class LoopBlocked(AuditFinding):
         findings = (build(place, each, victims[place]) for place, each in found.sites.items())
         return AuditFindings(
             findings=tuple(findings),
-            notices=write_block_notices(found),
+            notices=write_block_notices(found, evidence),
             blocked_s=found.blocked_s,
             excused_s=sum(found.excused_s.values()),
             unexplained_s=found.unexplained_s,

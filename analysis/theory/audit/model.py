@@ -96,7 +96,7 @@ def list_routes(phase: Phase, evidence: AuditEvidence) -> set[str]:
 def find_gap(phase: Phase, service: MeasuredService, evidence: AuditEvidence) -> str | None:
     """Describe what the model lacks; None if nothing."""
     rows = evidence.asked.filter(pl.col("phase") == phase.name)
-    if "handovers" in evidence.missing or not evidence.count_processes():
+    if evidence.lacks("handovers") or not evidence.count_processes():
         return NO_PROBE
     failed = rows.filter(pl.col("ended_s").is_null() | pl.col("status").is_null()).height
     if failed > MOST_FAILED * rows.height:

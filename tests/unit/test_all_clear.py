@@ -1,0 +1,131 @@
+"""What a probe did not record is said, and no threshold is kept by it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.findings import AuditEvidence, find_all, load_audit_evidence
+from analysis.findings.finding_threshold import (
+    FindingGate,
+    judge_findings,
+    parse_finding_threshold,
+)
+from analysis.report.findings_table import write_answer
+from records.audit import JournalRecord
+from records.journal import MORE
+from records.rows import PROBE
+from records.rundir import create_run
+from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table, save_audit
+
+
+def list_codes(evidence: AuditEvidence) -> list[str]:
+    return [each.code for each in find_all(evidence).notices]
+
+
+def judge(evidence: AuditEvidence, threshold: str) -> str | None:
+    """Why the threshold is unknown; None if it is kept. It is never exceeded here."""
+    gate = FindingGate((parse_finding_threshold(threshold),))
+    (outcome,) = judge_findings(find_all(evidence), gate)
+    assert outcome.failing == ()
+    return outcome.why
+
+
+def load(folder: Path, audit: AuditBuilder) -> AuditEvidence:
+    run = create_run(folder, "audit")
+    save_audit(run, audit)
+    return load_audit_evidence(run)
+
+
+def build_quiet_audit() -> AuditBuilder:
+    audit = AuditBuilder()
+    for turn in range(4):
+        audit.ask("/report", float(turn), turn + 0.01)
+    return audit
+
+
+def test_lost_journals_keep_no_threshold() -> None:
+    evidence = build_quiet_audit().build()
+    assert judge(evidence, "info") is None
+    record = replace(evidence.record, journals_lost=("probe-7-1.5.journal",))
+    assert judge(replace(evidence, record=record), "info") is not None
+
+
+def test_a_full_table_of_texts_keeps_no_threshold(tmp_path: Path) -> None:
+    audit = build_quiet_audit()
+    audit.block(1.0, 0.5, [endpoint("read", 17)] * 4)
+    for each in audit.stacks:
+        each["stack"] = MORE
+    audit.stacks[0]["stack"] = json.dumps([])
+    evidence = load(tmp_path, audit)
+    assert "table of texts was full" in (judge(evidence, "blocked>50ms") or "")
+    (said,) = [each.message for each in find_all(evidence).notices if each.code == "UNEXPLAINED"]
+    assert "longer audit" not in said
+
+
+@pytest.mark.parametrize(("route", "codes"), [(MORE, ["PATHS_FULL"]), ("/a", [])])
+def test_paths_that_were_not_kept_hide_no_block(
+    route: str, codes: list[str], tmp_path: Path
+) -> None:
+    """A client invents them; a request to them blocks like any other, and its stack is kept."""
+    audit = build_quiet_audit()
+    audit.handle(route)
+    evidence = load(tmp_path, audit)
+    assert [each for each in list_codes(evidence) if each.endswith("FULL")] == codes
+    assert judge(evidence, "blocked>50ms") is None
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "stopped", "codes"),
+    [
+        (True, None, []),
+        (False, None, ["RECORDING_STOPPED"]),
+        (True, "KeyError in waits.py:7", ["RECORDING_STOPPED"]),
+    ],
+)
+def test_a_process_that_ended_in_order_lost_no_record(
+    is_closed: bool, stopped: str | None, codes: list[str]
+) -> None:
+    evidence = build_quiet_audit().build()
+    process = replace(evidence.record.processes[0], stopped=stopped)
+    journals = (JournalRecord(PID, is_closed=is_closed),)
+    evidence = replace(
+        evidence,
+        samples=make_table([{"pid": PID, "at_s": 4.0, "heartbeat_age_s": 0.0}], PROBE),
+        record=replace(evidence.record, journals=journals, processes=(process,)),
+    )
+    assert list_codes(evidence) == codes
+
+
+@pytest.mark.parametrize(("began_s", "is_known"), [(8.0, False), (-1.0, True), (None, True)])
+def test_a_load_whose_first_rows_were_removed_keeps_no_threshold(
+    began_s: float | None, is_known: bool
+) -> None:
+    """The load begins at 0 s and ends at 10 s."""
+    evidence = build_quiet_audit().build()
+    record = replace(evidence.record, journals=(JournalRecord(PID, began_s=began_s),))
+    why = judge(replace(evidence, record=record), "blocked>50ms")
+    assert (why is None) == is_known
+    assert is_known or "the last 2.0 s" in (why or "")
+
+
+@pytest.mark.parametrize(
+    ("tables", "unknown"),
+    [
+        (("blocks", "block_stacks"), {"blocked", "waited"}),
+        (("handovers",), {"waited"}),
+        ((), set[str]()),
+    ],
+)
+def test_what_was_not_recorded_keeps_no_threshold(
+    tables: tuple[str, ...], unknown: set[str]
+) -> None:
+    evidence = build_quiet_audit().build()
+    record = replace(evidence.record, journals=(JournalRecord(PID, unrecorded=tables),))
+    evidence = replace(evidence, record=record)
+    said = {each: judge(evidence, f"{each}>50ms") for each in ("blocked", "waited")}
+    assert {each for each, why in said.items() if why} == unknown
+    answer = write_answer(find_all(evidence))
+    assert ("blocks the event loop" in answer) == ("blocks" not in tables)
+    assert ("thread pool" in answer) == ("handovers" not in tables)
