@@ -111,7 +111,7 @@ class BlockFinder:
         for sample in run.samples:
             stack = cut_stack(sample.stack)
             if stack:
-                is_bare = len(stack) == 1 and stack[0][0].co_filename == events.__file__
+                is_bare = is_bare_callback(stack)
                 site = self.locate_callback(run, stack) if is_bare else self.locate(stack)
                 more = [site.call] if is_bare else []
                 times = sites[None if is_allowed(stack, allow, more) else site]
@@ -153,6 +153,13 @@ def cut_stack(stack: Sequence[SeenFrame]) -> Sequence[SeenFrame]:
     """Return the frames inside the handle."""
     at = next((at for at, frame in enumerate(stack) if is_probe(frame, RUNNER)), 0)
     return stack[:at]
+
+
+def is_bare_callback(stack: Sequence[SeenFrame]) -> bool:
+    """Return True if only asyncio's own frame is there: a probe in the app may add some of its."""
+    return stack[0][0].co_filename == events.__file__ and all(
+        frame[0].co_filename.startswith(PROBE_HOME) for frame in stack[1:]
+    )
 
 
 def is_probe(frame: SeenFrame, function: str) -> bool:
