@@ -7,7 +7,7 @@ from records.audit import AttachedProcess
 from records.clocks import ClockModel
 from records.cpu_profile import CpuProfile
 from records.pauses import InstrumentPause
-from scenarios.model import Scenario
+from scenarios.model import MOST_USERS, Scenario
 from scenarios.units import Second
 
 
@@ -137,3 +137,8 @@ class CellRecord:
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())
     """Lines in the server's or the upstream's log about missing file descriptors."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for more users than a run can have: some measures have a value each."""
+        if self.scenario.load.users > MOST_USERS:
+            raise ValueError(f"{self.scenario.load.users} users are more than a run can have")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +30,8 @@ TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """Tables in every run. Later versions add more, such as blocks and block_stacks."""
 MANIFEST_SCHEMA = 1
 MOST_DIGITS = 19
+LARGEST = 1e30
+"""No record has a larger number; its square and its thousandfold are finite."""
 LONGEST_S = 1e7
 """Seconds from a cell's t0; a third of a year."""
 MOST_NAME = 32
@@ -58,8 +59,8 @@ def translate_read_errors(path: Path) -> Iterator[None]:
 
 
 def parse_json(text: str) -> object:
-    """Parse records. Raises ValueError for numbers that are not finite or have more than 64 bits,
-    and for more nesting than Python can follow."""
+    """Parse records. Raises ValueError for numbers that are not finite, above LARGEST or of more
+    than 64 bits, and for more nesting than Python can follow."""
 
     def reject(number: str) -> float:
         raise ValueError(f"{number[:20]} is not a number that a record can have")
@@ -68,7 +69,7 @@ def parse_json(text: str) -> object:
         return int(number) if len(number) < MOST_DIGITS else int(reject(number))
 
     def parse_float(number: str) -> float:
-        return value if isfinite(value := float(number)) else reject(number)
+        return value if abs(value := float(number)) <= LARGEST else reject(number)
 
     try:
         return json.loads(text, parse_constant=reject, parse_int=parse_int, parse_float=parse_float)

@@ -32,6 +32,7 @@ FORMS_OF: Mapping[Library, tuple[Form, ...]] = {
 }  # fmt: skip
 """The forms that each library has. A test compares them with the app's client modules."""
 Life = Literal["per-request", "shared"]
+MOST_USERS = 100_000
 PythonServer = Literal["gunicorn", "uvicorn"]
 ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin", "given"]
 """given: the user's own running server, which the study does not start, stop or configure."""

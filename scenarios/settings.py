@@ -29,7 +29,7 @@ class Overrides:
 
     users: Annotated[int | None, Setting(
         "Concurrent users; each waits for its response. Some pools have a thread for each.",
-        "load.users", HAS_USERS, bounds=(1, 100_000), sweepable="10,100,500",
+        "load.users", HAS_USERS, bounds=(1, m.MOST_USERS), sweepable="10,100,500",
     )] = None
     spawn_rate: Annotated[float | None, Setting(
         "Users started per second.", "load.spawn_rate", HAS_USERS,

@@ -68,6 +68,23 @@ def test_a_value_of_another_type_is_damage(
     assert f"{path} is damaged" in said
 
 
+@pytest.mark.parametrize(("name", "value"), [("users", 10**12), ("think_s", 1e305)])
+def test_a_number_that_no_run_has_is_damage(
+    name: str, value: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One took 24 GB, the other became infinite."""
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    path = copy / CELL / "cell.json"
+    record = json.loads(path.read_text())
+    record["scenario"]["load"][name] = value
+    path.write_text(json.dumps(record))
+    assert main(["report", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{path} is damaged" in said
+
+
 def test_phases_in_another_order_are_damage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
