@@ -32,9 +32,10 @@ def recover_cell(cell: CellDir) -> Outcome:
     last_s = max((each for each in ends_s if isinstance(each, float)), default=begun.t0_s)
     control = read_message(cell.raw, LoadControl)
     stop_s = last_s if control is None else min(last_s, control.stop_at_s)
-    phases = replace(
-        begun.phases, window_end_s=stop_s - begun.t0_s, drain_end_s=last_s - begun.t0_s
-    )
+    # killed early in its window, a cell's last sample may be older than the window
+    end_s = max(stop_s - begun.t0_s, begun.phases.window_start_s or 0.0)
+    drain_end_s = max(last_s - begun.t0_s, end_s)
+    phases = replace(begun.phases, window_end_s=end_s, drain_end_s=drain_end_s)
     record = replace(begun, phases=phases, journals_lost=raw.lost, clocks=raw.clocks)
     observed = {
         "machine": build_usage_table([] if raw.clocks else raw.sent, begun.t0_s, {}),

@@ -220,7 +220,7 @@ def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:
         ("attach-1.json", None, "attach-1.json is not a regular file"),
         ("attach-1.json", "[" * 9000, "attach-1.json is damaged"),
         ("launch.json", None, "launch.json is not a regular file"),
-        ("launch.json", '{"t0_s": 1e300}', "launch.json is not of these journals: its t0_s, 1e"),
+        ("launch.json", '{"t0_s": 1e20}', "launch.json is not of these journals: its t0_s, 1e"),
         ("launch.json", '{"t0_s": -1e9}', "launch.json is not of these journals"),
         ("launch.json", '{"t0_s": NaN}', "launch.json is damaged (NaN is not a number"),
         ("launch.json", '{"started_utc": "today"}', "launch.json is damaged"),
