@@ -79,7 +79,7 @@ class Audit:
     driven: Driven | None = None
     server: ServerRecord = field(default_factory=ServerRecord)
     hop_ms: float | None = None
-    journals_lost: tuple[str, ...] = ()
+    saved: AuditRecord | None = None
     ended_by: str | None = None
     """Reason of an early end."""
     started_within_s: Second = 0.0
@@ -165,7 +165,7 @@ class Audit:
     def save(self) -> None:
         self.ended_s = self.ended_s or monotonic() - self.t0_s
         rows = self.driven.rows if self.driven else pl.DataFrame(schema=ASKED)
-        self.journals_lost = save_audit(self.cell, self.build_record(), rows)
+        self.saved = save_audit(self.cell, self.build_record(), rows)
 
     def save_manifest(self) -> None:
         self.directory.save_manifest({
@@ -176,7 +176,8 @@ class Audit:
 
     def save_record(self) -> None:
         """Save the record after a round of a trial."""
-        save_audit_record(self.cell, self.build_record())
+        assert self.saved is not None
+        save_audit_record(self.cell, replace(self.saved, trials=tuple(self.trials)))
 
     def can_try(self) -> bool:
         """Return True if trials make sense. A change may cure a deadlock; a service that ended by
@@ -216,7 +217,5 @@ class Audit:
             warnings=(*self.plan.warnings, *(driven.warnings if driven else ())),
             interrupted=self.ended_by,
             server=self.server,
-            trials=tuple(self.trials),
             hop_ms=self.hop_ms,
-            journals_lost=self.journals_lost,
         )

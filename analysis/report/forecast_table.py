@@ -97,7 +97,8 @@ def describe_gain(cause: WaitCause, without_ms: float, found: Forecast) -> str:
     figures = f"{without} ms without it and {mean} ms with it."
     said = f"The mean latency is {figures}"
     if not is_shorter(without_ms, found.mean_ms):
-        said = f"Its removal alone does not shorten the mean latency much: {figures}"
+        much = " much" if without_ms < found.mean_ms else ""
+        said = f"Its removal alone does not shorten the mean latency{much}: {figures}"
     if cause.other is None:
         return said
     both = formats.milliseconds(cause.without_both_ms)

@@ -118,9 +118,9 @@ def describe_wait(moment: Moment) -> str:
     if idle_s <= NOTED_PART * (whole_s - idle_s):
         return f"A request waits for {taken} ms"
     is_own = re.match(EXECUTORS, moment.queue)
-    late = "a free one is late to take the work" if is_own else "the event loop is blocked"
+    late = "takes the work late" if is_own else "is passed on late by the event loop"
     free = f"no {get_unit(moment)} is free for {taken} ms of it"
-    return f"A request waits for {whole} ms: {free}, and {late} for the rest"
+    return f"A request waits for {whole} ms: {free}, and for the rest a free one {late}"
 
 
 def get_unit(moment: Moment) -> str:

@@ -27,18 +27,19 @@ def save_begun_audit(cell: CellDir, record: AuditRecord) -> None:
     write_whole(cell.raw / BEGUN_FILE, RECORD.dump_json(replace(record, interrupted=KILLED)))
 
 
-def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> tuple[str, ...]:
-    """Return the files whose records are missing or incomplete. rows: of the clients. Raises
-    OSError if the disk is full."""
+def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> AuditRecord:
+    """Return the record with what the journals lack. rows: of the clients. Raises OSError if the
+    disk is full."""
     cell.path.mkdir(parents=True, exist_ok=True)
     discard_log(cell)
     journals, lost = read_journals(sorted(cell.raw.glob("probe-*.journal")))
     found = save_probe_tables(cell, journals, record.t0_s, record.t0_s + record.ended_s)
     cell.save_table("asked", rows)
-    save_audit_record(cell, replace(record, journals_lost=lost, journals=found))
+    record = replace(record, journals_lost=lost, journals=found)
+    save_audit_record(cell, record)
     for name in (ROWS_FILE, BEGUN_FILE):
         (cell.raw / name).unlink(missing_ok=True)
-    return lost
+    return record
 
 
 def save_audit_record(cell: CellDir, record: AuditRecord) -> None:

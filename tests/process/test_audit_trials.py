@@ -93,6 +93,7 @@ def test_a_larger_pool_is_measured_to_be_better(
     assert "--try pool=20: /export got" in " ".join(done.stdout.split())
     run, (record,) = RunDir(only_run(out)), evidence.record.trials
     assert [each.side for each in record.rounds] == ["before", "after"] * 3
+    assert [each.is_closed for each in evidence.record.journals] == [True]  # a round keeps it
     for each in record.rounds:
         cell = run.open_cell(each.cell)
         assert [path.name for path in cell.path.iterdir()] == ["asked.parquet"]

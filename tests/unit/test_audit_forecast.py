@@ -85,7 +85,8 @@ def test_a_pool_behind_a_blocked_loop_is_named_with_the_block(users: int) -> Non
     # all calls get a thread at once: the mean of 0.1 s and 0.5 s
     assert pool.without_both_ms == pytest.approx(300, rel=0.1)
     said = " ".join(describe_causes(found))
-    assert "Its removal alone does not shorten the mean latency much" in said
+    much = " much" if pool.without_ms < found.mean_ms else ""  # it may even become longer
+    assert f"Its removal alone does not shorten the mean latency{much}: " in said
     assert "It is 300 ms without LOOP_BLOCKED at main.py:16 (/report) as well." in said
     (row,) = build_users_table([found]).rows
     assert "POOL_WAIT" in str(row.cells[-1])

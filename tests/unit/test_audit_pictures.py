@@ -141,7 +141,11 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
 @pytest.mark.parametrize(
     ("granted_s", "said"),
     [
-        (3.0, "no thread is free for 1,000 ms of it, and the event loop is blocked for the rest"),
+        (
+            3.0,
+            "no thread is free for 1,000 ms of it, and for the rest a free one is passed on late by "
+            "the event loop",
+        ),
         (2.05, None),  # too short to mention
     ],
 )
@@ -165,7 +169,7 @@ def test_an_executors_thread_is_late_by_itself() -> None:
     (found,) = (each for each in find_all(evidence).findings if each.code == "EXECUTOR_WAIT")
     moment = find_moment(found, evidence)
     assert moment is not None
-    said = "no thread is free for 1,000 ms of it, and a free one is late to take the work for"
+    said = "no thread is free for 1,000 ms of it, and for the rest a free one takes the work late"
     assert said in draw_moment(moment, evidence).description
 
 
