@@ -143,8 +143,8 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
     [
         (
             3.0,
-            "no thread is free for 1,000 ms of it, and for the rest a free one is passed on late by "
-            "the event loop",
+            "no thread is free for 1,000 ms of it, and for the rest a free one is passed on late "
+            "by the event loop",
         ),
         (2.05, None),  # too short to mention
     ],
