@@ -16,10 +16,12 @@ from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario
 from scenarios.options import list_options
+from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
 
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+NO_RESOURCES = MachineResources(uvloop=False, httptools=False, go=False)
 
 
 def is_scenario_file(name: str) -> bool:
@@ -103,8 +105,8 @@ def check_values(path: Path, scenario: Scenario) -> None:
     from pydantic import TypeAdapter, ValidationError  # takes tenths of a second to import
 
     try:
-        values = json.loads(json.dumps(asdict(scenario)))
-        TypeAdapter(Scenario).validate_json(json.dumps(values), strict=True)
+        TypeAdapter(Scenario).validate_json(json.dumps(asdict(scenario)), strict=True)
+        values = asdict(resolve_scenario(scenario, NO_RESOURCES))
         for option in list_options(Overrides):
             if option.setting.sets:
                 option.check_bounds(reduce(find_part, option.setting.sets.split("."), values))

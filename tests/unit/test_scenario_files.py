@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.catalogue import select_scenarios
+from scenarios.catalogue import CATALOGUE, select_scenarios
 from scenarios.errors import UserError
 from study.cli import main
 from study.scenario_files import choose_scenarios
@@ -53,6 +53,16 @@ def test_what_it_takes_from_the_catalogue_is_not_its_own(tmp_path: Path) -> None
     )
     (found,) = choose_scenarios([str(path)])
     assert (found.name, found.delay_s) == ("sync-http-slow", 2.0)
+
+
+def test_a_copy_of_each_scenario_of_the_catalogue_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "copies.py"
+    path.write_text(
+        "from dataclasses import replace\n"
+        "from scenarios.catalogue import CATALOGUE\n"
+        "COPIES = [replace(each, name=f'copy-{number}') for number, each in enumerate(CATALOGUE)]\n"
+    )
+    assert len(choose_scenarios([str(path)])) == len(CATALOGUE)
 
 
 def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
