@@ -31,7 +31,8 @@ class Setting:
 
     sets: the path of its value in a `Scenario`, such as "load.users". sweepable: example values for
     `study sweep`. environment: the variable that the app reads; a duration is in milliseconds
-    there. name, group: given only if they do not follow from the field. alias: a second name.
+    there. label: the report's words for the setting. name, group: given only if they do not follow
+    from the field. alias: a second name.
     """
 
     help: str
@@ -42,6 +43,7 @@ class Setting:
     needs_locust: bool = False
     sweepable: str = ""
     environment: str = ""
+    label: str = ""
     name: str = ""
     alias: str = ""
     group: str = ""

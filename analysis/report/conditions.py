@@ -9,6 +9,8 @@ from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping, read_scenarios
 from analysis.summary.model import CellSummary
 from scenarios.model import is_python_server
+from scenarios.options import list_options
+from scenarios.settings import HAS_USERS, Overrides
 
 MACHINE = {
     "cpu": "processor",
@@ -28,33 +30,17 @@ SETTINGS = {
     "endpoint.method": "method",
     "endpoint.path": "route",
     "endpoint.style": "style",
-    "server.kind": "server",
     "url": "URL",
     "server.app": "app",
-    "server.workers": "workers",
-    "server.loop": "event loop",
-    "server.http": "HTTP parser",
-    "server.worker_timeout_s": "worker timeout, s",
-    "server.pool": "thread pool, threads",
-    "server.access_log": "access log",
-    "client.library": "client",
-    "client.life": "client lifetime",
-    "client.timeout_s": "client timeout, s",
-    "client.connections": "client connections",
-    "delay_s": "delay, s",
-    "upstream.kind": "upstream",
+    **{each.setting.sets: each.setting.label for each in list_options(Overrides)},
     "database.kind": "database",
-    "database.pool": "database pool, connections",
     "database.life": "database connection lifetime",
     "file_mib": "file, MiB",
-    "load.engine": "load generator",
-    "load.keep_alive": "keep-alive",
-    "load.requests": "requests counted",
-    "load.users": "users",
-    "load.arrival_rate": "arrivals per second",
-    "load.duration_s": "window, s",
-    "load.processes": "load processes",
 }
+OF_USERS = frozenset(
+    each.setting.sets for each in list_options(Overrides) if each.setting.applies_to is HAS_USERS
+)
+"""Settings that an open loop does not have."""
 ANY_SERVER = ("server.kind", "server.workers")
 """Settings of every server; a compiled one has no event loop to choose and no thread pool."""
 MACHINE_LOAD = {
@@ -116,6 +102,9 @@ def build_text_table(
 
 def get_setting(scenario: Mapping[str, object], path: str) -> object:
     """Return None if the setting does not apply to the scenario."""
+    is_open = scenario.get("load.arrival_rate") is not None
+    if (path in OF_USERS and is_open) or (path == "load.arrivals" and not is_open):
+        return None
     is_known = path in ANY_SERVER or is_python_server(scenario.get("server.kind"))
     return scenario.get(path) if is_known or not path.startswith("server.") else None
 

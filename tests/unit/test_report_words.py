@@ -1,7 +1,7 @@
 """Sentences, marks and conditions of the report."""
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import altair as alt
 import polars as pl
@@ -27,6 +27,8 @@ from analysis.summary.predicates import mark_extremes
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
+from scenarios.options import list_options
+from scenarios.settings import Overrides
 from tests.unit.samples import healthy, record, tables
 
 (SCENARIO,) = select_scenarios(("async-http-shared",))
@@ -168,6 +170,20 @@ def test_conditions_of_an_early_manifest_are_what_there_is() -> None:
         ("GIL enabled", "yes"),
     ]
     assert not found.settings.rows
+
+
+def test_the_report_has_each_setting_of_an_option_that_applies() -> None:
+    closed = select_scenarios(("async-http",))[0]
+    opened = replace(closed, name="open", load=replace(closed.load, arrival_rate=300.0))
+    manifest = {"scenarios": [asdict(closed), asdict(opened)]}
+    rows = {row.name: row.cells for row in collect_conditions(manifest).settings.rows}
+    options = [each.setting for each in list_options(Overrides) if each.setting.sets]
+    assert all(each.label for each in options)
+    assert len({each.label for each in options}) == len(options)
+    assert rows["users"] == ["500", ""]
+    assert rows["pause between requests, s"] == ["0", ""]
+    assert rows["arrival process"] == ["", "constant"]
+    assert rows["client"] == ["httpx", "httpx"]
 
 
 @given(st.floats(0.001, 1e6), st.floats(2.5, 1e6), st.integers(3, 6))
