@@ -35,7 +35,7 @@ Names = Annotated[
     str,
     Setting(
         "Scenarios, see `study list`; if none is named, the groups classic (a client per request) "
-        "and fair (a shared client).",
+        "and fair (a shared client), or with --quick four of fair.",
         name="SCENARIO|GROUP|FILE",
     ),
 ]

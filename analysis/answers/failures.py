@@ -4,12 +4,13 @@ from analysis.answers.base import Statement
 from analysis.answers.factors import name_some
 from analysis.answers.harm import count_refused
 from analysis.answers.results import Results
+from analysis.answers.slower import sort_by_harm
 from analysis.stats import formats
 from analysis.summary.predicates import FAILURES_LIMIT_RATIO
 
 
 class FailingAnswers(Statement):
-    rank = 57
+    rank = 56
 
     names: tuple[str, ...]
     ratios: tuple[float, ...]
@@ -43,7 +44,7 @@ class FailingAnswers(Statement):
 class FailingBackground(Statement):
     """Failing background requests of scenarios that are compared."""
 
-    rank = 56
+    rank = 57
 
     path: str
     failing: tuple[tuple[str, int, int], ...]
@@ -51,8 +52,9 @@ class FailingBackground(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        """Leave out scenarios that stand alone or are blocked: their own statements say so."""
-        said = [each.case for each in results.slower if each.cause == "blocking call"]
+        """Leave out scenarios that stand alone, and those whose harm `BlockingCall` has."""
+        blocked = results.select_caused("blocking call")
+        said = [sort_by_harm(each)[0].case for each in blocked]
         cases = [one for each in results.families if len(each.cases) > 1 for one in each.cases]
         failing: dict[str, list[tuple[str, int, int]]] = {}
         for each in cases:

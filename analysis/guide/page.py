@@ -94,7 +94,8 @@ class TemplateFiller:
         found = self.records.get_median(cell, figure)
         if found is None:
             raise MissingError(f"{figure} of {cell}")
-        return f"[{text(found)}](#{build_anchor(cell)})"
+        least = "at least " if self.records.is_bound(cell, figure) else ""
+        return f"{least}[{text(found)}](#{build_anchor(cell)})"
 
     def quote_throughput(self, cell: str) -> str:
         """Quote a rate; a lower bound if the load generator may have been the limit. Raises
@@ -145,6 +146,8 @@ def describe_setting(cell: RecordedScenario) -> str:
     found = [f"{scenario.load.users} users"]
     if scenario.delay_s is not None:
         found.append(f"{1000 * scenario.delay_s:g} ms")
+    if scenario.load.think_s:
+        found.append(f"{1000 * scenario.load.think_s:g} ms pause")
     if scenario.server.is_python:
         found += [f"{scenario.server.pool} threads", scenario.server.loop]
     client = scenario.client

@@ -159,6 +159,13 @@ class Records:
         """List a figure's values, one per trial that has it."""
         return collect_values(self.cells[key].trials, figure) if key in self.cells else []
 
+    def is_bound(self, key: str, figure: str) -> bool:
+        """Return True for a lower bound: half of the background requests of a trial had no
+        response."""
+        trials = self.cells[key].trials if key in self.cells else ()
+        is_latency = figure == "bystander.median_ms"
+        return is_latency and any(each.bystander.median_is_lower_bound for each in trials)
+
     def list_doubts(self, key: str) -> tuple[str, ...]:
         """List the codes of the error verdicts of any of the cell's trials."""
         trials = self.cells[key].trials if key in self.cells else ()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from pydantic import AfterValidator, BeforeValidator
@@ -105,18 +105,25 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class RelationResult:
-    """`ratio` is None if one of the figures was not measured."""
+    """`ratio` is None if one of the figures was not measured. `bound`: ">" if it is a lower bound,
+    "<" if it is an upper one."""
 
     relation: Relation
     ratio: float | None
+    bound: Literal["", "<", ">"]
     doubts: tuple[str, ...]
     """Codes of the error verdicts of its cells."""
 
     @property
     def holds(self) -> bool | None:
+        """None if the ratio, or what is known of it, does not decide."""
         if self.ratio is None:
             return None
-        return self.relation.low <= self.ratio <= self.relation.high
+        least = 0.0 if self.bound == "<" else self.ratio
+        most = math.inf if self.bound == ">" else self.ratio
+        if self.relation.low <= least and most <= self.relation.high:
+            return True
+        return False if most < self.relation.low or least > self.relation.high else None
 
     @property
     def described(self) -> str:
@@ -128,7 +135,8 @@ class RelationResult:
         if self.ratio is None:
             return formats.UNKNOWN
         is_ratio = self.relation.quantity == "ratio"
-        return formats.short_ratio(self.ratio) if is_ratio else f"{self.ratio:.3g}"
+        found = formats.short_ratio(self.ratio) if is_ratio else f"{self.ratio:.3g}"
+        return self.bound + found
 
 
 def judge_relation(relation: Relation, records: Records) -> RelationResult:
@@ -137,7 +145,17 @@ def judge_relation(relation: Relation, records: Records) -> RelationResult:
         for each in (relation.left, relation.right)
     )
     doubts = sorted({code for key in relation.cells for code in records.list_doubts(key)})
-    return RelationResult(relation, compute_ratio(left, right), tuple(doubts))
+    bound = find_bound(relation, records)
+    return RelationResult(relation, compute_ratio(left, right), bound, tuple(doubts))
+
+
+def find_bound(relation: Relation, records: Records) -> Literal["", "<", ">"]:
+    """Find which bound the ratio is, if one of its two figures is a lower bound."""
+    left, right = (
+        isinstance(each, MetricReference) and records.is_bound(each.cell, each.name)
+        for each in (relation.left, relation.right)
+    )
+    return "" if left == right else ">" if left else "<"
 
 
 def compute_ratio(left: float | None, base: float | None) -> float | None:

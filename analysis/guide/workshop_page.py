@@ -130,11 +130,8 @@ def build_relation(which: Exercise) -> Relation:
 
 
 def quote_answer(filling: TemplateFiller, which: Exercise, figure: str, edited: bool) -> str:
-    """Quote a figure of an exercise's run; a dash if unknown. A bystander latency is a lower bound
-    if half of its requests were unanswered."""
+    """Quote a figure of an exercise's run; a dash if unknown."""
     cell, records = build_cell_key(which, edited), filling.records
     if not figure or records.get_median(cell, figure) is None:
         return formats.UNKNOWN
-    found = filling.quote_figure(cell, figure, formats.short_number)
-    is_bound = any(each.bystander.median_is_lower_bound for each in records.cells[cell].trials)
-    return f"at least {found}" if figure.startswith("bystander.") and is_bound else found
+    return filling.quote_figure(cell, figure, formats.short_number)

@@ -6,7 +6,7 @@ from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_grown_cpu
 
-NO_CAUSE = "; the cause is unknown: no library clearly accounts for most of the growth"
+NO_CAUSE = "; the cause is unknown: no function or library clearly stands out"
 """Not shown in a terminal."""
 
 

@@ -11,9 +11,7 @@ from .metrics import BUCKETS_S, INSTRUMENTS, NO_REQUEST, UNKNOWN_ROUTE, Instrume
 try:
     from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter
 except ImportError as error:
-    raise ImportError(
-        'no package opentelemetry-api; `pip install "asgi-probe[opentelemetry]"`'
-    ) from error
+    raise ImportError("no package opentelemetry-api: pip install opentelemetry-api") from error
 
 Attributes = dict[str, str]
 Add = Callable[[float, Optional[Attributes]], None]

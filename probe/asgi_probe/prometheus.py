@@ -11,9 +11,7 @@ from .metrics import BUCKETS_S, INSTRUMENTS, Instrument, Labels
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 except ImportError as error:
-    raise ImportError(
-        'no package prometheus-client; `pip install "asgi-probe[prometheus]"`'
-    ) from error
+    raise ImportError("no package prometheus-client: pip install prometheus-client") from error
 
 Family = Union[Counter, Gauge, Histogram]
 

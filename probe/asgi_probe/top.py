@@ -29,7 +29,7 @@ FIRST_WITHIN_S, NEXT_WITHIN_S = 15.0, 60.0
 MOST_COLUMNS = 80
 OTHERS = f"{MOST_CLIENTS} other viewers"
 ENDED = f"the service has ended, or has {OTHERS}"
-NEEDS_RICH = "top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does without"
+NEEDS_RICH = "top on a terminal needs rich: pip install rich; --once does without"
 
 
 class ServiceEndedError(Exception):

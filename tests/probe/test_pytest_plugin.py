@@ -1,84 +1,19 @@
-"""The pytest plug-in: what fails a test, and what its message says. Each inner run is a run of
-pytest in this process; its tests block for known times."""
+"""The pytest plug-in: what fails a test, and what its message says."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
 from asyncio import events
-from collections.abc import Iterator
 
 import pytest
-from asgi_probe.testing.requests import APPS
 
-# imported here, they stay: pytester forgets what only an inner run has imported
-pytest.importorskip("httpx", reason="httpx is not installed")
-pytest.importorskip("fastapi.testclient", reason="FastAPI's test client is not installed")
-pytest.importorskip("anyio._backends._asyncio")
-pytest.importorskip("asgi_probe.testing.hooks")
+from tests.probe.plugin_support import BLOCKING, SERVER, run, unwrap_apps
 
 pytest_plugins = ("pytester",)
-
-
-@pytest.fixture(autouse=True)
-def unwrap_apps() -> Iterator[None]:
-    """Inner runs in this process leave their wrappers; tests of other modules expect none."""
-    yield
-    for module, name in APPS:
-        cls = getattr(sys.modules.get(module), name, None)
-        original = getattr(getattr(cls, "__call__", None), "probe_original", None)  # noqa: B004
-        if cls is not None and original is not None:
-            cls.__call__ = original
-
-
-PLUGIN = (
-    "-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider",
-    "-o", "asyncio_default_fixture_loop_scope=function",
-)  # fmt: skip
+__all__ = ["unwrap_apps"]
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps run delays")
-
-HEAD = """
-import asyncio, hashlib, threading, time, unittest
-import httpx, pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
-
-app = FastAPI()
-
-def block():
-    time.sleep(0.1)
-
-def compute():
-    end_s = time.thread_time() + 0.1
-    while time.thread_time() < end_s:
-        sum(range(1_000))
-
-async def run_blocking():
-    block()
-
-@app.get("/items/{item}")
-async def read_item(item):
-    block()
-
-@app.get("/quick")
-async def answer(): ...
-"""
-
-
-def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
-    pytester.makepyfile(test_inner=HEAD + source)
-    return pytester.runpytest_inprocess(*PLUGIN, *options, no_reraise_ctrlc=True)
-
-
-BLOCKING = """
-def test_blocks():
-    asyncio.run(run_blocking())
-
-def test_waits():
-    asyncio.run(asyncio.sleep(0.1))
-"""
 
 
 def test_a_blocking_call_fails_its_test_and_no_other(pytester: pytest.Pytester) -> None:
@@ -287,29 +222,6 @@ def test_a_marker_needs_no_option(pytester: pytest.Pytester) -> None:
     )
 
 
-SERVER = """
-began, release = threading.Event(), threading.Event()
-
-def hold(seconds):
-    began.set()
-    release.wait(seconds)
-
-@pytest.fixture(scope="module")
-def server():
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-def end_block(server):  # nothing that the loop still runs is older
-    release.set()
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), server).result(10)
-"""
-
-
 @pytest.mark.parametrize("seconds", [0.3, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_block_fails_the_test_in_which_it_began(
     pytester: pytest.Pytester, seconds: float
@@ -458,92 +370,6 @@ def test_debugged(request):
     run(pytester, source, "--loop-blocking=50ms").assert_outcomes(passed=1)
 
 
-def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> None:
-    options = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
-    run(pytester, BLOCKING, *options, "--loop-blocking-write-baseline").assert_outcomes(passed=2)
-    assert "time.sleep" in (pytester.path / "known.json").read_text()
-    run(pytester, "\n\n" + BLOCKING, *options).assert_outcomes(passed=2)
-    new = BLOCKING + "\ndef test_new():\n    async def main():\n        time.sleep(0.1)\n"
-    result = run(pytester, new + "    asyncio.run(main())\n", *options)
-    result.assert_outcomes(passed=2, failed=1)
-
-
-KNOWN = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
-STOPPED = """
-import shutil
-
-def test_stops(request):
-    STOP
-
-def test_blocks():
-    asyncio.run(run_blocking())
-"""
-
-
-@pytest.mark.parametrize(
-    ("stop", "options", "reason"),
-    [
-        ("pass", ["none.py"], "not all tests ran"),
-        ("pass", ["--collect-only"], "not all tests ran"),
-        ("pass", ["-k", "none"], "not all tests ran"),
-        ("raise KeyboardInterrupt", [], "not all tests ran"),
-        ("pytest.exit('', returncode=0)", [], "not all tests ran"),
-        ("assert False", ["-x"], "not all tests ran"),
-        ("request.config.hook.pytest_enter_pdb(config=request.config, pdb=None)", [],
-         "a debugger ran"),
-    ],
-)  # fmt: skip
-def test_a_run_that_is_not_whole_leaves_the_baseline(
-    pytester: pytest.Pytester, stop: str, options: list[str], reason: str
-) -> None:
-    known = pytester.path / "known.json"
-    known.write_text("what it was")
-    source = STOPPED.replace("STOP", stop)
-    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline", *options)
-    result.stdout.fnmatch_lines([f"--loop-blocking-baseline: *known.json is not written: {reason}"])
-    assert known.read_text() == "what it was"
-    assert {each.name for each in pytester.path.glob("*.json*")} == {"known.json"}
-
-
-def test_a_run_that_checks_nothing_leaves_the_baseline(pytester: pytest.Pytester) -> None:
-    (pytester.path / "known.json").write_text("what it was")
-    source = "@pytest.mark.skip\ndef test_skipped(): ..."
-    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline")
-    result.stdout.fnmatch_lines(["*known.json is not written: no test was checked"])
-    assert (pytester.path / "known.json").read_text() == "what it was"
-
-
-def test_a_baseline_that_cannot_be_written_is_one_line(pytester: pytest.Pytester) -> None:
-    pytester.mkdir("folder")
-    source = STOPPED.replace("STOP", "shutil.rmtree(request.config.rootpath / 'folder')")
-    options = ("--loop-blocking=50ms", "--loop-blocking-baseline=folder/known.json")
-    result = run(pytester, source, *options, "--loop-blocking-write-baseline")
-    result.assert_outcomes(passed=2)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stdout.fnmatch_lines(["* is not written: No such file or directory"])
-
-
-def test_a_part_of_the_tests_writes_the_baseline(pytester: pytest.Pytester) -> None:
-    """Deselected tests are not part of the run."""
-    (pytester.path / "known.json").write_text("what it was")
-    run(pytester, BLOCKING, *KNOWN, "--loop-blocking-write-baseline", "-k", "test_blocks")
-    assert "time.sleep" in (pytester.path / "known.json").read_text()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full here")
-@pytest.mark.parametrize("is_writing", [False, True])
-def test_a_baseline_is_a_regular_file(pytester: pytest.Pytester, is_writing: bool) -> None:
-    """A pipe would wait for ever."""
-    os.mkfifo(pytester.path / "known.json")
-    options = ["--loop-blocking-write-baseline"] if is_writing else []
-    for path in ("known.json", "/dev/full", "."):
-        known = f"--loop-blocking-baseline={path}"
-        result = run(pytester, BLOCKING, "--loop-blocking=50ms", known, *options)
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        (line,) = [each for each in result.stderr.lines if each.strip()]
-        assert line.endswith("no regular file")
-
-
 def test_a_loop_that_it_cannot_see_is_named_once(pytester: pytest.Pytester) -> None:
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     source = """
@@ -612,65 +438,3 @@ def test_a_wrong_marker_is_one_line(pytester: pytest.Pytester, given: str, expec
     result = run(pytester, f"@pytest.mark.loop_blocking({given})\ndef test_it(): ...")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert expected in result.stderr.str()
-
-
-POOL = """
-import anyio
-
-@app.get("/slow")
-def read_slowly():
-    time.sleep(0.1)
-
-def test_pool():
-    async def main():
-        anyio.to_thread.current_default_thread_limiter().total_tokens = 2
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
-            await asyncio.gather(*(client.get("/slow") for _ in range(CALLS)))
-    asyncio.run(main())
-"""
-
-
-def test_a_long_wait_for_the_pool_fails(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "CALLS = 6\n" + POOL, "--pool-wait=50ms")
-    result.assert_outcomes(failed=1)
-    result.stdout.re_match_lines(
-        [
-            r"test_inner\.read_slowly waited \d+ ms for a thread of the pool in /slow, all 2 tokens"
-            r" being taken; the maximum is 50 ms\.",
-            r"  4 calls waited for longer than that\.",
-            r"  Threads of the pool: \d at test_inner\.py:\d+ in read_slowly: time\.sleep",
-        ]
-    )
-
-
-def test_calls_within_the_pool_do_not_wait(pytester: pytest.Pytester) -> None:
-    run(pytester, "CALLS = 2\n" + POOL, "--pool-wait=50ms").assert_outcomes(passed=1)
-
-
-def test_a_wait_that_began_earlier_does_not_fail(pytester: pytest.Pytester) -> None:
-    """The wait may fail the test in which it began; on a fast machine it is shorter at its end."""
-    source = """
-import anyio
-
-waits = []
-
-async def start():
-    limiter = anyio.CapacityLimiter(1)
-    for _ in range(2):
-        waits.append(asyncio.ensure_future(
-            anyio.to_thread.run_sync(release.wait, 10, limiter=limiter)
-        ))
-    while not limiter.statistics().tasks_waiting:
-        await asyncio.sleep(0.001)
-
-def test_first(server):
-    asyncio.run_coroutine_threadsafe(start(), server).result(10)
-
-def test_innocent(server):
-    time.sleep(0.3)
-    release.set()
-    asyncio.run_coroutine_threadsafe(asyncio.wait(waits), server).result(10)
-"""
-    result = run(pytester, SERVER + source, "--pool-wait=200ms", "-rA")
-    result.stdout.fnmatch_lines(["PASSED test_inner.py::test_innocent"])

@@ -488,6 +488,5 @@ def test_on_a_terminal_without_rich_it_says_what_to_install(journal: WrittenJour
     code, seen = watch_in_terminal(str(journal.path), "-S")
     assert code == 3
     assert seen == (
-        "asgi-probe: top on a terminal needs rich: pip install 'asgi-probe[top]'; --once does "
-        "without\r\n"
+        "asgi-probe: top on a terminal needs rich: pip install rich; --once does without\r\n"
     )

@@ -191,6 +191,19 @@ def test_who_refuses_background_requests_is_not_the_quick_one() -> None:
     assert find_messages(FailingBackground, refusing) == []
 
 
+def test_failing_background_requests_leave_out_only_the_harm_that_is_said() -> None:
+    """Only the worst of several blocked scenarios has its harm in the sentence about them."""
+    worst = replace(BLOCKED, trials=(replace(BLOCKED.trials[0], bystander=refuse(9)),))
+    other = plant_case(
+        get_scenario("async-http-sync"), 2.0, loop_blocked_share=0.99, bystander=refuse(4)
+    )
+    (said,) = find_messages(BlockingCall, AWAITS, worst, other)
+    assert "in async-http-sync-shared" in said
+    assert find_messages(FailingBackground, AWAITS, worst, other) == [
+        "Background requests to /ping fail: 4 of 30 in async-http-sync."
+    ]
+
+
 def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
     scenario = BLOCKED.scenario
     many = replace(scenario, load=replace(scenario.load, users=12_000))

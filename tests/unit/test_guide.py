@@ -4,7 +4,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +85,34 @@ def test_what_nobody_measured_does_not_pass_a_check() -> None:
     rule = Rule(1, "a-rule", "A claim", "measured", "do", (RELATION,))
     assert GuidanceCheck([rule], port=0).print_verdicts(records(a=3.0, b=1.0)) == 0
     assert GuidanceCheck([rule], port=0).print_verdicts(records(a=1.0)) == NOT_AS_EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "changes", "described", "holds"),
+    [
+        ("a", {}, "ratio >4.00", True),
+        ("a", {"low": 5.0}, "ratio >4.00", None),
+        ("a", {"high": 3.0}, "ratio >4.00", False),
+        ("a", {"high": 8.0}, "ratio >4.00", None),
+        ("b", {}, "ratio <4.00", None),
+        ("b", {"low": 0.0, "high": 8.0}, "ratio <4.00", True),
+        ("b", {"low": 5.0}, "ratio <4.00", False),
+        ("", {}, "ratio 4.00", True),
+    ],
+)
+def test_a_latency_of_unanswered_requests_is_a_bound(
+    unanswered: str, changes: Mapping[str, float], described: str, holds: bool | None
+) -> None:
+    known = records(a=None, b=None)
+    for name, latency_ms in (("a", 400.0), ("b", 100.0)):
+        bystander = replace(
+            CELL.bystander, median_ms=latency_ms, pings=9, unanswered=5 * (name == unanswered)
+        )
+        cell = replace(CELL, bystander=bystander)
+        known.cells[f"x/{name}"] = replace(known.cells[f"x/{name}"], trials=(cell,))
+    left, right = (MetricReference(f"x/{each}", "bystander.median_ms") for each in "ab")
+    found = judge_relation(replace(RELATION, left=left, right=right, **changes), known)
+    assert (found.described, found.holds) == (described, holds)
 
 
 def test_a_number_may_stand_on_the_right() -> None:
