@@ -106,7 +106,7 @@ def check_values(path: Path, scenario: Scenario) -> None:
 
     try:
         TypeAdapter(Scenario).validate_json(json.dumps(asdict(scenario)), strict=True)
-        values = asdict(resolve_scenario(scenario, NO_RESOURCES))
+        values: object = asdict(resolve_scenario(scenario, NO_RESOURCES))
         for option in list_options(Overrides):
             if option.setting.sets:
                 option.check_bounds(reduce(find_part, option.setting.sets.split("."), values))
