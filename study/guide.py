@@ -21,14 +21,13 @@ from analysis.guide.recorded import (
     find_runs,
     load_experiments,
 )
-from analysis.guide.rules import (
+from analysis.guide.relations import (
     RelationResult,
-    Rule,
     judge_relation,
-    load_checked_rules,
     render_relation_result,
     select_broken,
 )
+from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.table import WIDTH, wrap_note
 from records.files import write_whole
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError

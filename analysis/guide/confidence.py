@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from analysis.guide.recorded import Records
-from analysis.guide.rules import MetricReference, Relation, judge_relation
+from analysis.guide.relations import MetricReference, Relation, judge_relation
 from analysis.stats import formats
 from analysis.stats.intervals import compute_median_interval, compute_ratio_interval
 

@@ -10,14 +10,8 @@ import jinja2
 
 from analysis.guide.confidence import describe_confidence, describe_interval
 from analysis.guide.recorded import RecordedScenario, Records, load_experiments
-from analysis.guide.rules import (
-    Decision,
-    RelationResult,
-    judge_relation,
-    list_table_relations,
-    load_decision_table,
-    load_rules,
-)
+from analysis.guide.relations import RelationResult, judge_relation
+from analysis.guide.rules import Decision, list_table_relations, load_decision_table, load_rules
 from analysis.stats import formats
 
 AFTER_TABLE = "<h2>In short</h2>"

@@ -9,7 +9,7 @@ from textwrap import fill
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.page import MARKDOWN_LINK, TemplateFiller
 from analysis.guide.recorded import Records
-from analysis.guide.rules import MetricReference, Relation, RelationResult, judge_relation
+from analysis.guide.relations import MetricReference, Relation, RelationResult, judge_relation
 from analysis.metrics import get_metric, get_value
 from analysis.report.table import WIDTH, Column, Row, Table, render_terminal
 from analysis.stats import formats

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from analysis.guide.recorded import Experiment
-from analysis.guide.rules import MetricReference, Relation, Rule
+from analysis.guide.relations import MetricReference, Relation
+from analysis.guide.rules import Rule
 from scenarios.errors import NOT_AS_EXPECTED
 from study.guide import GuidanceCheck
 from tests.process.support import running, wait_for

@@ -14,7 +14,7 @@ import pytest
 
 from analysis.guide.exercises import Exercise, load_exercises
 from analysis.guide.recorded import Records, find_runs
-from analysis.guide.rules import judge_relation
+from analysis.guide.relations import judge_relation
 from analysis.guide.workshop_page import build_command, build_relation, name_exercise_run
 from stress.places import SPECIMEN_VARIABLE
 from tests.process.support import ROOT, run_here

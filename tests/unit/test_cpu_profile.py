@@ -154,7 +154,7 @@ def test_two_that_grew_nearly_alike_are_both_left_in_peace() -> None:
     alone = sampling(1.0, own=100, walk=30, parse=30)
     growth = compare(alone, sampling(3.0, own=100, walk=160, parse=140))
     assert growth.cause is None
-    assert describe_growth(growth).endswith("no library clearly accounts for most of the growth")
+    assert describe_growth(growth).endswith("no function or library clearly stands out")
 
 
 def test_what_did_not_grow_has_no_cause() -> None:

@@ -23,16 +23,13 @@ from analysis.guide.recorded import (
     load_experiments,
     normalize_command,
 )
-from analysis.guide.rules import (
+from analysis.guide.relations import (
     MetricReference,
     Relation,
-    Rule,
     judge_relation,
-    load_checked_rules,
-    load_decision_table,
-    load_rules,
     render_relation_result,
 )
+from analysis.guide.rules import Rule, load_checked_rules, load_decision_table, load_rules
 from analysis.stats.intervals import compute_median_interval
 from analysis.summary.cell import compute_summary
 from records.rundir import open_run
