@@ -28,7 +28,8 @@ class Overrides:
     """Values that replace a scenario's own; None keeps the scenario's value."""
 
     users: Annotated[int | None, Setting(
-        "Concurrent users; each waits for its response. Some pools have a thread for each.",
+        "Concurrent users; each waits for its response. In fair and clients, the pool has a thread "
+        "for each.",
         "load.users", HAS_USERS, bounds=(1, m.MOST_USERS), sweepable="10,100,500",
         label="users",
     )] = None

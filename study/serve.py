@@ -1,12 +1,13 @@
 """`study serve`: upstream and server until Ctrl-C."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from records.rundir import create_run
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import BROKEN, INTERRUPTED, UserError
-from scenarios.model import Scenario
+from scenarios.model import MOST_USERS, Scenario
 from scenarios.overrides import apply_overrides
 from scenarios.resolution import resolve_scenario
 from scenarios.settings import Overrides
@@ -38,7 +39,10 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
         raise UserError(
             f"a server already runs on port {held.port} (see {format_path(note)}); stop it first"
         )
-    raise_descriptor_limit(count_needed_descriptors(scenario))
+    most = replace(scenario, load=replace(scenario.load, users=MOST_USERS))
+    raise_descriptor_limit(
+        count_needed_descriptors(scenario), wanted=count_needed_descriptors(most)
+    )
     with record_signals() as interruption:
         folder = create_run(out, "serve").path.resolve()
         try:

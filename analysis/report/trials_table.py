@@ -17,6 +17,7 @@ from analysis.stats.intervals import (
 from analysis.summary.trials import ScenarioSummary
 
 HEADING = "median [low–high]"
+SERVICES_OWN = "is what the service did to its users; the throughput is as measured"
 RATE_ROOM, ROOM = 28, 25
 """Room for 99,999.9 rps and 999,999 ms with their intervals, in a terminal of 80 columns."""
 
@@ -101,7 +102,8 @@ def describe_doubts(found: Iterable[tuple[str, Mapping[str, int], int]]) -> Iter
             share = "" if count == trials else f" ({count} of {trials} trials)"
             names.setdefault(code, []).append(f"{name}{share}")
     for code, each in names.items():
-        yield f"{code} makes these figures doubtful: {', '.join(each)}"
+        what = SERVICES_OWN if code in DESCRIBING else "makes these figures doubtful"
+        yield f"{code} {what}: {', '.join(each)}"
 
 
 def explain_missing(why: WhyNone) -> str:

@@ -40,10 +40,11 @@ def collect_values(cells: Sequence[CellSummary], key: str) -> list[float]:
 
 
 def take_medians(cell: CellSummary, trials: Sequence[CellSummary]) -> CellSummary:
-    """Replace the cell's throughput and latencies by the medians over the trials."""
-    known = (collect_values(trials, key) for key in ("ok_rps", "median_ms", "p99_ms"))
-    ok_rps, median_ms, p99_ms = (median(each) if each else None for each in known)
-    return replace(cell, ok_rps=ok_rps, median_ms=median_ms, p99_ms=p99_ms)
+    """Replace the cell's throughput, latencies and failures by the medians over the trials."""
+    keys = ("ok_rps", "median_ms", "p99_ms", "failure_ratio")
+    known = (collect_values(trials, key) for key in keys)
+    ok_rps, median_ms, p99_ms, failures = (median(each) if each else None for each in known)
+    return replace(cell, ok_rps=ok_rps, median_ms=median_ms, p99_ms=p99_ms, failure_ratio=failures)
 
 
 def summarize_trials(cells: Sequence[CellSummary]) -> tuple[ScenarioSummary, ...]:

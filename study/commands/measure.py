@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LOAD_OF_A_RUN = (
-    "--spawn-rate", "--duration", "--think-time", "--think-spread", "--user-class",
+    "--users", "--spawn-rate", "--duration", "--think-time", "--think-spread", "--user-class",
     "--load-processes", "--arrival-rate", "--arrivals", "--keep-alive", "--requests", "--engine",
     "--access-log", "--db-pool",
 )  # fmt: skip
