@@ -29,6 +29,13 @@ def get_server_file_path(out: Path) -> Path:
     return out / SERVED_FILE
 
 
+def raise_limit_for_any_load(scenario: Scenario) -> None:
+    """Raises UserError."""
+    most = replace(scenario, load=replace(scenario.load, users=MOST_USERS))
+    wanted = count_needed_descriptors(most)
+    raise_descriptor_limit(count_needed_descriptors(scenario), wanted)
+
+
 def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
     """Serve the classic stack with overrides; return the exit code. Raises UserError."""
     scenario = resolve_scenario(
@@ -39,10 +46,7 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
         raise UserError(
             f"a server already runs on port {held.port} (see {format_path(note)}); stop it first"
         )
-    most = replace(scenario, load=replace(scenario.load, users=MOST_USERS))
-    raise_descriptor_limit(
-        count_needed_descriptors(scenario), wanted=count_needed_descriptors(most)
-    )
+    raise_limit_for_any_load(scenario)
     with record_signals() as interruption:
         folder = create_run(out, "serve").path.resolve()
         try:

@@ -13,6 +13,7 @@ from analysis.report.trials_table import (
     build_trials_table,
     name_reasons,
     select_repeated,
+    write_trial_remarks,
 )
 from analysis.report.write import render_summary_markdown
 from analysis.stats.intervals import compute_median_interval
@@ -23,6 +24,7 @@ from analysis.summary.trials import (
     ScenarioSummary,
     collect_values,
     summarize_trials,
+    take_medians,
 )
 from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
@@ -54,6 +56,24 @@ def test_scenarios_come_in_the_order_in_which_they_first_ran() -> None:
 def test_a_figure_is_the_interval_of_its_trials(rates: list[float]) -> None:
     (summary,) = summarize_trials([trial(n, ok_rps=rate) for n, rate in enumerate(rates, start=1)])
     assert summary.figures["ok_rps"] == compute_median_interval(rates)
+
+
+def test_a_picture_of_several_trials_has_their_median_failures() -> None:
+    trials = [
+        replace(trial(n), failure_ratio=share) for n, share in ((1, 0.05), (2, 0.2), (3, 0.1))
+    ]
+    assert take_medians(trials[0], trials).failure_ratio == 0.1
+
+
+def test_what_the_service_did_to_its_users_is_no_doubt() -> None:
+    errors = {"WORKER_DEATHS": 2, "MACHINE_BUSY": 1}
+    (summary,) = summarize_trials([trial(1), trial(2)])
+    assert list(write_trial_remarks([replace(summary, errors=errors)]))[-3:] == [
+        "WORKER_DEATHS is what the service did to its users; the throughput is as measured: "
+        "sync-http",
+        "MACHINE_BUSY makes these figures doubtful: sync-http (1 of 2 trials)",
+        "this table includes all trials; the answer names the trials that it leaves out",
+    ]
 
 
 def test_an_interrupted_trial_is_none() -> None:
