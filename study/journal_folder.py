@@ -1,5 +1,7 @@
 """The folder of a probe that ran without `study`, such as that of `python -m asgi_probe run`."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from records.audit import (
     KIND,
     SARIF_FILE,
     SUMMARY_FILE,
+    AttachedProcess,
     AuditRecord,
     Phase,
 )
@@ -21,6 +24,7 @@ from records.build_probe_tables import save_probe_tables
 from records.build_tables import read_journals
 from records.files import write_whole
 from records.journal import Journal
+from records.process_ids import make_process_id
 from records.rundir import LONGEST_S, RunDir, read_record, translate_write_errors
 from scenarios.errors import UserError
 from scenarios.units import Second
@@ -158,6 +162,15 @@ def find_span(journals: list[Journal]) -> tuple[Second, Second] | None:
     return (first, last) if isinstance(first, float) and isinstance(last, float) else None
 
 
+def number_processes(processes: Iterable[AttachedProcess]) -> Iterator[AttachedProcess]:
+    """Give processes with the same pid the numbers that their journals have in the tables: both are
+    in the order of their starts."""
+    places = Counter[int]()
+    for each in processes:
+        yield replace(each, pid=make_process_id(each.pid, places[each.pid]))
+        places[each.pid] += 1
+
+
 def build_record(path: Path, launch: Launch, t0_s: Second, end_s: Second) -> AuditRecord:
     reports = read_reports(path)
     listens = [f"http://{host}:{port}" for each in reports for host, port in each.listens]
@@ -168,6 +181,6 @@ def build_record(path: Path, launch: Launch, t0_s: Second, end_s: Second) -> Aud
         command=launch.command,
         folder=launch.folder or next((each.folder for each in reports), ""),
         url=next(iter(listens), ""),
-        processes=tuple(each.build_record() for each in reports),
+        processes=tuple(number_processes(each.build_record() for each in reports)),
         phases=(Phase(OWN_TRAFFIC, 0.0, end_s - t0_s, 0),),
     )

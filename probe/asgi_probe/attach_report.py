@@ -1,4 +1,5 @@
-"""The report of one process of an audited service, in `attach-<pid>.json`."""
+"""The report of one process of an audited service, in `attach-<pid>-<start>.json`: processes of two
+containers may have the same pid, and the same folder."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from contextlib import suppress
 from importlib import metadata
 from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from pathlib import Path
+from time import monotonic
 
 from . import gil
 
@@ -25,6 +27,7 @@ PACKAGES = (
     "uvloop", "httptools", "h11",
 )  # fmt: skip
 """Packages whose version is reported if the process has imported them."""
+IMPORTED_S = monotonic()
 attached: set[tuple[int, str]] = set()
 """(pid, hook) of each started probe; a forked child starts its own."""
 
@@ -77,7 +80,7 @@ class AttachReport:
         content = {
             "pid": os.getpid(), "ppid": os.getppid(), **self._content, **gil.describe_gil()
         }  # fmt: skip
-        path = self.directory / f"attach-{os.getpid()}.json"
+        path = self.directory / f"attach-{os.getpid()}-{IMPORTED_S:.6f}.json"
         part = path.with_suffix(".part")
         with suppress(OSError):  # a full disk must not affect the app
             part.write_text(dumps(content), encoding="utf-8")

@@ -21,7 +21,7 @@ LAUNCH_FILE = "launch.json"
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-OWN_FILES = re.compile(r"\..*|attach-\d+\.(json|part)")
+OWN_FILES = re.compile(r"\..*|attach-\d+(-[\d.]+)?\.(json|part)")
 """Also hidden files, such as .gitkeep."""
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
 

@@ -1,4 +1,4 @@
-"""Reads the probe's reports of the audited processes: `attach-<pid>.json`."""
+"""Reads the probe's reports of the audited processes: `attach-<pid>-<start>.json`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from records.audit import AttachedProcess
 from records.rundir import read_record
 
 LOADED, STARTED = "loaded", "started"
+REPORTS = "attach-[0-9]*.json"
 SETTLED_S = 0.5
 """Time after which a loaded app counts as ready: without a lifespan it stays loaded, and with one
 it leaves that state earlier."""
@@ -68,13 +69,18 @@ READER = TypeAdapter(ProcessReport)
 
 
 def read_reports(folder: Path) -> list[ProcessReport]:
-    """Return the reports ordered by pid. The probe replaces each file atomically. Raises UserError
-    for a damaged one."""
-    found = [
+    """Return the reports ordered by pid and start. The probe replaces each file atomically. Raises
+    UserError for a damaged one."""
+    return [
         replace(read_record(READER, path), written=path.stat().st_mtime)
-        for path in folder.glob("attach-*.json")
+        for path in sorted(folder.glob(REPORTS), key=parse_name)
     ]
-    return sorted(found, key=lambda each: each.pid)
+
+
+def parse_name(path: Path) -> tuple[int, str]:
+    """Return the pid and the start of a report's process, ordered as the names of journals."""
+    pid, _, started_s = path.stem.removeprefix("attach-").partition("-")
+    return int(pid), started_s
 
 
 def read_trial(folder: Path) -> TrialReport:

@@ -15,6 +15,7 @@ from records.server import ServerRecord, ServerSettings, WorkerEnd
 from scenarios.units import Second
 from stress.audit.accept_queue import QueueWatch
 from stress.audit.audited_app import AuditedApp
+from stress.audit.reports import REPORTS, parse_name
 from stress.audit.server_log import ServerLog
 from stress.server_words import StartedServer
 from stress.servers import load_adapters
@@ -88,7 +89,7 @@ class ServerWatch:
 
 def list_reported_pids(raw: Path) -> set[int]:
     """Return the pids of all processes that ever ran the probe."""
-    return {int(path.stem.partition("-")[2]) for path in raw.glob("attach-*.json")}
+    return {parse_name(path)[0] for path in raw.glob(REPORTS)}
 
 
 def is_running(pid: int) -> bool:

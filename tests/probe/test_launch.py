@@ -92,7 +92,7 @@ def test_a_folder_in_which_an_earlier_start_wrote_is_taken_again(tmp_path: Path)
     """Without a journal: it got no request. Its service may write a log there."""
     (tmp_path / "lost+found").mkdir()
     (tmp_path / ".gitkeep").touch()
-    (tmp_path / "attach-7.json").touch()
+    (tmp_path / "attach-7-123.456789.json").touch()
     words = ("run", "--directory", ".", "--", sys.executable, "-c", SHOW)
     for _ in range(2):
         assert json.loads(run(tmp_path, *words)[1])[1]["ASGI_PROBE_DIR"] == str(tmp_path)

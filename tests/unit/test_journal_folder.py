@@ -1,5 +1,7 @@
 """A folder of journals that several processes, containers or starts share."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +12,9 @@ from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.journal import Journal
 from records.process_ids import MOST_PER_PID, PID_UNIT, get_pid, make_process_id
+from study.journal_folder import Launch, build_record
 from tests.probe.journal_support import written
+from tests.unit.test_trial_reports import PROCESS
 
 SERVED, BLOCKED = 32, 2
 
@@ -44,6 +48,21 @@ def test_processes_with_the_same_pid_keep_their_rows_apart(tmp_path: Path) -> No
     joined = tables["blocks"].join(tables["handlers"], ["pid", "visit"])
     assert joined.select("route", "route_right").unique().rows() == [("/slow", "/slow")]
     assert tables["block_stacks"].join(tables["blocks"], ["pid", "stretch"]).height == BLOCKED
+
+
+def test_reports_of_processes_with_the_same_pid_have_the_numbers_of_their_journals(
+    tmp_path: Path,
+) -> None:
+    write_shared_folder(tmp_path)
+    for began_s, stopped in ((10.0, "of the first"), (11.0, "of the second")):
+        report = {**asdict(PROCESS), "pid": 1, "stopped": stopped}
+        (tmp_path / f"attach-1-{began_s:.6f}.json").write_text(json.dumps(report))
+    record = build_record(tmp_path, Launch(), 0.0, 99.0)
+    journals, _ = read_journals(sorted(tmp_path.glob("probe-*.journal")))
+    assert {each.pid: each.stopped for each in record.processes} == {
+        journals[0].about["pid"]: "of the first",
+        journals[1].about["pid"]: "of the second",
+    }
 
 
 def test_too_many_processes_with_one_pid_are_missing_by_name(

@@ -31,7 +31,7 @@ def test_a_trial_of_several_processes(
 ) -> None:
     for pid, trial in enumerate(trials):
         content = {**asdict(PROCESS), "pid": pid, "trial": trial and asdict(trial)}
-        (tmp_path / f"attach-{pid}.json").write_text(json.dumps(content))
+        (tmp_path / f"attach-{pid}-10.500000.json").write_text(json.dumps(content))
     assert read_trial(tmp_path) == expected
 
 

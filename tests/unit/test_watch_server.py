@@ -18,7 +18,7 @@ def start_worker(raw: Path) -> Iterator[subprocess.Popen[bytes]]:
     """It reports itself and waits until it is killed."""
     argv = (sys.executable, "-c", "input()")
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as worker:
-        (raw / f"attach-{worker.pid}.json").touch()
+        (raw / f"attach-{worker.pid}-10.500000.json").touch()
         yield worker
         worker.kill()
 
