@@ -1,6 +1,7 @@
 # The command `study` in a container, without compilers:
 #   docker build -t asyncio-vs-threads .
-#   docker run --rm -v "$PWD/results:/home/study/results" asyncio-vs-threads run --quick
+#   mkdir -p results
+#   docker run --rm --user "$(id -u)" -v "$PWD/results:/home/study/results" asyncio-vs-threads run --quick
 FROM python:3.13-slim
 
 COPY . /source
