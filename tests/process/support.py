@@ -57,6 +57,10 @@ def run_here(
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
+HANGS_UP = ("env", "--default-signal=HUP")
+"""Under nohup, these tests ignore SIGHUP, and what they start would inherit that."""
+
+
 class Running:
     """A running study, with all processes that it started."""
 
@@ -65,7 +69,7 @@ class Running:
         self.log = out.with_suffix(".log")
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                (sys.executable, "-m", "study", *arguments),
+                (*HANGS_UP, sys.executable, "-m", "study", *arguments),
                 cwd=ROOT, env=environment(), stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
