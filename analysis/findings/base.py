@@ -95,7 +95,7 @@ class AuditFinding(ABC):
     automatically. An unknown value is None.
 
     count: affected requests. median_ms, longest_ms: per request. share: of the time in which the
-    route was called. victims: None if they are unknown.
+    route was called, unless the subclass says otherwise. victims: None if they are unknown.
     """
 
     code: ClassVar[str]
