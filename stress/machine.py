@@ -14,6 +14,9 @@ from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.plan import HOST
 
+WILDCARDS = ("0.0.0.0", "::")
+"""All addresses of this machine."""
+
 
 def raise_descriptor_limit(needed: int, wanted: int = 0) -> int:
     """Raise this process's soft limit, which its children inherit, up to `wanted` if allowed, and
@@ -76,8 +79,8 @@ def is_own_address(host: str) -> bool:
         found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):  # an unknown name, or no name at all
         return False
-    own = list_own_addresses()
-    return all(each.startswith("127.") or each == "::1" or each in own for each in found)
+    own = {*list_own_addresses(), "::1", *WILDCARDS}
+    return all(each.startswith("127.") or each in own for each in found)
 
 
 def list_own_addresses() -> frozenset[str]:

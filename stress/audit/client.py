@@ -31,7 +31,7 @@ IDLE_S: Second = 4.0
 closing connection would fail."""
 LOOK_S: Second = 0.05
 MOST_HEADER_BYTES, MOST_HEADERS = 64 << 10, 1000
-"""Limits of a response's header and of their number; no browser allows more."""
+"""Limits of a header of a response, and of their number."""
 T = TypeVar("T")
 DOMAIN = re.compile(r";\s*domain\s*=[^;]*", re.IGNORECASE)
 logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # it logs text of the server

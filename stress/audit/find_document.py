@@ -14,7 +14,7 @@ from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import Ask, Headers
 from stress.audit.client import open_session, run_in_loop, send
 from stress.audit.example_values import Node
-from stress.audit.first_answers import REDIRECTS, REFUSED
+from stress.audit.first_answers import BAD_REQUEST, NAME_HOST, REDIRECTS, REFUSED
 from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption
 
@@ -49,8 +49,8 @@ class MissingDocument:
 
     @property
     def advice(self) -> str:
-        if self.status == 400:
-            return "If the app accepts only its own host name, add --header 'Host: NAME'."
+        if self.status == BAD_REQUEST:
+            return f"I{NAME_HOST[1:]}."
         if self.status in REFUSED:
             return "Add --header 'Authorization: ...'."
         if self.status in REDIRECTS:

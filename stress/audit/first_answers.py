@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from stress.audit.answer import MOST_BYTES, Answer
-from stress.audit.ask import WEBSOCKET, Ask
+from stress.audit.ask import ONLY_PATH, WEBSOCKET, Ask
 from stress.audit.fill_operation import PLACEHOLDER
 
-REFUSED, TOO_MANY = (401, 403), 429
+BAD_REQUEST, REFUSED, TOO_MANY = 400, (401, 403), 429
 REDIRECTS = (300, 301, 302, 303, 307, 308)
 LOGGED_OUT = tuple(f"returns {each}" for each in REFUSED)
+NAME_HOST = "if the app accepts only its own host name, add --header 'Host: NAME'"
 LOG_IN = "add --header 'Authorization: ...', or log in with --before 'POST /login @login.json'"
 LOGGED_IN = (
     "--before was sent first, so check which user it logs in, or add --header 'Authorization: ...'"
@@ -77,7 +78,14 @@ def find_failure(ask: Ask, answer: Answer) -> str:
     said = f"returns {answer.status}"
     if ask.method == WEBSOCKET and answer.status == 404:  # to a GET, which the handshake is
         said += " (its server may have no websocket library: uvicorn needs websockets or wsproto)"
-    return said
+    return said + f" ({NAME_HOST})" * may_lack_host(ask, answer.status)
+
+
+def may_lack_host(ask: Ask, status: int) -> bool:
+    """Return True if the host may be why. An app with a document accepted it for the document."""
+    has_host = any(name.lower() == "host" for name, _ in ask.headers)
+    has_document = ask.origin == "document" and ask.source != ONLY_PATH
+    return status == BAD_REQUEST and not has_host and not has_document
 
 
 def describe_endless(ask: Ask, answer: Answer) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from records.audit import UnaskedRoute
 from scenarios.errors import UserError
-from stress.audit.ask import Ask, Headers, RequestPlan, Templates, hide_query
+from stress.audit.ask import ONLY_PATH, Ask, Headers, RequestPlan, Templates, hide_query
 from stress.audit.drive_locustfile import find_locustfile
 from stress.audit.find_document import ApiDocument, MissingDocument, fetch_document
 from stress.audit.openapi import plan_operations
@@ -159,7 +159,7 @@ def add_operations(
 ) -> RequestPlan:
     """Add the document's operations, except the routes that the user gave."""
     if isinstance(document, MissingDocument):
-        only = Ask("GET", "/", "/", headers, source="the only known path")
+        only = Ask("GET", "/", "/", headers, source=ONLY_PATH)
         what = "your requests are" if plan.asks else "GET / is"
         why = document.failure or "The app has no OpenAPI document"
         said = f"{why}, so only {what} sent. {document.advice}"

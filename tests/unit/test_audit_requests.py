@@ -128,7 +128,7 @@ class TestWhatUsersType:
         own = list_own_addresses()
         hosts = [f"[{each}]" if ":" in each else each for each in own]
         with patch.object(requests, "fetch_document", return_value=MissingDocument()):
-            for host in (*hosts, "localhost", "127.0.0.2", "[::1]"):
+            for host in (*hosts, "localhost", "127.0.0.2", "[::1]", "0.0.0.0"):
                 planned = plan_requests(f"http://{host}:9", RequestOptions(), Interruption())
                 assert [each.name for each in planned.asks] == ["GET /"]
         assert not any(map(is_own_address, ("service.invalid", f"{'a' * 70}.invalid", "8.8.8.8")))

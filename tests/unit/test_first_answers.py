@@ -3,7 +3,7 @@
 import pytest
 
 from stress.audit.answer import Answer
-from stress.audit.ask import Ask, Origin
+from stress.audit.ask import ONLY_PATH, Ask, Origin
 from stress.audit.first_answers import describe_before_failure, judge_first_answers
 
 SECRET = "s3cr3t-value"
@@ -92,3 +92,13 @@ def test_a_login_that_fails_says_why(answer: Answer, says: str) -> None:
     said = describe_before_failure(make_ask("option", method="POST"), answer, 21)
     assert says in said
     assert bool(said) == bool(says)
+
+
+def test_a_bad_request_may_lack_the_host_unless_the_app_took_it_for_the_document() -> None:
+    only = Ask("GET", "/", "/", source=ONLY_PATH)
+    for ask in (only, make_ask("file"), make_ask("option")):
+        named = ask.add_headers((("Host", "shop.example.com"),))
+        (said,) = judge_first_answers([ask], [make_answer(400)])[1]
+        assert "add --header 'Host: NAME'" in said
+        assert "Host" not in judge_first_answers([named], [make_answer(400)])[1][0]
+    assert "Host" not in judge_first_answers([make_ask("document")], [make_answer(400)])[1][0]
