@@ -5,6 +5,7 @@ import resource
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -12,6 +13,9 @@ import psutil
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.plan import HOST
+
+WILDCARDS = ("0.0.0.0", "::")
+"""All addresses of this machine."""
 
 
 def raise_descriptor_limit(needed: int, wanted: int = 0) -> int:
@@ -30,6 +34,18 @@ def raise_descriptor_limit(needed: int, wanted: int = 0) -> int:
     if soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return max(soft, most)
+
+
+@contextlib.contextmanager
+def raise_own_descriptor_limit(needed: int) -> Iterator[None]:
+    """Raise the limit in the body only: what is started later inherits the user's. Raises UserError
+    as raise_descriptor_limit does."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raise_descriptor_limit(needed)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def find_free_port(port: int, host: str = HOST, option: str = "--port") -> int:
@@ -58,21 +74,22 @@ def describe_port_owner(port: int) -> str:
 
 
 def is_own_address(host: str) -> bool:
-    """Return True for an address of this machine."""
+    """Return True for an address of this machine, or a name of one."""
     try:
-        address = socket.gethostbyname(host)
-    except OSError:
+        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):  # an unknown name, or no name at all
         return False
-    return address.startswith("127.") or address in list_own_addresses()
+    own = {*list_own_addresses(), "::1", *WILDCARDS}
+    return all(each.startswith("127.") or each in own for each in found)
 
 
 def list_own_addresses() -> frozenset[str]:
-    """Return this machine's IPv4 addresses."""
+    """Return this machine's addresses."""
     return frozenset(
-        each.address
+        each.address.partition("%")[0]
         for interface in psutil.net_if_addrs().values()
         for each in interface
-        if each.family == socket.AF_INET
+        if each.family in (socket.AF_INET, socket.AF_INET6)
     )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .layers import LayerTrace
     from .metrics_feed import MetricsFeed
 
+AUDIT_ID_HEADER = b"x-study-request-id"
+"""An audit's own header: its user may set x-request-id, which other loads of the study use."""
 HANDLERS: Columns = (
     ("visit", "u4"),
     ("request_id", "u8"),
@@ -147,9 +149,8 @@ def record_thread_start(record: RequestRecord, started_s: float) -> None:
 def parse_request_id(scope: Scope) -> int:
     """Return the load generator's id, 16 hexadecimal digits; 0 for any other id or none."""
     try:
-        for name, value in scope["headers"]:  # type: ignore[attr-defined]
-            if name == b"x-request-id":
-                return int(value, 16) if len(value) == 16 else 0
+        headers = dict(scope["headers"])  # type: ignore[call-overload]
+        value = headers.get(AUDIT_ID_HEADER) or headers.get(b"x-request-id", b"")
+        return int(value, 16) if len(value) == 16 else 0
     except (KeyError, TypeError, ValueError):  # headers or an id in another format
-        pass
-    return 0
+        return 0

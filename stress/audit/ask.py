@@ -13,6 +13,8 @@ SafeText = NewType("SafeText", str)
 """A target without the user's query values, which may be shown."""
 Origin = Literal["document", "file", "option"]
 """Source of a request's values: the app's public document, or the user's file or command line."""
+ONLY_PATH = "the only known path"
+"""Source of GET / where the app has no document."""
 WEBSOCKET = "WS"
 """Stands for a method: the audit opens a websocket, sends the body as one message, and takes the
 first message it receives as the response."""

@@ -5,7 +5,9 @@ and discards response bodies, except a requested document.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import logging
+import re
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
@@ -19,6 +21,7 @@ from records.ids import format_id_header
 from scenarios.units import Second
 from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import WEBSOCKET, Ask
+from stress.audit.parse_requests import ID_HEADER
 from stress.audit.websocket import exchange_messages
 from stress.callers import STREAM_TYPES
 from stress.interruption import CellInterruptedError
@@ -27,7 +30,27 @@ IDLE_S: Second = 4.0
 """Longest idle time of a reused connection: servers close idle ones after 5 s, and a request on a
 closing connection would fail."""
 LOOK_S: Second = 0.05
+MOST_HEADER_BYTES, MOST_HEADERS = 64 << 10, 1000
+"""Limits of a header of a response, and of their number."""
 T = TypeVar("T")
+DOMAIN = re.compile(r";\s*domain\s*=[^;]*", re.IGNORECASE)
+logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # it logs text of the server
+
+
+class UserCookies(aiohttp.CookieJar):
+    """The cookies of a user, whose requests all go to one server.
+
+    It gets the cookies of its real host name, too, and, as a browser sends them to localhost, those
+    that need HTTPS.
+    """
+
+    def __init__(self, url: str) -> None:
+        # unsafe: a host given as an IP address may set cookies, too
+        super().__init__(unsafe=True, treat_as_secure_origin=URL(url).origin())
+
+    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
+        without_domain = [DOMAIN.sub("", each) for each in headers]
+        super().update_cookies_from_headers(without_domain, response_url)
 
 
 def open_session(
@@ -42,11 +65,13 @@ def open_session(
     session = aiohttp.ClientSession(
         base_url=URL(url).origin(),
         connector=connector,
-        # A host given as an IP address may set cookies too.
-        cookie_jar=aiohttp.CookieJar(unsafe=True) if cookies is None else cookies,
+        cookie_jar=UserCookies(url) if cookies is None else cookies,
         auto_decompress=False,
         trust_env=False,
         headers={"Accept": "*/*", "User-Agent": "study-audit"},
+        max_line_size=MOST_HEADER_BYTES,
+        max_field_size=MOST_HEADER_BYTES,
+        max_headers=MOST_HEADERS,
     )
     # aiohttp resends an idempotent request after a closed connection, and has no public option to
     # disable that. A test checks that this works.
@@ -58,7 +83,7 @@ async def send(
     session: aiohttp.ClientSession, ask: Ask, answer: Answer, limits: ReadLimits
 ) -> None:
     """Send a request once, read up to the limits, and fill `answer`. Raises only CancelledError."""
-    headers = (*ask.headers, ("x-request-id", format_id_header(answer.request_id)))
+    headers = (*ask.headers, (ID_HEADER, format_id_header(answer.request_id)))
     sent = replace(ask, headers=headers)
     exchange = exchange_messages if ask.method == WEBSOCKET else request
     answer.started_s = monotonic()

@@ -13,12 +13,15 @@ from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Show, build_asked_
 from stress.audit.kept_rows import KeptRows
 from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
+from stress.machine import raise_own_descriptor_limit
 
 __all__ = ["APP_ENDED", "AuditLoad", "Driven", "drive_requests"]
 
 LATE_S: Second = 0.1
 OWN_TRAFFIC = "your own traffic"
 FOREVER_S: Second = 1e9
+PER_USER, SPARE_DESCRIPTORS = 2, 64
+"""Descriptors of a user: a connection and a websocket; and those of the study itself."""
 
 
 def drive_requests(
@@ -30,7 +33,7 @@ def drive_requests(
     is_alive: Callable[[], bool] = lambda: True,
 ) -> Driven:
     """Run the load. Return the measurements even if the load is interrupted or the app ends. Raises
-    UserError if no route can be driven."""
+    UserError if no route can be driven, or if the system allows too few open files."""
     if plan.is_own_traffic:
         return await_own_traffic(load, interruption, show, is_alive)
     if plan.locustfile is not None:
@@ -46,7 +49,8 @@ def drive_requests(
             raise CellInterruptedError(APP_ENDED)
 
     try:
-        run_in_loop(driver.run(), check)
+        with raise_own_descriptor_limit(SPARE_DESCRIPTORS + PER_USER * (load.users + 1)):
+            run_in_loop(driver.run(), check)
     except CellInterruptedError as error:
         interrupted = str(error)
     warnings = (*driver.warnings, *describe_pauses(driver.latest_beat_s))

@@ -14,6 +14,7 @@ from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import Ask, Headers
 from stress.audit.client import open_session, run_in_loop, send
 from stress.audit.example_values import Node
+from stress.audit.first_answers import BAD_REQUEST, NAME_HOST, REDIRECTS, REFUSED
 from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption
 
@@ -25,6 +26,7 @@ ADDRESSES = (
 )  # fmt: skip
 PAGES = ("/docs", "/redoc", "/api/docs", "/schema")
 ON_PAGE = re.compile(r"""(?:\burl\s*[:=]|spec-url\s*=|data-url\s*=)\s*["']([^"']{1,300})["']""")
+FOUND, ABSENT = 200, (404, 405, 410)
 FETCH = ReadLimits(timeout_s=10.0, most_bytes=8 << 20, keep=True)
 
 
@@ -37,21 +39,43 @@ class ApiDocument:
     content: Node
 
 
+@dataclass(frozen=True, slots=True)
+class MissingDocument:
+    """No document was found. failure: why not, as a clause; "" if the app has none. status: of the
+    response."""
+
+    failure: str = ""
+    status: int | None = None
+
+    @property
+    def advice(self) -> str:
+        if self.status == BAD_REQUEST:
+            return f"I{NAME_HOST[1:]}."
+        if self.status in REFUSED:
+            return "Add --header 'Authorization: ...'."
+        if self.status in REDIRECTS:
+            return "If the app redirects to HTTPS, add --header 'X-Forwarded-Proto: https'."
+        return "Add more with --request 'GET /items/1'."
+
+
 class DocumentFinder:
     """A search that requests one address after another, each once."""
 
     def __init__(self, session: aiohttp.ClientSession, headers: Headers) -> None:
         others = (each for each in headers if each[0].lower() != PLAIN[0])
         self._session, self._headers = session, (*others, PLAIN)
+        self._missing: list[MissingDocument] = []
 
-    async def find(self) -> tuple[str, bytes] | None:
-        """Return address and text. Raises UserError if the document is too long or too slow."""
+    async def find(self) -> ApiDocument | MissingDocument:
+        """Return the first document, otherwise the first failure, best one with an error's status.
+        Raises UserError if a response is too long or too slow."""
         for each in ADDRESSES:
-            if text := await self._fetch(each):
-                return each, text
+            if document := await self._read(each):
+                return document
         for each in PAGES:
-            page = (await self._fetch(each) or b"").decode(errors="replace")
-            for found in ON_PAGE.findall(page)[:3]:
+            page = await self._fetch(each)
+            text = page.body.decode(errors="replace") if page.status == FOUND else ""
+            for found in ON_PAGE.findall(text)[:3]:
                 try:
                     address = urlsplit(urljoin(each, html.unescape(found)))
                 except ValueError:
@@ -59,17 +83,31 @@ class DocumentFinder:
                 path = address.path
                 if address.netloc or path.startswith("//") or not path.isascii():
                     continue  # on another host, which the user did not give
-                if text := await self._fetch(address.path):
-                    return address.path, text
+                if document := await self._read(path):
+                    return document
+        return min(self._missing, key=lambda each: each.status == FOUND, default=MissingDocument())
+
+    async def _read(self, path: str) -> ApiDocument | None:
+        answer = await self._fetch(path)
+        if answer.status in ABSENT:
+            return None
+        said = f"returns {answer.status}" if answer.status else f"fails: {answer.error}"
+        if answer.status == FOUND:
+            try:
+                content = parse_document(answer.body)
+                return ApiDocument(path, find_base_path(content, path), content)
+            except ValueError:  # such as the page of a single-page app, which responds to any path
+                said = "returns no OpenAPI document"
+        self._missing.append(MissingDocument(f"GET {path} {said}", answer.status))
         return None
 
-    async def _fetch(self, path: str) -> bytes | None:
+    async def _fetch(self, path: str) -> Answer:
         answer = Answer(make_first_id(getrandbits(16), 0, 0))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
         if (answer.error or "").startswith("ClientConnector"):
             raise UserError("no server responds there; check that it runs and that --url is right")
-        if answer.status != 200 and answer.error != "timeout":
-            return None
+        if answer.status != FOUND and answer.error != "timeout":
+            return answer
         if answer.error == "too long":
             raise UserError(
                 f"GET {path} has more than {FETCH.most_bytes >> 20} MB; give requests with "
@@ -80,19 +118,16 @@ class DocumentFinder:
                 f"GET {path} was not answered within {FETCH.timeout_s:g} s; give requests with "
                 "--request"
             )
-        return answer.body
+        return answer
 
 
-def fetch_document(url: str, headers: Headers, interruption: Interruption) -> ApiDocument | None:
-    """Fetch the app's document, or return None. Raises UserError, CellInterruptedError."""
+def fetch_document(
+    url: str, headers: Headers, interruption: Interruption
+) -> ApiDocument | MissingDocument:
+    """Fetch the app's document. Raises UserError, CellInterruptedError."""
 
-    async def fetch() -> tuple[str, bytes] | None:
+    async def fetch() -> ApiDocument | MissingDocument:
         async with open_session(url) as session:
             return await DocumentFinder(session, headers).find()
 
-    found = run_in_loop(fetch(), interruption.check)
-    if found is None:
-        return None
-    address, text = found
-    content = parse_document(text, address)
-    return ApiDocument(address, find_base_path(content, address), content)
+    return run_in_loop(fetch(), interruption.check)

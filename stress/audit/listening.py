@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from stress.machine import WILDCARDS
+
 CONNECT_WITHIN_S = 1.0
-WILDCARDS = ("0.0.0.0", "::")
 LOOPBACK = ("127.0.0.1", "::1")
 
 

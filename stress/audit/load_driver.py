@@ -21,7 +21,7 @@ from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
 from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
-from stress.audit.first_answers import judge_first_answers
+from stress.audit.first_answers import describe_before_failure, judge_first_answers
 from stress.audit.kept_rows import KeptRows
 from stress.audit.learn_routes import learn_routes, rename_ask, rename_phase, rename_row
 from stress.audit.schedule import PlannedPhase, format_users, generate_asks, plan_phases
@@ -105,20 +105,18 @@ class LoadDriver:
         """Send the --before requests: one user first, so that a failure is not repeated by all."""
         if not self.plan.before:
             return
-        self.show(f"Each of {format_users(self.load.users + 1)} sends the --before requests.")
+        users = format_users(self.load.users)
+        self.show(f"Each of {users} and the background user sends the --before requests.")
         began_s = monotonic()
         await self._prepare(self.users[0])
         await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
-        self._add_phase(BEFORE_PHASE, began_s, len(self.users), self.plan.before)
+        self._add_phase(BEFORE_PHASE, began_s, self.load.users, self.plan.before)
 
     async def _prepare(self, user: SimulatedUser) -> None:
         for ask in self.plan.before:
             answer = await self._send(user, ask, BEFORE_PHASE, ReadLimits(self.load.timeout_s))
-            if answer.status is None or answer.status >= 400:
-                said = answer.error if answer.status is None else f"returns {answer.status}"
-                raise build_cannot_run_error(
-                    f"{ask.name} of --before {said}; check its path, its body and --header"
-                )
+            if failure := describe_before_failure(ask, answer, len(self.users)):
+                raise build_cannot_run_error(failure)
 
     async def _send_first(self) -> None:
         """Send each request once, alone, to find those to drive. Raises UserError if all fail."""
@@ -130,7 +128,8 @@ class LoadDriver:
             await self._send(self.users[0], each, FIRST_PHASE, limits) for each in self.plan.asks
         ]
         self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
-        self.driven, warnings = judge_first_answers(await self._learn_routes(), answers)
+        asks, has_before = await self._learn_routes(), bool(self.plan.before)
+        self.driven, warnings = judge_first_answers(asks, answers, has_before=has_before)
         self.warnings += warnings
         for each in warnings:
             self.show(each)

@@ -1,9 +1,9 @@
 """Records each request of a user's locustfile. Locust's process loads this file next to the user's.
 It imports no module of this project, since the user's modules may have the same names.
 
-Each request gets an x-request-id for the probe, and one JSON line: user, id, method, name, began,
-ended or null, status or null, error or null, bytes. Times are time.monotonic(). No query, header or
-body is recorded.
+Each request gets an x-study-request-id for the probe, and one JSON line: user, id, method, name,
+began, ended or null, status or null, error or null, bytes. Times are time.monotonic(). No query,
+header or body is recorded.
 """
 
 import itertools
@@ -33,7 +33,7 @@ def add_request_id(session_class: type) -> None:
     def request(self: object, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         request_id = cell | next(counts)
         headers = dict(kwargs.pop("headers", None) or {})
-        headers["x-request-id"] = f"{request_id:016x}"
+        headers["x-study-request-id"] = f"{request_id:016x}"
         user = users.setdefault(id(self), len(users))
         context = {**kwargs.pop("context", {}), ID_KEY: request_id, USER_KEY: user}
         return send(self, method, url, *args, headers=headers, context=context, **kwargs)

@@ -1,7 +1,7 @@
 """Builds one request per operation of an OpenAPI document.
 
 Supports OpenAPI 3.0 and 3.1 (spec.openapis.org/oas), and the common part of Swagger 2.0. A document
-is untrusted: whatever JSON it holds, this module raises only UserError, for the whole document.
+is untrusted: whatever JSON it holds, this module raises only ValueError, for the whole document.
 """
 
 import json
@@ -12,7 +12,6 @@ from time import monotonic
 from urllib.parse import quote, urlsplit
 
 from records.audit import UnaskedRoute
-from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.ask import Ask
 from stress.audit.example_values import CannotFillError, Node, get_items, get_node, resolve
@@ -24,15 +23,15 @@ MOST_S: Second = 15.0
 """Time limit for filling all operations; later ones are not sent."""
 
 
-def parse_document(text: bytes, address: str) -> Node:
-    """Parse a document. Raises UserError if it is not an OpenAPI document."""
+def parse_document(text: bytes) -> Node:
+    """Parse a document. Raises ValueError if it is not an OpenAPI document."""
     try:
         document = get_node(json.loads(text))
         json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate would fail later
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{address} is not valid JSON; give requests with --request") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if not isinstance(document.get("paths"), dict):
-        raise UserError(f"{address} has no paths; give requests with --request")
+        raise ValueError("no paths")
     return document
 
 
@@ -57,11 +56,10 @@ def list_operations(document: Node, base: str) -> Iterator[Operation]:
         if not template.startswith("/") or not template.isprintable() or route.startswith("//"):
             continue  # // would start the name of another host
         for method in METHODS:
-            node = get_node(get_node(item).get(method))
-            if not node:
-                continue
-            parameters = merge_parameters(get_node(item), node, document)
-            yield Operation(method.upper(), route, node, tuple(parameters))
+            node = get_node(item).get(method)
+            if isinstance(node, dict):  # an empty one is an operation, too
+                parameters = merge_parameters(get_node(item), node, document)
+                yield Operation(method.upper(), route, node, tuple(parameters))
 
 
 def merge_parameters(item: Node, operation: Node, document: Node) -> Iterable[Node]:

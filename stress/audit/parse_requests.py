@@ -19,7 +19,10 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET
 MOST_BODY = 1 << 20
 LONGEST_SHOWN = 200
 """Longest file name shown, in characters."""
-NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
+ID_HEADER = "x-study-request-id"
+"""Identifies each request to the probe. No app declares it, so x-request-id stays the user's."""
+NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", ID_HEADER})
+"""Headers that no document or file sets; the user may set the host."""
 
 
 def parse_request(text: str, option: str, folder: Path) -> Ask:
@@ -70,7 +73,7 @@ def parse_header(text: str) -> tuple[str, str]:
     value = value.strip()
     if not colon or not TOKEN.match(name):
         raise UserError("--header needs a name, a colon and a value: --header 'Accept: text/html'")
-    if name.lower() in NOT_SENT:
+    if name.lower() in NOT_SENT - {"host"}:
         raise UserError(f"--header {name} is set by the load itself; omit it")
     if not value.isascii() or not value.isprintable():
         raise UserError(f"--header {name} has a value with characters that cannot be sent")

@@ -1,7 +1,6 @@
 """Plans the requests of an audit before any is sent, except the fetch of the app's OpenAPI
 document."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +10,9 @@ from urllib.parse import urlsplit
 
 from records.audit import UnaskedRoute
 from scenarios.errors import UserError
-from stress.audit.ask import Ask, Headers, RequestPlan, hide_query
+from stress.audit.ask import ONLY_PATH, Ask, Headers, RequestPlan, Templates, hide_query
 from stress.audit.drive_locustfile import find_locustfile
-from stress.audit.find_document import ApiDocument, fetch_document
+from stress.audit.find_document import ApiDocument, MissingDocument, fetch_document
 from stress.audit.openapi import plan_operations
 from stress.audit.parse_requests import parse_header, parse_host, parse_methods, parse_request
 from stress.audit.read_requests import read_requests
@@ -21,6 +20,7 @@ from stress.audit.request_file import plan_file
 from stress.audit.request_options import RequestOptions
 from stress.audit.routes import find_route, list_templates
 from stress.interruption import Interruption
+from stress.machine import is_own_address
 
 __all__ = [
     "Ask", "RequestOptions", "RequestPlan", "UnaskedRoute", "plan_requests", "render_plan",
@@ -89,7 +89,7 @@ def plan_requests(url: str, options: RequestOptions, interruption: Interruption)
     if options.drive in ("locustfile", "none"):
         return plan_other_load(url, options, plan, interruption)
     is_from_document = options.drive == "openapi" or not plan.asks
-    if not is_loopback(url):
+    if not is_own_address(parse_host(url)):
         if options.drive is None and not plan.asks:
             raise UserError(
                 f"{urlsplit(url).hostname} is another machine; give the requests to send with "
@@ -112,39 +112,34 @@ def plan_other_load(
     """Plan the user's locustfile or own traffic. Raises UserError."""
     if options.drive == "none":
         return RequestPlan(is_own_traffic=True)
-    document = read_document(url, (), interruption, False) if is_loopback(url) else None
+    is_own = is_own_address(parse_host(url))
+    document = read_document(url, (), interruption, False) if is_own else MissingDocument()
     locustfile = find_locustfile(options.locustfile, options.app_dir)
     return replace(add_templates(plan, document), locustfile=locustfile)
 
 
-def is_loopback(url: str) -> bool:
-    host = parse_host(url)
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def read_document(
     url: str, headers: Headers, interruption: Interruption, is_needed: bool
-) -> ApiDocument | None:
+) -> ApiDocument | MissingDocument:
     """Fetch the document. If not needed, it only maps paths to routes and may be broken."""
     try:
         return fetch_document(url, headers, interruption)
     except UserError:
         if is_needed:
             raise
-        return None
+        return MissingDocument()
 
 
-def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPlan:
+def add_templates(plan: RequestPlan, document: ApiDocument | MissingDocument) -> RequestPlan:
     """Set the routes of the user's requests; --request may cover a file's unsent ones."""
-    templates = list_templates(document.content, document.base) if document else ()
+    templates: Templates = ()
+    if isinstance(document, ApiDocument):
+        templates = list_templates(document.content, document.base)
     asks, before = (
         tuple(replace(each, route=find_route(each.method, each.route, templates)) for each in group)
         for group in (plan.asks, plan.before)
     )
-    named = {each.name for each in asks}
+    named = {each.name for each in (*asks, *before)}
     unasked = {
         (each.method, route): replace(each, route=route)
         for each in plan.unasked
@@ -157,22 +152,23 @@ def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPla
 
 
 def add_operations(
-    plan: RequestPlan, document: ApiDocument | None, methods: frozenset[str], headers: Headers
+    plan: RequestPlan,
+    document: ApiDocument | MissingDocument,
+    methods: frozenset[str],
+    headers: Headers,
 ) -> RequestPlan:
     """Add the document's operations, except the routes that the user gave."""
-    if document is None:
-        if plan.asks:
-            return plan
-        only = Ask("GET", "/", "/", headers, source="the only known path")
-        said = (
-            "The app has no OpenAPI document, so only GET / is sent. Add more with --request "
-            "'GET /items/1'."
-        )
-        return replace(plan, asks=(only,), warnings=(*plan.warnings, said))
+    if isinstance(document, MissingDocument):
+        only = Ask("GET", "/", "/", headers, source=ONLY_PATH)
+        what = "your requests are" if plan.asks else "GET / is"
+        why = document.failure or "The app has no OpenAPI document"
+        said = f"{why}, so only {what} sent. {document.advice}"
+        return replace(plan, asks=plan.asks or (only,), warnings=(*plan.warnings, said))
     asks, unasked = plan_operations(document.content, document.base, methods, headers)
     mine = {each.name for each in plan.asks}
     more = tuple(each.add_headers(headers) for each in asks if each.name not in mine)
-    rest = tuple(each for each in unasked if f"{each.method} {each.route}" not in mine)
+    sent = mine | {each.name for each in plan.before}
+    rest = tuple(each for each in unasked if f"{each.method} {each.route}" not in sent)
     if not plan.asks and not more:
         hint = f": {rest[0].how}" if rest else ""
         raise UserError(f"{document.address} has no request that can be filled; give one{hint}")

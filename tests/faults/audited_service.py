@@ -11,6 +11,7 @@ FAULT, PHASE = os.environ["FAULT"], os.environ["PHASE"]
 LOAD_BEGINS = 50
 """Requests; the first answers are fewer."""
 HANGS_S = 600
+COOKIES = [(b"set-cookie", b'tok\x9b31m s3cr3t@="1"')]
 FLOOD = ("no human reads this " * 50 + "\n") * 1000
 
 Message = dict[str, object]
@@ -46,7 +47,8 @@ class Service:
         if FAULT == "answers for ever" and self.requests > (LOAD_BEGINS if PHASE == "load" else 0):
             await self.stream(send)
             return
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        headers = COOKIES if FAULT == "malformed cookies" else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"ok"})
 
     async def live(self, receive: Receive, send: Send) -> None:

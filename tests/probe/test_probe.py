@@ -49,6 +49,16 @@ def test_a_def_endpoint_runs_on_a_thread_of_the_pool(tmp_path: Path) -> None:
     assert row.arrived_s <= row.queued_s <= row.started_s <= row.ended_s <= row.sent_s
 
 
+@pytest.mark.parametrize("own", ["7b0b3a3e-6e1c-4f38-a06a-0a1f2a3b4c5d", "00000000000000cd", ""])
+def test_an_audit_s_id_wins_over_the_user_s_own(own: str, tmp_path: Path) -> None:
+    headers = {"x-study-request-id": "00000000000000ab", "x-request-id": own}
+    for given in (headers, dict(reversed(headers.items()))):
+        folder = tmp_path / next(iter(given))
+        folder.mkdir()
+        (row,) = observe(FastAPI(), folder, get("/", **given)).requests
+        assert row.request_id == 0xAB
+
+
 def test_an_async_endpoint_runs_on_the_loop(tmp_path: Path) -> None:
     app = FastAPI()
 

@@ -40,7 +40,7 @@ class Service:
         async def note(
             request: Request, call_next: Callable[[Request], "asyncio.Future[Response]"]
         ) -> Response:
-            request_id = request.headers.get("x-request-id", "")
+            request_id = request.headers.get("x-study-request-id", "")
             self.received.append((request.method, request.url.path, request_id))
             return await call_next(request)
 
@@ -178,7 +178,9 @@ def test_each_user_logs_in_once_and_keeps_its_cookie(tmp_path: Path) -> None:
         if (await request.json())["password"] != SECRET:
             raise HTTPException(401)
         logins["in"] += 1
-        response.set_cookie("session", str(logins["in"]))
+        response.set_cookie(
+            "session", str(logins["in"]), domain="shop.example.com", path="/", secure=True
+        )
 
     @app.get("/me")
     async def me(session: str = Cookie()) -> None:
@@ -194,6 +196,7 @@ def test_each_user_logs_in_once_and_keeps_its_cookie(tmp_path: Path) -> None:
             drive(url, RequestOptions(("GET /me",), before=('POST /login {"password": 1}',)))
     assert caught.value.exit_code == CANNOT
     assert logins["in"] == 4
+    assert driven.phases[0].users == 3  # the fourth sends the background requests
     assert {"1", "2", "3"} <= set(logins)
     assert set(driven.rows["status"]) == {200}
     assert SECRET not in repr((driven, said))
@@ -354,7 +357,7 @@ def test_a_request_whose_connection_is_closed_is_not_sent_again() -> None:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
             except asyncio.IncompleteReadError:
                 break
-            received.extend(re.findall(r"(?im)^x-request-id: (\w+)", head))
+            received.extend(re.findall(r"(?im)^x-study-request-id: (\w+)", head))
             if number == 0:
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         writer.close()

@@ -33,7 +33,7 @@ def plan(
     methods: Sequence[str] = ("GET",),
 ) -> RequestPlan:
     document = {"openapi": "3.1.0", "paths": paths, "components": {"schemas": schemas or {}}}
-    node = parse_document(json.dumps(document).encode(), "/openapi.json")
+    node = parse_document(json.dumps(document).encode())
     return RequestPlan(*plan_operations(node, "", frozenset(methods), headers))
 
 
@@ -86,7 +86,7 @@ class TestWhatTheUserTypesIsSent:
         typed = (("content-type", "text/xml"),)
         assert ask.add_headers(typed).headers == typed
 
-    @pytest.mark.parametrize("name", ["X-Request-ID", "content-length", "Host"])
+    @pytest.mark.parametrize("name", ["X-Study-Request-ID", "content-length", "Host"])
     def test_a_document_sets_no_header_that_the_load_sets(self, name: str) -> None:
         (ask,) = plan_one(need(name, "header", {"type": "integer"})).asks
         assert ask.headers == ()
@@ -103,6 +103,11 @@ class TestWhatTheUserTypesIsSent:
 
 
 class TestWhatIsAdvised:
+    def test_an_operation_without_a_word_is_one(self) -> None:
+        planned = plan({"/x": {"get": {}, "post": {}, "put": None}})
+        assert [each.name for each in planned.asks] == ["GET /x"]
+        assert [each.method for each in planned.unasked] == ["POST"]
+
     def test_a_method_that_was_not_asked_for_is_named_alone(self) -> None:
         planned = plan({"/x/{id}": {"trace": {"a": 1}, "post": {"requestBody": {"a": 1}}}})
         assert [(each.reason, each.how) for each in planned.unasked] == [

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from scenarios.errors import UserError
-from stress.audit import example_values
+from stress.audit import example_values, requests
 from stress.audit.ask import Ask, RequestPlan, hide_query
 from stress.audit.example_values import Stated
-from stress.audit.find_document import ApiDocument
+from stress.audit.find_document import ApiDocument, MissingDocument
 from stress.audit.generate_value import choose_or_generate
 from stress.audit.openapi import find_base_path, parse_document, plan_operations
 from stress.audit.parse_requests import parse_header, parse_methods, parse_request
@@ -28,6 +28,7 @@ from stress.audit.requests import (
 from stress.audit.routes import does_fit
 from stress.audit.schedule import plan_phases
 from stress.interruption import Interruption
+from stress.machine import is_own_address, list_own_addresses
 
 HERE = Path(__file__).parent
 GET = frozenset({"GET"})
@@ -36,7 +37,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def plan(paths: Mapping[str, object], methods: frozenset[str] = GET, **more: object) -> RequestPlan:
-    document = parse_document(json.dumps({"paths": paths, **more}).encode(), "/openapi.json")
+    document = parse_document(json.dumps({"paths": paths, **more}).encode())
     return RequestPlan(*plan_operations(document, "", methods, ()))
 
 
@@ -78,7 +79,7 @@ class TestWhatUsersType:
         assert names in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("text", ["", "no colon", ": v", "a b: v", "Host: x", "X: a\nb"])
+    @pytest.mark.parametrize("text", ["", "no colon", ": v", "a b: v", "Connection: x", "X: a\nb"])
     def test_a_malformed_header_is_named_without_its_value(self, text: str) -> None:
         with pytest.raises(UserError) as caught:
             parse_header(f"{text}{SECRET}" if ":" in text[:3] else text)
@@ -122,6 +123,15 @@ class TestWhatUsersType:
         # no fetch of a document: the host name does not exist
         planned = plan_requests(url, RequestOptions(("GET /a",)), Interruption())
         assert [each.name for each in planned.asks] == ["GET /a"]
+
+    def test_an_address_of_this_machine_is_not_another_machine(self) -> None:
+        own = list_own_addresses()
+        hosts = [f"[{each}]" if ":" in each else each for each in own]
+        with patch.object(requests, "fetch_document", return_value=MissingDocument()):
+            for host in (*hosts, "localhost", "127.0.0.2", "[::1]", "0.0.0.0"):
+                planned = plan_requests(f"http://{host}:9", RequestOptions(), Interruption())
+                assert [each.name for each in planned.asks] == ["GET /"]
+        assert not any(map(is_own_address, ("service.invalid", f"{'a' * 70}.invalid", "8.8.8.8")))
 
 
 class TestDocument:
@@ -243,10 +253,9 @@ class TestDocument:
         assert planned.asks[0].headers == (("Cookie", "c=1%3B2"),)
 
     @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"paths": 1}', b"[" * 100_000, b"\xff"])
-    def test_what_is_no_document_is_one_line(self, text: bytes) -> None:
-        with pytest.raises(UserError, match="--request") as caught:
-            parse_document(text, "/openapi.json")
-        assert "\n" not in str(caught.value)
+    def test_what_is_no_document_is_refused(self, text: bytes) -> None:
+        with pytest.raises(ValueError, match=r".+"):
+            parse_document(text)
 
     @pytest.mark.parametrize(
         ("server", "address", "base"),
@@ -265,9 +274,38 @@ class TestDocument:
         assert find_base_path({"servers": [{"url": server}]}, address) == base
 
     def test_an_app_without_a_document_is_asked_its_root_and_that_is_said(self) -> None:
-        planned = add_operations(RequestPlan(), None, GET, ())
+        planned = add_operations(RequestPlan(), MissingDocument(), GET, ())
         assert [each.name for each in planned.asks] == ["GET /"]
-        assert "only GET / is sent" in planned.warnings[0]
+        assert planned.warnings[0].startswith("The app has no OpenAPI document, so only GET / is")
+
+    @pytest.mark.parametrize(
+        ("status", "advice"),
+        [
+            (400, "--header 'Host: NAME'"),
+            (401, "--header 'Authorization: ...'"),
+            (307, "--header 'X-Forwarded-Proto: https'"),
+            (500, "--request 'GET /items/1'"),
+        ],
+    )
+    def test_a_document_that_exists_is_not_called_missing(self, status: int, advice: str) -> None:
+        missing = MissingDocument(f"GET /openapi.json returns {status}", status)
+        (said,) = add_operations(RequestPlan(), missing, GET, ()).warnings
+        assert said.startswith(f"GET /openapi.json returns {status}, so only GET / is sent. ")
+        assert advice in said
+        named = RequestPlan((Ask("GET", "/a", "/a"),))
+        planned = add_operations(named, missing, GET, ())
+        assert planned.asks == named.asks
+        assert "so only your requests are sent" in planned.warnings[0]
+
+    def test_a_request_that_logs_in_is_not_listed_as_unsent(self) -> None:
+        document: dict[str, object] = {
+            "paths": {"/login": {"post": {}}, "/orders": {"post": {}}, "/b": {"get": {}}}
+        }
+        login = Ask("POST", "/login", "/login", origin="option")
+        planned = add_operations(
+            RequestPlan(before=(login,)), ApiDocument("/openapi.json", "", document), GET, ()
+        )
+        assert [each.route for each in planned.unasked] == ["/orders"]
 
     def test_what_the_user_named_is_not_asked_twice(self) -> None:
         document = {"paths": {"/items/{id}": {"get": {"parameters": []}}, "/b": {"get": {"x": 1}}}}
@@ -350,10 +388,10 @@ def generate_here(schema: str) -> Stated:
 def check_plan(content: object) -> None:
     problem = ""
     try:
-        document = parse_document(json.dumps(content).encode(), "/openapi.json")
+        document = parse_document(json.dumps(content).encode())
         base = find_base_path(document, "/a/openapi.json")
         planned = RequestPlan(*plan_operations(document, base, frozenset({"GET", "POST"}), ()))
-    except UserError as error:
+    except ValueError as error:
         planned, problem = RequestPlan(), str(error)
     assert "\n" not in problem
     for ask in planned.asks:

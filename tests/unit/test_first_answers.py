@@ -3,8 +3,8 @@
 import pytest
 
 from stress.audit.answer import Answer
-from stress.audit.ask import Ask, Origin
-from stress.audit.first_answers import judge_first_answers
+from stress.audit.ask import ONLY_PATH, Ask, Origin
+from stress.audit.first_answers import describe_before_failure, judge_first_answers
 
 SECRET = "s3cr3t-value"
 
@@ -27,8 +27,8 @@ def test_requests_of_a_file_that_fail_alike_are_one_sentence_and_not_driven() ->
     assert driven == [asks[1]]
     assert warnings == [
         "GET /a of a.har returns 404 and is not driven, nor is 1 more like it.",
-        "GET /d of a.har returns 401 and is not driven; add --header 'Authorization: ...' or "
-        "--before 'POST /LOGIN'.",
+        "GET /d of a.har returns 401 and is not driven; add --header 'Authorization: ...', or log "
+        "in with --before 'POST /login @login.json'.",
         "GET /e of a.har did not respond in time and is not driven.",
     ]
 
@@ -61,3 +61,44 @@ def test_an_answer_without_end_is_measured_to_its_first_byte() -> None:
     assert [each.endless for each in driven] == [True, True]
     assert "is longer than 16 MB" in warnings[0]
     assert "sends no message in time; it is measured to its handshake" in warnings[1]
+
+
+@pytest.mark.parametrize("origin", ["file", "document"])
+def test_a_user_who_gave_before_is_not_advised_to_give_it(origin: Origin) -> None:
+    asks, answers = [make_ask(origin)], [make_answer(401)]
+    assert "log in with --before" in judge_first_answers(asks, answers)[1][0]
+    (said,) = judge_first_answers(asks, answers, has_before=True)[1]
+    assert "--before was sent first" in said
+    assert "log in with" not in said
+
+
+def test_not_modified_is_no_redirect() -> None:
+    asks = [make_ask("document")] * 2
+    driven, (said,) = judge_first_answers(asks, [make_answer(304), make_answer(307)])
+    assert driven == asks
+    assert "redirects (307)" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (make_answer(204), ""),
+        (make_answer(404), "returns 404; check its path"),
+        (make_answer(None, "timeout"), "did not respond in time; check its path"),
+        (make_answer(429), "returns 429: each of 21 users sends it, more than the service allows"),
+    ],
+)
+def test_a_login_that_fails_says_why(answer: Answer, says: str) -> None:
+    said = describe_before_failure(make_ask("option", method="POST"), answer, 21)
+    assert says in said
+    assert bool(said) == bool(says)
+
+
+def test_a_bad_request_may_lack_the_host_unless_the_app_took_it_for_the_document() -> None:
+    only = Ask("GET", "/", "/", source=ONLY_PATH)
+    for ask in (only, make_ask("file"), make_ask("option")):
+        named = ask.add_headers((("Host", "shop.example.com"),))
+        (said,) = judge_first_answers([ask], [make_answer(400)])[1]
+        assert "add --header 'Host: NAME'" in said
+        assert "Host" not in judge_first_answers([named], [make_answer(400)])[1][0]
+    assert "Host" not in judge_first_answers([make_ask("document")], [make_answer(400)])[1][0]

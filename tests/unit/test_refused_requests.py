@@ -101,6 +101,7 @@ def test_nothing_is_judged_without_the_app_s_side() -> None:
     [
         ("ClientConnectorError", "NO_CONNECTION"),
         ("ServerDisconnectedError", "CONNECTION_LOST"),
+        ("ClientConnectionResetError", "CONNECTION_LOST"),
         ("timeout", None),
     ],
 )

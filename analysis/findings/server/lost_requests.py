@@ -12,7 +12,7 @@ SEEN_S: Second = 0.5
 UNMADE = ("ClientConnectorError", "ClientConnectorDNSError", "ConnectionRefusedError")
 CLOSED = (
     "ServerDisconnectedError", "ClientOSError", "ClientPayloadError", "ConnectionResetError",
-    "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected",
+    "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected", "ClientConnectionResetError",
 )  # fmt: skip
 EITHER = ("ConnectionError",)
 """Exception names of aiohttp, requests and Python."""

@@ -33,7 +33,8 @@ UNMADE_TEXT = (
 )
 CLOSED_TEXT = (
     "{} lost the connection before the response, although no worker ended: the server closed it. "
-    "A short keep-alive does this (gunicorn's --keep-alive defaults to 2 s)."
+    "Perhaps its keep-alive is short (gunicorn's --keep-alive defaults to 2 s), its limit of open "
+    "files is low (ulimit -n), or the app broke the connection."
 )
 FOREIGN_TEXT = (
     "{} got status 503 although the app was not called, and the server reports no refusal: "
