@@ -8,6 +8,7 @@ import polars as pl
 from analysis.findings.base import Notice
 from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.unchecked_routes import describe_unchecked, list_unchecked_routes
 from records.journal import MORE
 from records.process_ids import get_pid
 from scenarios.units import Second
@@ -91,7 +92,10 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     yield from list_lost_tables(evidence)
     if record.journals_lost:
         yield Notice("JOURNAL_LOST", LOST_JOURNALS.format(", ".join(record.journals_lost)))
-    yield from (Notice("WARNING", each) for each in record.warnings)
+    if unchecked := list_unchecked_routes(evidence):
+        yield Notice("UNCHECKED", describe_unchecked(unchecked))
+    for text in record.warnings:
+        yield Notice("ROUTES_UNKNOWN" if text == record.routes_unknown else "WARNING", text)
     for each in record.unasked:
         text = f"{each.method} {each.route} was not called: {each.reason}. To call it: {each.how}"
         yield Notice("UNASKED", text)

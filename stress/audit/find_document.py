@@ -25,6 +25,9 @@ ADDRESSES = (
 )  # fmt: skip
 PAGES = ("/docs", "/redoc", "/api/docs", "/schema")
 ON_PAGE = re.compile(r"""(?:\burl\s*[:=]|spec-url\s*=|data-url\s*=)\s*["']([^"']{1,300})["']""")
+NO_DOCUMENT = "The app has no OpenAPI document"
+ABSENT = (200, 404, None)
+"""Statuses of an address without a document: a page, nothing, no response."""
 FETCH = ReadLimits(timeout_s=10.0, most_bytes=8 << 20, keep=True)
 
 
@@ -43,11 +46,13 @@ class DocumentFinder:
     def __init__(self, session: aiohttp.ClientSession, headers: Headers) -> None:
         others = (each for each in headers if each[0].lower() != PLAIN[0])
         self._session, self._headers = session, (*others, PLAIN)
+        self.missing = NO_DOCUMENT
+        """Why there is no document, as a clause."""
 
     async def find(self) -> tuple[str, bytes] | None:
         """Return address and text. Raises UserError if the document is too long or too slow."""
         for each in ADDRESSES:
-            if text := await self._fetch(each):
+            if text := await self._fetch(each, is_document=True):
                 return each, text
         for each in PAGES:
             page = (await self._fetch(each) or b"").decode(errors="replace")
@@ -63,11 +68,13 @@ class DocumentFinder:
                     return address.path, text
         return None
 
-    async def _fetch(self, path: str) -> bytes | None:
+    async def _fetch(self, path: str, *, is_document: bool = False) -> bytes | None:
         answer = Answer(make_first_id(getrandbits(16), 0, 0))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
         if (answer.error or "").startswith("ClientConnector"):
             raise UserError("no server responds there; check that it runs and that --url is right")
+        if is_document and self.missing == NO_DOCUMENT and answer.status not in ABSENT:
+            self.missing = f"GET {path} returns {answer.status}"
         if answer.status != 200 and answer.error != "timeout":
             return None
         if answer.error == "too long":
@@ -83,16 +90,18 @@ class DocumentFinder:
         return answer.body
 
 
-def fetch_document(url: str, headers: Headers, interruption: Interruption) -> ApiDocument | None:
-    """Fetch the app's document, or return None. Raises UserError, CellInterruptedError."""
+def fetch_document(url: str, headers: Headers, interruption: Interruption) -> ApiDocument | str:
+    """Fetch the app's document, or return why there is none, as a clause. Raises UserError,
+    CellInterruptedError."""
 
-    async def fetch() -> tuple[str, bytes] | None:
+    async def fetch() -> tuple[str, bytes] | str:
         async with open_session(url) as session:
-            return await DocumentFinder(session, headers).find()
+            finder = DocumentFinder(session, headers)
+            return await finder.find() or finder.missing
 
     found = run_in_loop(fetch(), interruption.check)
-    if found is None:
-        return None
+    if isinstance(found, str):
+        return found
     address, text = found
     content = parse_document(text, address)
     return ApiDocument(address, find_base_path(content, address), content)

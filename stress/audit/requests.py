@@ -13,7 +13,7 @@ from records.audit import UnaskedRoute
 from scenarios.errors import UserError
 from stress.audit.ask import Ask, Headers, RequestPlan, hide_query
 from stress.audit.drive_locustfile import find_locustfile
-from stress.audit.find_document import ApiDocument, fetch_document
+from stress.audit.find_document import NO_DOCUMENT, ApiDocument, fetch_document
 from stress.audit.openapi import plan_operations
 from stress.audit.parse_requests import parse_header, parse_host, parse_methods, parse_request
 from stress.audit.read_requests import read_requests
@@ -112,7 +112,7 @@ def plan_other_load(
     """Plan the user's locustfile or own traffic. Raises UserError."""
     if options.drive == "none":
         return RequestPlan(is_own_traffic=True)
-    document = read_document(url, (), interruption, False) if is_loopback(url) else None
+    document = read_document(url, (), interruption, False) if is_loopback(url) else ""
     locustfile = find_locustfile(options.locustfile, options.app_dir)
     return replace(add_templates(plan, document), locustfile=locustfile)
 
@@ -127,19 +127,20 @@ def is_loopback(url: str) -> bool:
 
 def read_document(
     url: str, headers: Headers, interruption: Interruption, is_needed: bool
-) -> ApiDocument | None:
-    """Fetch the document. If not needed, it only maps paths to routes and may be broken."""
+) -> ApiDocument | str:
+    """Fetch the document, or return why there is none, as a clause. If not needed, it only maps
+    paths to routes and may be broken."""
     try:
         return fetch_document(url, headers, interruption)
-    except UserError:
+    except UserError as error:
         if is_needed:
             raise
-        return None
+        return str(error)
 
 
-def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPlan:
+def add_templates(plan: RequestPlan, document: ApiDocument | str) -> RequestPlan:
     """Set the routes of the user's requests; --request may cover a file's unsent ones."""
-    templates = list_templates(document.content, document.base) if document else ()
+    templates = () if isinstance(document, str) else list_templates(document.content, document.base)
     asks, before = (
         tuple(replace(each, route=find_route(each.method, each.route, templates)) for each in group)
         for group in (plan.asks, plan.before)
@@ -157,18 +158,11 @@ def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPla
 
 
 def add_operations(
-    plan: RequestPlan, document: ApiDocument | None, methods: frozenset[str], headers: Headers
+    plan: RequestPlan, document: ApiDocument | str, methods: frozenset[str], headers: Headers
 ) -> RequestPlan:
     """Add the document's operations, except the routes that the user gave."""
-    if document is None:
-        if plan.asks:
-            return plan
-        only = Ask("GET", "/", "/", headers, source="the only known path")
-        said = (
-            "The app has no OpenAPI document, so only GET / is sent. Add more with --request "
-            "'GET /items/1'."
-        )
-        return replace(plan, asks=(only,), warnings=(*plan.warnings, said))
+    if isinstance(document, str):
+        return guess_requests(plan, document, headers)
     asks, unasked = plan_operations(document.content, document.base, methods, headers)
     mine = {each.name for each in plan.asks}
     more = tuple(each.add_headers(headers) for each in asks if each.name not in mine)
@@ -177,6 +171,16 @@ def add_operations(
         hint = f": {rest[0].how}" if rest else ""
         raise UserError(f"{document.address} has no request that can be filled; give one{hint}")
     return replace(plan, asks=(*plan.asks, *more), unasked=(*plan.unasked, *rest))
+
+
+def guess_requests(plan: RequestPlan, why: str, headers: Headers) -> RequestPlan:
+    """Plan GET / if the user gave no request. why: there is no document."""
+    only = Ask("GET", "/", "/", headers, source="the only known path")
+    sent = "your own requests are" if plan.asks else "GET / is"
+    hint = "" if why == NO_DOCUMENT else " If it needs a login, add --header 'Authorization: ...'."
+    said = f"{why}, so only {sent} sent. Add more with --request 'GET /items/1'.{hint}"
+    warnings = (*plan.warnings, said)
+    return replace(plan, asks=plan.asks or (only,), warnings=warnings, routes_unknown=said)
 
 
 def render_plan(plan: RequestPlan) -> list[str]:

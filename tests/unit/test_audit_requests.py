@@ -15,7 +15,7 @@ from scenarios.errors import UserError
 from stress.audit import example_values
 from stress.audit.ask import Ask, RequestPlan, hide_query
 from stress.audit.example_values import Stated
-from stress.audit.find_document import ApiDocument
+from stress.audit.find_document import NO_DOCUMENT, ApiDocument
 from stress.audit.generate_value import choose_or_generate
 from stress.audit.openapi import find_base_path, parse_document, plan_operations
 from stress.audit.parse_requests import parse_header, parse_methods, parse_request
@@ -265,9 +265,20 @@ class TestDocument:
         assert find_base_path({"servers": [{"url": server}]}, address) == base
 
     def test_an_app_without_a_document_is_asked_its_root_and_that_is_said(self) -> None:
-        planned = add_operations(RequestPlan(), None, GET, ())
+        planned = add_operations(RequestPlan(), NO_DOCUMENT, GET, ())
         assert [each.name for each in planned.asks] == ["GET /"]
         assert "only GET / is sent" in planned.warnings[0]
+        assert planned.routes_unknown == planned.warnings[0]
+        assert "--header" not in planned.warnings[0]
+
+    def test_a_document_that_is_refused_is_not_said_to_be_missing(self) -> None:
+        named = RequestPlan(asks=(Ask("GET", "/b", "/b", origin="option"),))
+        planned = add_operations(named, "GET /openapi.json returns 401", GET, ())
+        assert planned.asks == named.asks
+        assert planned.routes_unknown == (
+            "GET /openapi.json returns 401, so only your own requests are sent. Add more with "
+            "--request 'GET /items/1'. If it needs a login, add --header 'Authorization: ...'."
+        )
 
     def test_what_the_user_named_is_not_asked_twice(self) -> None:
         document = {"paths": {"/items/{id}": {"get": {"parameters": []}}, "/b": {"get": {"x": 1}}}}
