@@ -1,21 +1,15 @@
 """Routes of which an audit without a finding proves nothing, because most of their requests failed:
 a rate limit or a login answered them instead of the endpoint."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from analysis.findings.base import UncheckedRoute
 from analysis.findings.evidence import AuditEvidence, compute_once
-from analysis.stats import formats
 
 FAILURE = 400
 """The lowest status that counts as a failure."""
 LEAST_SHARE = 0.5
 """A route of which a smaller share of the requests succeeded is not checked."""
-NO_ROUTE = (404, 405)
-"""Statuses of paths and methods that the app does not have."""
-MOST_NAMED = 4
 REDIRECTED = pl.col("status").is_between(300, FAILURE - 1)
 SUCCEEDED = (
     pl.col("error").is_null()
@@ -23,6 +17,10 @@ SUCCEEDED = (
     & ~(REDIRECTED & pl.col("endpoint").is_null()).fill_null(value=False)
 )
 """A redirect without an endpoint comes from a middleware or the router."""
+IS_FOREIGN = (
+    pl.col("status").is_in((404, 405)).fill_null(value=False) & pl.col("endpoint").is_null()
+)
+"""The app does not have this path or method."""
 FAILED_BY = (
     pl.when(pl.col("status") >= FAILURE)
     .then(pl.col("status").cast(pl.String))
@@ -39,8 +37,8 @@ def list_unchecked_routes(evidence: AuditEvidence) -> tuple[UncheckedRoute, ...]
     rows = list_responses(evidence)
     is_planned = any(each.routes for each in evidence.record.phases)
     if not is_planned:
-        found = rows.filter(~(pl.col("status").is_in(NO_ROUTE) & pl.col("endpoint").is_null()))
-        rows = found if found.height else rows
+        own = rows.filter(~IS_FOREIGN)
+        rows = own if own.height else rows
     is_strict = is_planned or rows["succeeded"].sum() < LEAST_SHARE * rows.height
     routes = rows.group_by("method", "route", maintain_order=True).agg(
         requests=pl.len(),
@@ -60,19 +58,3 @@ def list_responses(evidence: AuditEvidence) -> pl.DataFrame:
     asked = evidence.asked.join(known, on="request_id", how="left", maintain_order="left")
     rows = asked if asked.height else handlers
     return rows.drop_nulls("route").with_columns(succeeded=SUCCEEDED)
-
-
-def describe_unchecked(unchecked: Sequence[UncheckedRoute]) -> str:
-    """Describe the routes in a sentence for each of them, and what to do."""
-    named = ", ".join(map(describe_failures, unchecked[:MOST_NAMED]))
-    hidden = len(unchecked) - MOST_NAMED
-    more = f", and {formats.count_things(hidden, 'more route')}" if hidden > 0 else ""
-    return (
-        f"Not checked, because most of their requests failed: {named}{more}. Send requests that "
-        "succeed, or leave these routes out."
-    )
-
-
-def describe_failures(of: UncheckedRoute) -> str:
-    name = " ".join(filter(None, (of.method, of.route)))
-    return f"{name} ({of.failed:,} of {of.requests:,}: {of.by})"

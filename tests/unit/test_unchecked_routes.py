@@ -1,5 +1,6 @@
 """A route whose requests failed is not checked: no gate, answer or comparison calls it well."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from analysis.findings.finding_threshold import (
     parse_finding_threshold,
 )
 from analysis.findings.load_evidence import resolve_routes
-from analysis.findings.unchecked_routes import MOST_NAMED, list_unchecked_routes
+from analysis.findings.notices import MOST_NAMED
+from analysis.findings.unchecked_routes import list_unchecked_routes
 from analysis.report.audit_markdown import render_audit_markdown
 from analysis.report.audit_page import render_audit_page
 from analysis.report.findings_screen import render_findings
 from analysis.report.findings_table import write_answer
+from analysis.report.sarif import export_sarif
 from analysis.summary.audit_changes import Change, compare_findings
 from records.audit import ASKED, Phase
 from records.rows import HANDLERS
@@ -111,6 +114,8 @@ def test_a_path_that_the_app_does_not_have_is_no_route_of_the_users_own_load() -
     assert list_names(planned) == ["/favicon.ico"]
     refused = build({"/items/{item}": [404] * 9, "/a": [200] * 9}, OWN_LOAD)  # an endpoint's 404
     assert list_names(refused) == ["/items/{item}"]
+    silent = build({"/slow": [None] * 9, "/a": [200] * 9}, OWN_LOAD, code=None)
+    assert list_names(silent) == ["/slow"]
 
 
 def judge(found: AuditFindings, threshold: str = "error") -> FindingOutcome:
@@ -158,6 +163,8 @@ def test_the_answer_says_it_wherever_it_is(tmp_path: Path) -> None:
     run = create_run(tmp_path, "audit")
     save_audit(run, AuditBuilder())
     page = render_audit_page(run, found, part)
+    sarif = json.dumps(export_sarif(found, part, "", None))
+    assert "Not checked, because most" in sarif
     markdown = render_audit_markdown(found, part, None, ())
     screen = " ".join(" ".join(render_findings(found, None)).split())
     assert all(said in text for text in (page, markdown, screen))
