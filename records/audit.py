@@ -108,7 +108,8 @@ class AuditRecord:
     the root; None outside a repository, or in older audits.
     hop_ms: time to move a call to a thread and await its result on this idle machine; None if not
     measured. journals_lost: files of processes whose records are missing or incomplete.
-    journals: those that can be read; empty in older audits.
+    journals: those that can be read; empty in older audits. routes_unknown: the one of the warnings
+    that says why no request came from the app's document, although it was to be used.
     """
 
     started_utc: str
@@ -129,3 +130,4 @@ class AuditRecord:
     journals_lost: tuple[str, ...] = ()
     journals: tuple[JournalRecord, ...] = ()
     hop_ms: float | None = None
+    routes_unknown: str | None = None

@@ -218,4 +218,5 @@ class Audit:
             interrupted=self.ended_by,
             server=self.server,
             hop_ms=self.hop_ms,
+            routes_unknown=self.plan.routes_unknown,
         )

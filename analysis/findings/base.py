@@ -184,6 +184,18 @@ class AuditFinding(ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class UncheckedRoute:
+    """A route of which an audit without a finding proves nothing: most of its requests failed. by:
+    the most frequent status, or words."""
+
+    method: str | None
+    route: str
+    requests: int
+    failed: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditScope:
     """What the audit could see. routes: that clients called. span_s: its length. processes: with
     the probe inside; 0 if the audit ran outside the service and measured only latencies.
@@ -195,6 +207,12 @@ class AuditScope:
     processes: int = 0
     sees_blocks: bool = True
     sees_waits: bool = True
+    unchecked: tuple[UncheckedRoute, ...] = ()
+
+    @property
+    def unchecked_names(self) -> frozenset[str]:
+        """The routes of `unchecked`: one counts although another of its methods succeeded."""
+        return frozenset(each.route for each in self.unchecked)
 
 
 @dataclass(frozen=True, slots=True)

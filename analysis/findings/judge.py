@@ -13,6 +13,7 @@ from analysis.findings.matrix import charge_findings
 from analysis.findings.notices import list_limits
 from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import judge_trial
+from analysis.findings.unchecked_routes import list_unchecked_routes
 
 SCHEMA = 1
 """The version of findings.json."""
@@ -57,6 +58,7 @@ def measure_scope(evidence: AuditEvidence) -> AuditScope:
         processes=evidence.count_processes(),
         sees_blocks=not evidence.lacks("blocks"),
         sees_waits=not evidence.lacks("handovers"),
+        unchecked=list_unchecked_routes(evidence),
     )
 
 

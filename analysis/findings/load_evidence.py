@@ -80,18 +80,23 @@ def load_table(cell: CellDir, name: str, schema: Schema) -> pl.DataFrame:
 def resolve_routes(
     asked: pl.DataFrame, handlers: pl.DataFrame, of_audit: pl.DataFrame
 ) -> pl.DataFrame:
-    """Replace each client path by the app's route template. A request that never reached the app
-    gets the usual route of its path. of_audit: client rows of the requests that the handlers
-    served."""
-    taken = handlers.select("request_id", taken="route").drop_nulls().unique("request_id")
+    """Replace each client path by the app's route template. A request that never reached an
+    endpoint gets the usual route of its path: a middleware knows only the path. of_audit: client
+    rows of the requests that the handlers served."""
+    of_endpoint = pl.when(pl.col("endpoint").is_not_null()).then("route")
+    known = handlers.select("request_id", taken=of_endpoint, path="route")
+    known = known.drop_nulls(["request_id", "path"]).unique("request_id")
     usual = (
-        of_audit.join(taken, on="request_id")
+        of_audit.join(known, on="request_id")
         .group_by("method", "route")
-        .agg(usual=pl.col("taken").mode().min())
+        .agg(
+            usual=pl.col("taken").drop_nulls().mode().min(), usual_path=pl.col("path").mode().min()
+        )
     )
-    rows = asked.join(taken, on="request_id", how="left", maintain_order="left")
+    rows = asked.join(known, on="request_id", how="left", maintain_order="left")
     rows = rows.join(usual, on=["method", "route"], how="left", maintain_order="left")
-    return rows.with_columns(route=pl.coalesce("taken", "usual", "route")).drop("taken", "usual")
+    best = ("taken", "usual", "path", "usual_path")
+    return rows.with_columns(route=pl.coalesce(*best, "route")).drop(best)
 
 
 def build_stretches(blocks: pl.DataFrame, stacks: pl.DataFrame) -> tuple[Stretch, ...]:

@@ -1,13 +1,15 @@
 """Notices: conditions that no code is to blame for, and what an audit could not see."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
 import polars as pl
 
-from analysis.findings.base import Notice
+from analysis.findings.base import Notice, UncheckedRoute
 from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.unchecked_routes import list_unchecked_routes
+from analysis.stats import formats
 from records.journal import MORE
 from records.process_ids import get_pid
 from scenarios.units import Second
@@ -16,6 +18,8 @@ NOTED_S = 0.1
 """A shorter total is not worth a line."""
 UNRECORDED_S: Second = 2.0
 """A process without samples for this long, before the load or its life ends, lost its probe."""
+MOST_NAMED = 4
+"""Routes that one notice names."""
 LOST: Mapping[str, str] = {
     "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. For exact "
     "times, run the audit on a quiet machine.",
@@ -91,10 +95,29 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     yield from list_lost_tables(evidence)
     if record.journals_lost:
         yield Notice("JOURNAL_LOST", LOST_JOURNALS.format(", ".join(record.journals_lost)))
-    yield from (Notice("WARNING", each) for each in record.warnings)
+    if unchecked := list_unchecked_routes(evidence):
+        yield Notice("UNCHECKED", describe_unchecked(unchecked))
+    for text in record.warnings:
+        yield Notice("ROUTES_UNKNOWN" if text == record.routes_unknown else "WARNING", text)
     for each in record.unasked:
         text = f"{each.method} {each.route} was not called: {each.reason}. To call it: {each.how}"
         yield Notice("UNASKED", text)
+
+
+def describe_unchecked(unchecked: Sequence[UncheckedRoute]) -> str:
+    """Describe the routes in a sentence for each of them, and what to do."""
+    named = ", ".join(map(describe_failures, unchecked[:MOST_NAMED]))
+    hidden = len(unchecked) - MOST_NAMED
+    more = f", and {formats.count_things(hidden, 'more route')}" if hidden > 0 else ""
+    return (
+        f"Not checked, because most of their requests failed: {named}{more}. Send requests that "
+        "succeed, or leave these routes out."
+    )
+
+
+def describe_failures(of: UncheckedRoute) -> str:
+    name = " ".join(filter(None, (of.method, of.route)))
+    return f"{name} ({of.failed:,} of {of.requests:,}: {of.by})"
 
 
 def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:

@@ -22,7 +22,8 @@ COLUMNS = (
 )
 NOTE = (
     "Worse: both the median and the longest time per request grew at least 1.5 times; better: both "
-    "shrank as much. New route: A sent it no request. Not asked: B sent the route no request."
+    "shrank as much. New route: A sent it no request. Not asked: B sent the route no request. "
+    "Not seen: A or B could not detect it, or most of its requests to the route failed."
 )
 
 

@@ -14,6 +14,7 @@ from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_place, format_route, name_finding
 from analysis.report.findings_table import (
     choose_shown,
+    count_unchecked,
     list_notices,
     write_answer,
     write_notices,
@@ -79,6 +80,7 @@ def write_heading(found: AuditFindings, new: Sequence[AuditFinding] | None) -> s
     ]
     named += [f"{counts['info']:,} informational"] if counts["info"] else []
     said = ", ".join(named) or "no findings"
+    said += f"; {count_unchecked(found.scope)} not checked" if found.scope.unchecked else ""
     return f"study audit: {said}" + ("" if new is None else f"; {len(new):,} new")
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import polars as pl
 
 from analysis.findings import AuditEvidence
+from analysis.findings.unchecked_routes import FAILURE
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_censored_quantiles
 from records.audit import Phase
 
-FAILURE = 400
-"""The lowest status that counts as a failure."""
 COLUMNS = (
     Column("requests"),
     Column("failed", width=6),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
+from analysis.findings.base import AuditScope
 from analysis.report.finding_words import (
     count_findings,
     format_place,
@@ -130,8 +131,11 @@ def write_answer(found: AuditFindings) -> str:
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
     grave, minor = split_grave(found)
     blind = "" if scope.processes else " It cannot show what blocks the event loop or waits."
+    is_all_clear = not blind and not scope.unchecked_names.issuperset(scope.routes)
+    blind += write_unchecked(scope)
     if not found.findings:
-        return f"The audit sent {looked}.{blind}" if blind else write_all_is_well(found, looked)
+        said = write_all_is_well(found, looked) if is_all_clear else f"Audited: {looked}."
+        return f"{said}{blind}"
     if not grave:
         findings, verb = formats.count_things(len(minor), "finding"), "are" if minor[1:] else "is"
         more = f"{findings} {verb} informational"
@@ -142,6 +146,22 @@ def write_answer(found: AuditFindings) -> str:
         more = f"; {len(minor)} more {'are' if minor[1:] else 'is'} informational"
     worst = f"The worst: {describe_worst(grave)}."
     return f"{counted[0].upper()}{counted[1:]}{more}. Audited: {looked}.{blind} {worst}"
+
+
+def write_unchecked(scope: AuditScope) -> str:
+    """Write a space and a sentence; nothing if every route is checked."""
+    if not scope.unchecked:
+        return ""
+    verb = "was" if len(scope.unchecked_names) == 1 else "were"
+    requests = formats.count_things(sum(each.requests for each in scope.unchecked), "request")
+    failed = f"{sum(each.failed for each in scope.unchecked):,} of {requests} failed"
+    causes = ", ".join(dict.fromkeys(each.by for each in scope.unchecked))
+    return f" {count_unchecked(scope)} {verb} not checked: {failed} ({causes})."
+
+
+def count_unchecked(scope: AuditScope) -> str:
+    routes = formats.count_things(len(scope.routes), "route")
+    return f"{len(scope.unchecked_names)} of {routes}"
 
 
 def write_all_is_well(found: AuditFindings, looked: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import Severity, TokenHolder
 from analysis.findings.baseline import Baseline
+from analysis.findings.finding_threshold import BLIND
 from analysis.findings.judge import list_findings
 from analysis.findings.recognition import FindingSite, group_by_site
 from analysis.report.finding_words import format_place, format_route
@@ -58,7 +59,7 @@ def export_sarif(
         "invocations": [
             {
                 "executionSuccessful": record.interrupted is None,
-                "toolExecutionNotifications": unplaced,
+                "toolExecutionNotifications": [*unplaced, *list_blind_notices(found)],
             }
         ],
         "results": results,
@@ -142,6 +143,13 @@ def build_notification(found: AuditFinding) -> Object:
         },
         "associatedRule": {"id": found.code, "index": find_rule(found)},
     }
+
+
+def list_blind_notices(found: AuditFindings) -> Iterator[Object]:
+    """Yield why an absent finding proves nothing: a viewer would call it fixed."""
+    for each in found.notices:
+        if each.code in BLIND:
+            yield {"level": "warning", "message": {"text": each.message}}
 
 
 def locate_holders(holders: Sequence[TokenHolder], record: AuditRecord) -> Iterator[Object]:

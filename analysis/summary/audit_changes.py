@@ -12,7 +12,8 @@ Change = Literal[
     "new", "new route", "worse", "better", "gone", "similar", "in both", "not asked", "not seen"
 ]
 """B compared with A. new route: A did not request it. in both: no times to compare. not asked: B
-did not request its route. not seen: one of the two could not detect such a finding."""
+did not request its route. not seen: one of the two could not detect such a finding, or most of its
+requests of the route failed."""
 CHANGED = 1.5
 """With unchanged code, the median of a wait doubles in one of three audits and its longest in one
 of twelve: only both together show that code changed. By this factor, both changed together in 4 of
@@ -85,8 +86,8 @@ def judge_change(
     before, after = figures
     if before is not None and after is not None:
         return judge_ratios(before, after)
-    other = scopes[0] if before is None else scopes[1]
-    if not can_see(other, found):
+    other, own = scopes if before is None else reversed(scopes)
+    if not can_see(other, found) or misses_route(other, own, found.route):
         return "not seen"
     is_asked = found.route is None or found.route in other.routes
     if before is None:
@@ -102,6 +103,14 @@ def judge_ratios(before: SiteFigures, after: SiteFigures) -> Change:
     if min(ratios) >= CHANGED:
         return "worse"
     return "better" if max(ratios) <= 1 / CHANGED else "similar"
+
+
+def misses_route(other: AuditScope, own: AuditScope, route: str | None) -> bool:
+    """Return True if requests of a finding's route failed in the other audit. If the route is
+    unknown, it may be any that failed only there."""
+    if route is None:
+        return not other.unchecked_names <= own.unchecked_names
+    return route in other.unchecked_names
 
 
 def can_see(scope: AuditScope, found: AuditFinding) -> bool:

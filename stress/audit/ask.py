@@ -64,6 +64,7 @@ def hide_query(ask: Ask) -> SafeText:
 class RequestPlan:
     """before: requests that each user sends once before the load. warnings: sentences. templates:
     of the app's document. locustfile: replaces asks. is_own_traffic: the user generates the load.
+    routes_unknown: as in AuditRecord.
     """
 
     asks: tuple[Ask, ...] = ()
@@ -73,3 +74,4 @@ class RequestPlan:
     templates: Templates = ()
     locustfile: Path | None = None
     is_own_traffic: bool = False
+    routes_unknown: str | None = None

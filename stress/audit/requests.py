@@ -159,11 +159,7 @@ def add_operations(
 ) -> RequestPlan:
     """Add the document's operations, except the routes that the user gave."""
     if isinstance(document, MissingDocument):
-        only = Ask("GET", "/", "/", headers, source=ONLY_PATH)
-        what = "your requests are" if plan.asks else "GET / is"
-        why = document.failure or "The app has no OpenAPI document"
-        said = f"{why}, so only {what} sent. {document.advice}"
-        return replace(plan, asks=plan.asks or (only,), warnings=(*plan.warnings, said))
+        return guess_requests(plan, document, headers)
     asks, unasked = plan_operations(document.content, document.base, methods, headers)
     mine = {each.name for each in plan.asks}
     more = tuple(each.add_headers(headers) for each in asks if each.name not in mine)
@@ -173,6 +169,21 @@ def add_operations(
         hint = f": {rest[0].how}" if rest else ""
         raise UserError(f"{document.address} has no request that can be filled; give one{hint}")
     return replace(plan, asks=(*plan.asks, *more), unasked=(*plan.unasked, *rest))
+
+
+def guess_requests(plan: RequestPlan, missing: MissingDocument, headers: Headers) -> RequestPlan:
+    """Plan GET / if the user gave no request. More routes are unknown, unless the app has no
+    document and the user gave requests."""
+    only = Ask("GET", "/", "/", headers, source=ONLY_PATH)
+    what = "your requests are" if plan.asks else "GET / is"
+    why = missing.failure or "The app has no OpenAPI document"
+    said = f"{why}, so only {what} sent. {missing.advice}"
+    return replace(
+        plan,
+        asks=plan.asks or (only,),
+        warnings=(*plan.warnings, said),
+        routes_unknown=said if missing.failure or not plan.asks else None,
+    )
 
 
 def render_plan(plan: RequestPlan) -> list[str]:

@@ -44,11 +44,13 @@ class Service:
         self.requests += 1
         if (PHASE == "first request") or (PHASE == "load" and self.requests == LOAD_BEGINS):
             go_wrong()
-        if FAULT == "answers for ever" and self.requests > (LOAD_BEGINS if PHASE == "load" else 0):
+        has_begun = self.requests > (LOAD_BEGINS if PHASE == "load" else 0)
+        if FAULT == "answers for ever" and has_begun:
             await self.stream(send)
             return
+        status = 429 if FAULT == "refuses" and has_begun else 200
         headers = COOKIES if FAULT == "malformed cookies" else []
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"ok"})
 
     async def live(self, receive: Receive, send: Send) -> None:

@@ -277,6 +277,9 @@ class TestDocument:
         planned = add_operations(RequestPlan(), MissingDocument(), GET, ())
         assert [each.name for each in planned.asks] == ["GET /"]
         assert planned.warnings[0].startswith("The app has no OpenAPI document, so only GET / is")
+        assert planned.routes_unknown == planned.warnings[0]
+        named = add_operations(RequestPlan((Ask("GET", "/a", "/a"),)), MissingDocument(), GET, ())
+        assert named.routes_unknown is None
 
     @pytest.mark.parametrize(
         ("status", "advice"),
@@ -296,6 +299,7 @@ class TestDocument:
         planned = add_operations(named, missing, GET, ())
         assert planned.asks == named.asks
         assert "so only your requests are sent" in planned.warnings[0]
+        assert planned.routes_unknown == planned.warnings[0]
 
     def test_a_request_that_logs_in_is_not_listed_as_unsent(self) -> None:
         document: dict[str, object] = {

@@ -7,6 +7,7 @@ from statistics import median
 import polars as pl
 
 from analysis.findings.remedies import RouteLevel
+from analysis.findings.unchecked_routes import FAILURE
 from analysis.stats.quantiles import estimate_censored_quantiles
 from records.trial import Side, TrialRound
 from scenarios.units import Second
@@ -16,8 +17,6 @@ WARM_UP_S: Second = 1.0
 created."""
 LEAST_REQUESTS = 5
 """Per route and round: the median of fewer depends on single requests."""
-FAILURE = 400
-"""The lowest status that counts as a failure."""
 
 
 @dataclass(frozen=True, slots=True)
