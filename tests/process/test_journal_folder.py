@@ -113,7 +113,8 @@ def test_a_probe_in_the_code_writes_a_folder_too(tmp_path: Path) -> None:
     """`Probe(app, folder)` writes no launch.json and no report of its process."""
     code = (
         "import asyncio, time; from pathlib import Path; from asgi_probe import Probe\n"
-        "async def app(scope, receive, send): time.sleep(0.15)\n"
+        "async def app(scope, receive, send):\n"
+        "    time.sleep(0.15); await send({'type': 'http.response.start', 'status': 200})\n"
         "async def none(*_): ...\n"
         "probe = Probe(app, Path())\n"
         "scope = {'type': 'http', 'path': '/a', 'method': 'GET', 'headers': []}\n"
