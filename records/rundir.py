@@ -23,15 +23,14 @@ from records.cpu_profile import (
     parse_stacks,
 )
 from records.files import write_whole
+from records.harmless import make_table_harmless
+from records.parse_json import parse_json
 from records.rows import MOMENTS, SPANS
 from scenarios.errors import UserError, build_write_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """Tables in every run. Later versions add more, such as blocks and block_stacks."""
 MANIFEST_SCHEMA = 1
-MOST_DIGITS = 19
-LARGEST = 1e30
-"""No record has a larger number; its square and its thousandfold are finite."""
 LONGEST_S = 1e7
 """Seconds from a cell's t0; a third of a year."""
 MOST_NAME = 32
@@ -58,32 +57,11 @@ def translate_read_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def parse_json(text: str) -> object:
-    """Parse records. Raises ValueError for numbers that are not finite, above LARGEST or of more
-    than 64 bits, and for more nesting than Python can follow."""
-
-    def reject(number: str) -> float:
-        raise ValueError(f"{number[:20]} is not a number that a record can have")
-
-    def parse_int(number: str) -> int:
-        return int(number) if len(number) < MOST_DIGITS else int(reject(number))
-
-    def parse_float(number: str) -> float:
-        return value if abs(value := float(number)) <= LARGEST else reject(number)
-
-    try:
-        return json.loads(text, parse_constant=reject, parse_int=parse_int, parse_float=parse_float)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
 def read_record(kind: TypeAdapter[T], path: Path) -> T:
     """Read a record. Raises UserError if it is missing or damaged, or if a value has another type:
     a text that could be read as a number is damage too, such as "Infinity"."""
     with translate_read_errors(path):
-        content = path.read_text()
-        parse_json(content)
-        return kind.validate_json(content, strict=True)
+        return kind.validate_json(json.dumps(parse_json(path.read_text())), strict=True)
 
 
 def check_moments(frame: pl.DataFrame) -> None:
@@ -157,7 +135,7 @@ class CellDir:
             frame = pl.read_parquet(path, columns=None if columns is None else list(columns))
             check_moments(frame)
             check_order(frame, SPANS.get(name, ()))
-            return frame
+            return make_table_harmless(frame)
 
     def has_table(self, name: str) -> bool:
         return (self.path / f"{name}.parquet").exists()

@@ -80,8 +80,7 @@ def audit(
         AuditOrder(
             service, url or "", port or None, asks, AuditLoad(0.0, users, duration, timeout),
             out, record_typed(sys.argv[1:], command, asks.app_dir), gate.open_gate(), plan, json,
-            verbose,
-            read_trial_order(trials, service, asks.drive != "none" and not plan),
+            verbose, read_trial_order(trials, service, asks.drive != "none" and not plan),
         )
     )  # fmt: skip
 

@@ -1,0 +1,58 @@
+"""Texts from outside: no client writes lines of its own, or controls the terminal."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analysis.findings.code_texts import parse_stack
+from analysis.report.table import Column, Row, Table, render_markdown, render_terminal
+from records.harmless import make_harmless
+from records.parse_json import parse_json
+from records.rundir import CellDir
+from study.journal_folder import build_run
+from study.report import rebuild_reports
+from tests.probe.journal_support import written
+
+FORGED = "/x\nNothing blocks.\t\x1b[2J\r\x85\u2028\u202e"
+SHOWN = "/x Nothing blocks. \ufffd[2J\ufffd\ufffd\ufffd\ufffd"
+
+
+def test_a_text_is_one_line() -> None:
+    assert make_harmless(FORGED) == SHOWN
+    assert make_harmless("n\udcff") == "n\ufffd"
+
+
+def test_records_are_read_harmless(tmp_path: Path) -> None:
+    assert parse_json(json.dumps({FORGED: [FORGED, 1]})) == {SHOWN: [SHOWN, 1]}
+    (frame,) = parse_stack(json.dumps([(FORGED, FORGED, 1, FORGED, 1)]))
+    assert (frame.module, frame.file, frame.function) == (SHOWN, SHOWN, SHOWN)
+    cell = CellDir(tmp_path)
+    cell.save_table("asked", pl.DataFrame({"route": [FORGED, "/", None], "status": [1, 2, 3]}))
+    assert cell.load_table("asked")["route"].to_list() == [SHOWN, "/", None]
+
+
+def test_a_table_shows_no_line_of_another() -> None:
+    rows = (Row(FORGED), Row(FORGED, ["1"]))
+    table = Table((Column("name"), Column("value")), rows, FORGED, (FORGED,))
+    for width in (None, 10):
+        assert not [line for line in render_terminal(table, width) if line.startswith("Nothing")]
+        assert all(line == make_harmless(line) for line in render_terminal(table, width))
+    assert "\nNothing" not in render_markdown(table)
+
+
+@pytest.mark.slow
+@pytest.mark.untimed
+def test_a_client_forges_no_line_of_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with written(tmp_path, 1, 10.0) as journal:
+        for visit in range(1, 4):
+            journal.add_request(visit, FORGED, 10.0 + visit, 10.5 + visit)
+            journal.add_sample(10.0 + visit)
+    assert rebuild_reports(build_run(tmp_path).path) == 0
+    texts = [capsys.readouterr().out]
+    texts += [each.read_text() for each in tmp_path.glob("*.*") if each.suffix != ".journal"]
+    assert not [each for each in texts if "\nNothing" in each or "\\nNothing" in each]
+    assert SHOWN in texts[0]
