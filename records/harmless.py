@@ -12,8 +12,7 @@ OBEYED = (
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"  # they change lines, or the order of text
 )
 """Tab and newline are two of their own: they may be part of code."""
-HARMFUL = re.compile(rf"{OBEYED}|[\ud800-\udfff]")
-"""With the halves of characters that no output can encode."""
+HARMFUL = re.compile(OBEYED)
 
 
 def make_harmless(text: str) -> str:
@@ -23,7 +22,13 @@ def make_harmless(text: str) -> str:
 
 def make_code_harmless(text: str) -> str:
     """Keep line breaks and tabs."""
-    return HARMFUL.sub(REPLACED, text)
+    return HARMFUL.sub(REPLACED, escape_halves(text))
+
+
+def escape_halves(text: str) -> str:
+    """Make text, such as \\udcff, of the halves of characters that Python keeps for a name that is
+    not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def make_json_harmless(content: object) -> object:

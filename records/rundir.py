@@ -109,6 +109,15 @@ def translate_write_errors(path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
+def is_encodable(path: Path) -> bool:
+    """Return False for a name that is not UTF-8, which polars cannot take."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class CellDir:
     path: Path
@@ -132,7 +141,8 @@ class CellDir:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
-            frame = pl.read_parquet(path, columns=None if columns is None else list(columns))
+            source = path if is_encodable(path) else BytesIO(path.read_bytes())
+            frame = pl.read_parquet(source, columns=None if columns is None else list(columns))
             check_moments(frame)
             check_order(frame, SPANS.get(name, ()))
             return make_table_harmless(frame)
@@ -203,6 +213,8 @@ class RunDir:
 
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     """Create `<parent>/<UTC time>-<name>` before anything is measured. Raises UserError."""
+    if not is_encodable(parent.resolve()):
+        raise UserError(f"--out {parent.resolve()}: its name is not UTF-8; choose another folder")
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MOST_NAME]
     path = parent / f"{stamp}-{safe_name}"

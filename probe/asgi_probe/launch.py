@@ -9,12 +9,13 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from json import dumps, loads
+from json import loads
 from pathlib import Path
 from time import gmtime, monotonic, strftime
 
 from .attach_report import DIRECTORY_VARIABLE
 from .command_words import hide_values
+from .encode_json import encode_json
 from .errors import UsageError
 
 SITE_FOLDER = Path(__file__).resolve().parent / "site"
@@ -65,7 +66,7 @@ def prepare_folder(folder: Path, command: Sequence[str]) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own(folder)
-        (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
+        (folder / LAUNCH_FILE).write_bytes(encode_json(describe_launch(command)))
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise UsageError(f"{folder}: {error.strerror}") from error

@@ -1,6 +1,7 @@
 """Texts from outside: no client writes lines of its own, or controls the terminal."""
 
 import json
+import os
 from pathlib import Path
 
 import polars as pl
@@ -8,9 +9,11 @@ import pytest
 
 from analysis.findings.code_texts import parse_stack
 from analysis.report.table import Column, Row, Table, render_markdown, render_terminal
+from records.audit import KIND
 from records.harmless import make_harmless
 from records.parse_json import parse_json
-from records.rundir import CellDir
+from records.rundir import CellDir, create_run
+from scenarios.errors import UserError
 from study.journal_folder import build_run
 from study.report import rebuild_reports
 from tests.probe.journal_support import written
@@ -21,7 +24,7 @@ SHOWN = "/x Nothing blocks. \ufffd[2J\ufffd\ufffd\ufffd\ufffd"
 
 def test_a_text_is_one_line() -> None:
     assert make_harmless(FORGED) == SHOWN
-    assert make_harmless("n\udcff") == "n\ufffd"
+    assert make_harmless("n\udcff") == r"n\udcff"
 
 
 def test_records_are_read_harmless(tmp_path: Path) -> None:
@@ -56,3 +59,21 @@ def test_a_client_forges_no_line_of_a_report(
     texts += [each.read_text() for each in tmp_path.glob("*.*") if each.suffix != ".journal"]
     assert not [each for each in texts if "\nNothing" in each or "\\nNothing" in each]
     assert SHOWN in texts[0]
+
+
+def test_a_folder_whose_name_is_not_utf8_can_be_reported(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"n\xff")
+    folder.mkdir()
+    with written(folder, 1, 10.0) as journal:
+        journal.add("h", visit=1, arrived_s=10.0, sent_s=10.5, endpoint=f"{folder}/main.py:1 read")
+        journal.add_sample(10.0)
+    cell = build_run(folder).open_cell(KIND)
+    assert cell.load_table("handlers")["endpoint"].to_list() == [
+        f"{tmp_path}/n\\udcff/main.py:1 read"
+    ]
+
+
+def test_no_run_begins_in_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--out .*: its name is not UTF-8"):
+        create_run(tmp_path / os.fsdecode(b"n\xff"), "audit")
+    assert not list(tmp_path.iterdir())
