@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import polars as pl
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from records.cell import CellRecord
 from records.cpu_profile import (
@@ -23,7 +24,7 @@ from records.cpu_profile import (
     parse_stacks,
 )
 from records.files import write_whole
-from records.harmless import make_table_harmless
+from records.harmless import make_json_harmless, make_table_harmless
 from records.parse_json import parse_json
 from records.rows import MOMENTS, SPANS
 from scenarios.errors import UserError, build_write_error
@@ -62,6 +63,12 @@ def read_record(kind: TypeAdapter[T], path: Path) -> T:
     a text that could be read as a number is damage too, such as "Infinity"."""
     with translate_read_errors(path):
         return kind.validate_json(json.dumps(parse_json(path.read_text())), strict=True)
+
+
+def encode_record(kind: TypeAdapter[T], record: T) -> bytes:
+    """Encode a record with harmless texts: pydantic refuses a name that is not UTF-8."""
+    content = make_json_harmless(kind.dump_python(record, mode="json"))
+    return to_json(content, indent=2, inf_nan_mode="null") + b"\n"
 
 
 def check_moments(frame: pl.DataFrame) -> None:
@@ -135,7 +142,7 @@ class CellDir:
         return read_record(RECORD, self.record_file)
 
     def save_record(self, record: CellRecord) -> None:
-        write_whole(self.record_file, RECORD.dump_json(record, indent=2) + b"\n")
+        write_whole(self.record_file, encode_record(RECORD, record))
 
     def load_table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""

@@ -13,7 +13,6 @@ from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, KIND, AuditRecord
 from records.command_words import hide_values
 from records.files import check_room
-from records.harmless import make_harmless
 from records.rundir import CellDir, RunDir, translate_write_errors
 from records.server import ServerRecord
 from records.trial import TrialRecord
@@ -205,13 +204,12 @@ class Audit:
 
     def build_record(self) -> AuditRecord:
         command, driven = self.order.command, self.driven
-        words = hide_values(command.argv, command.folder) if command else ()
         return AuditRecord(
             started_utc=self.started_utc,
             t0_s=self.t0_s,
             ended_s=self.ended_s,
-            command=tuple(map(make_harmless, words)),
-            folder=make_harmless(str(command.folder.resolve())) if command else "",
+            command=hide_values(command.argv, command.folder) if command else (),
+            folder=str(command.folder.resolve()) if command else "",
             folder_in_repository=find_in_repository(command.folder) if command else None,
             url=self.app.url if self.app else self.order.url,
             processes=tuple(self.app.attached) if self.app else (),

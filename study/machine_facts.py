@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 
-from records.harmless import make_harmless
 from scenarios.resolution import MachineResources
 from stress.places import ROOT
 from stress.servers import load_adapters
@@ -111,5 +110,5 @@ def find_in_repository(folder: Path) -> str | None:
     folder = folder.resolve()
     for root in (folder, *folder.parents):
         if (root / ".git").exists():  # a file in a worktree
-            return "" if root == folder else make_harmless(folder.relative_to(root).as_posix())
+            return "" if root == folder else folder.relative_to(root).as_posix()
     return None

@@ -2,6 +2,8 @@
 
 import json
 import os
+from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import polars as pl
@@ -9,11 +11,12 @@ import pytest
 
 from analysis.findings.code_texts import parse_stack
 from analysis.report.table import Column, Row, Table, render_markdown, render_terminal
-from records.audit import KIND
+from records.audit import KIND, AuditRecord
 from records.harmless import make_harmless
 from records.parse_json import parse_json
-from records.rundir import CellDir, create_run
+from records.rundir import CellDir, create_run, encode_record, read_record
 from scenarios.errors import UserError
+from stress.audit.save_audit import RECORD
 from study.journal_folder import build_run
 from study.report import rebuild_reports
 from tests.probe.journal_support import written
@@ -77,3 +80,11 @@ def test_no_run_begins_in_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"--out .*: its name is not UTF-8"):
         create_run(tmp_path / os.fsdecode(b"n\xff"), "audit")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_record_holds_names_that_are_not_utf8_as_text(tmp_path: Path) -> None:
+    record = AuditRecord("", 0.0, nan, ("serve", "\udcff"), "/n\udcff", "")
+    (tmp_path / "record.json").write_bytes(encode_record(RECORD, replace(record, ended_s=1.0)))
+    read = read_record(RECORD, tmp_path / "record.json")
+    assert (read.command, read.folder) == (("serve", r"\udcff"), r"/n\udcff")
+    assert b"NaN" not in encode_record(RECORD, record)
