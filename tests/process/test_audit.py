@@ -115,9 +115,10 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
         "--request", "GET /free", "--request", "GET /items/1?q=s3cret-query", "--har", "shop.har",
         "--methods", "GET,POST",
     )  # fmt: skip
+    command = serve("--loop", loop, "--header", "x-key:s3cret-header")
     # with an =, as in base64
     secret = ("--header", "X-Token: s3cret-token", "--header", "Authorization: Basic s3cret==")
-    done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *serve("--loop", loop))
+    done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *command)
     assert done.returncode == 0, done.stderr
     worst = read_findings(out)[0]
     assert {key: worst[key] for key in ("code", "route", "phase", "file", "line", "cause")} == {
