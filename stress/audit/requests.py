@@ -10,6 +10,7 @@ from textwrap import wrap
 from urllib.parse import urlsplit
 
 from records.audit import UnaskedRoute
+from records.harmless import make_harmless
 from scenarios.errors import UserError
 from stress.audit.ask import Ask, Headers, RequestPlan, hide_query
 from stress.audit.drive_locustfile import find_locustfile
@@ -182,7 +183,7 @@ def add_operations(
 def render_plan(plan: RequestPlan) -> list[str]:
     """Render the plan in 80 columns; only an option to type may exceed a line."""
     lines: list[str] = []
-    for text in list_plan_texts(plan):
+    for text in map(make_harmless, list_plan_texts(plan)):
         glued = OPTION.sub(lambda found: found[0].replace(" ", GLUE), text)
         indent = " " * (len(text) - len(text.lstrip()) + 2)
         wrapped = wrap(

@@ -16,8 +16,12 @@ from records.harmless import make_harmless
 from records.parse_json import parse_json
 from records.rundir import CellDir, create_run, encode_record, read_record
 from scenarios.errors import UserError
+from stress.audit.ask import Ask, RequestPlan
+from stress.audit.requests import render_plan
 from stress.audit.save_audit import RECORD
 from study.journal_folder import build_run
+from study.live.panel import fit_line
+from study.progress import PlainDisplay
 from study.report import rebuild_reports
 from tests.probe.journal_support import written
 
@@ -46,6 +50,17 @@ def test_a_table_shows_no_line_of_another() -> None:
         assert not [line for line in render_terminal(table, width) if line.startswith("Nothing")]
         assert all(line == make_harmless(line) for line in render_terminal(table, width))
     assert "\nNothing" not in render_markdown(table)
+
+
+def test_progress_shows_no_line_of_a_service(capsys: pytest.CaptureFixture[str]) -> None:
+    display = PlainDisplay()
+    display.print_step(FORGED)
+    display.close()
+    assert capsys.readouterr().err == f"{SHOWN}\n"
+    assert fit_line(FORGED) == SHOWN
+    assert render_plan(RequestPlan((Ask("GET", FORGED, FORGED),)))[0].startswith(
+        f"GET {SHOWN[:12]}"
+    )
 
 
 @pytest.mark.slow
