@@ -102,7 +102,7 @@ class UnaskedRoute:
 class AuditRecord:
     """t0_s: time.monotonic() of the host. folder: the user's folder; file names are relative to it.
 
-    command: program and arguments, without the values of variables. interrupted: why the audit
+    command: program and arguments, without what may be a secret. interrupted: why the audit
     stopped early; None if it did not. server: empty if the audit started no server, or in older
     audits. trials: of --try. folder_in_repository: the folder's path in its git repository, "" for
     the root; None outside a repository, or in older audits.

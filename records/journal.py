@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from records.harmless import escape_halves
+
 VERSION = 1
 FRAME = struct.Struct("<cI")
 PIECE = 1 << 24
@@ -125,7 +127,9 @@ class JournalDecoder:
     def _read_header(self, message: Mapping[str, object]) -> None:
         strings, tables = message.get("strings"), message.get("tables")
         if isinstance(strings, dict):
-            self._strings |= {int(index): str(text) for index, text in strings.items()}
+            self._strings |= {
+                int(index): escape_halves(str(text)) for index, text in strings.items()
+            }
             if max(self._strings, default=0) > MOST_STRINGS:
                 raise self.make_error()
         if isinstance(tables, dict):

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import polars as pl
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from records.cell import CellRecord
 from records.cpu_profile import (
@@ -23,15 +24,14 @@ from records.cpu_profile import (
     parse_stacks,
 )
 from records.files import write_whole
+from records.harmless import make_json_harmless, make_table_harmless
+from records.parse_json import parse_json
 from records.rows import MOMENTS, SPANS
 from scenarios.errors import UserError, build_write_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """Tables in every run. Later versions add more, such as blocks and block_stacks."""
 MANIFEST_SCHEMA = 1
-MOST_DIGITS = 19
-LARGEST = 1e30
-"""No record has a larger number; its square and its thousandfold are finite."""
 LONGEST_S = 1e7
 """Seconds from a cell's t0; a third of a year."""
 MOST_NAME = 32
@@ -58,32 +58,17 @@ def translate_read_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def parse_json(text: str) -> object:
-    """Parse records. Raises ValueError for numbers that are not finite, above LARGEST or of more
-    than 64 bits, and for more nesting than Python can follow."""
-
-    def reject(number: str) -> float:
-        raise ValueError(f"{number[:20]} is not a number that a record can have")
-
-    def parse_int(number: str) -> int:
-        return int(number) if len(number) < MOST_DIGITS else int(reject(number))
-
-    def parse_float(number: str) -> float:
-        return value if abs(value := float(number)) <= LARGEST else reject(number)
-
-    try:
-        return json.loads(text, parse_constant=reject, parse_int=parse_int, parse_float=parse_float)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
 def read_record(kind: TypeAdapter[T], path: Path) -> T:
     """Read a record. Raises UserError if it is missing or damaged, or if a value has another type:
     a text that could be read as a number is damage too, such as "Infinity"."""
     with translate_read_errors(path):
-        content = path.read_text()
-        parse_json(content)
-        return kind.validate_json(content, strict=True)
+        return kind.validate_json(json.dumps(parse_json(path.read_text())), strict=True)
+
+
+def encode_record(kind: TypeAdapter[T], record: T) -> bytes:
+    """Encode a record with harmless texts: pydantic refuses a name that is not UTF-8."""
+    content = make_json_harmless(kind.dump_python(record, mode="json"))
+    return to_json(content, indent=2, inf_nan_mode="null") + b"\n"
 
 
 def check_moments(frame: pl.DataFrame) -> None:
@@ -131,6 +116,15 @@ def translate_write_errors(path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
+def is_encodable(path: Path) -> bool:
+    """Return False for a name that is not UTF-8, which polars cannot take."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class CellDir:
     path: Path
@@ -148,16 +142,17 @@ class CellDir:
         return read_record(RECORD, self.record_file)
 
     def save_record(self, record: CellRecord) -> None:
-        write_whole(self.record_file, RECORD.dump_json(record, indent=2) + b"\n")
+        write_whole(self.record_file, encode_record(RECORD, record))
 
     def load_table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
-            frame = pl.read_parquet(path, columns=None if columns is None else list(columns))
+            source = path if is_encodable(path) else BytesIO(path.read_bytes())
+            frame = pl.read_parquet(source, columns=None if columns is None else list(columns))
             check_moments(frame)
             check_order(frame, SPANS.get(name, ()))
-            return frame
+            return make_table_harmless(frame)
 
     def has_table(self, name: str) -> bool:
         return (self.path / f"{name}.parquet").exists()
@@ -225,6 +220,8 @@ class RunDir:
 
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     """Create `<parent>/<UTC time>-<name>` before anything is measured. Raises UserError."""
+    if not is_encodable(parent.resolve()):
+        raise UserError(f"--out {parent.resolve()}: its name is not UTF-8; choose another folder")
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MOST_NAME]
     path = parent / f"{stamp}-{safe_name}"

@@ -66,7 +66,7 @@ def find_exception(lines: list[str]) -> str | None:
 
 def is_open(line: str) -> bool:
     """Return True if the message continues on the next lines, as pydantic's does."""
-    return bool(re.search(r"\d+ validation errors? for \w+$", line))
+    return bool(re.search(r"\b\d+ validation errors? for \w+$", line))
 
 
 def find_error(lines: list[str]) -> str | None:

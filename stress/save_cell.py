@@ -21,7 +21,7 @@ from records.files import write_whole
 from records.journal import Journal
 from records.pauses import find_pauses
 from records.rows import BYSTANDER, MACHINE
-from records.rundir import RECORD
+from records.rundir import RECORD, encode_record
 from stress.attached_server import read_live_journals
 from stress.audit.reports import read_reports
 from stress.bystander import BackgroundPing
@@ -96,7 +96,7 @@ def save_begun_record(phases: PhaseRunner) -> None:
     seen = CellObservations(phases, monotonic(), (), (), KILLED, None, None)
     seen.started_utc = datetime.now(UTC).isoformat()
     begun = replace(build_record(seen), processes=list_attached_processes(phases.stack.journals))
-    write_whole(phases.cell.directory.raw / BEGUN_FILE, RECORD.dump_json(begun))
+    write_whole(phases.cell.directory.raw / BEGUN_FILE, encode_record(RECORD, begun))
 
 
 def build_record(seen: CellObservations) -> CellRecord:

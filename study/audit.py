@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, KIND, AuditRecord
+from records.command_words import hide_values
 from records.files import check_room
 from records.rundir import CellDir, RunDir, translate_write_errors
 from records.server import ServerRecord
@@ -18,7 +19,7 @@ from records.trial import TrialRecord
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
-from stress.audit.command import AuditedCommand, hide_values
+from stress.audit.command import AuditedCommand
 from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
 from stress.audit.kept_rows import ROWS_FILE
 from stress.audit.measure_hop import measure_hop_of
@@ -207,7 +208,7 @@ class Audit:
             started_utc=self.started_utc,
             t0_s=self.t0_s,
             ended_s=self.ended_s,
-            command=hide_values(command.argv) if command else (),
+            command=hide_values(command.argv, command.folder) if command else (),
             folder=str(command.folder.resolve()) if command else "",
             folder_in_repository=find_in_repository(command.folder) if command else None,
             url=self.app.url if self.app else self.order.url,

@@ -11,9 +11,9 @@ from analysis.report.table import (
     Row,
     Table,
     hang_text,
-    make_harmless,
     render_terminal,
 )
+from records.harmless import make_harmless
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUP_QUESTIONS, GROUPS
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario

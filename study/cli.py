@@ -89,6 +89,7 @@ MODULES = {
     "serve": "study.serve", "doctor": "study.doctor", "advise": "study.advise",
 }  # fmt: skip
 """The modules that take seconds to import."""
+THREADS = "POLARS_MAX_THREADS"
 OPEN = Box("    \n" * 8)
 """Panels of the help: a title without lines."""
 
@@ -116,7 +117,8 @@ def build_app() -> App:
 
 def load_command(app: App, given: Sequence[str]) -> None:
     """On a terminal, import the command's module and show the seconds. Raises CycloptsError for
-    wrong use, before anything is imported."""
+    wrong use, before anything is imported, UserError."""
+    reject_environment()
     module = MODULES.get(given[0])
     if module and sys.stderr.isatty() and "--help" not in given:
         app.parse_args(given, exit_on_error=False, print_error=False)
@@ -146,6 +148,13 @@ def save_traceback() -> str:
     return f"please report it with {path}"
 
 
+def reject_environment() -> None:
+    """Raises UserError for a value with which a library ends this process."""
+    threads = os.environ.get(THREADS, "")
+    if threads.isdecimal() and not int(threads):
+        raise UserError(f"{THREADS}={threads}: set it to 1 or more, or unset it")
+
+
 def run_command(given: list[str]) -> int:
     try:
         if not given:
@@ -170,7 +179,9 @@ def run_command(given: list[str]) -> int:
         return BROKEN if error.errno in FULL_DISK else CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a library in Rust panics with an error that is no Exception
         print_message(f"internal error ({type(error).__name__}); {save_traceback()}")
         return BROKEN
     return code if isinstance(code, int) else 0

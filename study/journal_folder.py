@@ -25,7 +25,7 @@ from records.build_tables import read_journals
 from records.files import write_whole
 from records.journal import Journal
 from records.process_ids import make_process_id
-from records.rundir import LONGEST_S, RunDir, read_record, translate_write_errors
+from records.rundir import LONGEST_S, RunDir, encode_record, read_record, translate_write_errors
 from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.drive import OWN_TRAFFIC
@@ -94,8 +94,7 @@ def build_run(path: Path) -> RunDir:
         record = replace(
             build_record(path, launch, t0_s, end_s), journals_lost=lost, journals=found
         )
-        text = TypeAdapter(AuditRecord).dump_json(record, indent=2)
-        write_whole(cell.path / AUDIT_FILE, text + b"\n")
+        write_whole(cell.path / AUDIT_FILE, encode_record(TypeAdapter(AuditRecord), record))
         run.save_manifest({
             "kind": KIND,
             "command": " ".join((*LAUNCHER, *launch.command)) if launch.command else "",

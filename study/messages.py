@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analysis.report.table import make_harmless, wrap_whole
+from analysis.report.table import wrap_whole
+from records.harmless import make_harmless
 
 TICKER = Path(__file__).with_name("ticker.py")
 

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from analysis.report.table import WIDTH, shorten, wrap_whole
+from records.harmless import make_harmless
 from stress.load.command import WAITING
 from stress.programs import BuildPrinter, BuildProgress, format_build
 from stress.runtime import PhaseProgress
@@ -115,7 +116,7 @@ class PlainDisplay:
         self._print_build(moment)
 
     def show_activity(self, activity: str) -> None:
-        line = f"{self._of}{activity}"
+        line = make_harmless(f"{self._of}{activity}")
         self._errors.print(line)
         self._over.set()
         self._over = Event()

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from analysis.findings.evidence import Stack, StackFrame
+from records.harmless import make_harmless
 
 CODE = re.compile(r"(.+):(\d+) (.+)", re.DOTALL)
 
@@ -30,8 +31,11 @@ def parse_stack(text: str | None) -> Stack:
     try:
         frames = json.loads(text or "[]")
         return tuple(
-            StackFrame(str(module), str(file), int(line or 0), str(function), int(first or 0))
+            StackFrame(
+                make_harmless(str(module)), make_harmless(str(file)), int(line or 0),
+                make_harmless(str(function)), int(first or 0),
+            )
             for module, file, line, function, first in frames
-        )
+        )  # fmt: skip
     except (ValueError, TypeError, OverflowError, RecursionError):
         return ()

@@ -16,7 +16,8 @@ from analysis.guide.text_files import TEXTS, Prose, load_toml
 from analysis.stats import formats
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary, parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
-from records.rundir import RunDir, open_run, parse_json, translate_read_errors
+from records.parse_json import parse_json
+from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 

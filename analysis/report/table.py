@@ -12,6 +12,7 @@ from rich.text import Text
 
 from analysis.metrics import Format, Metric, View
 from analysis.stats import formats
+from records.harmless import make_harmless
 
 if TYPE_CHECKING:  # its dataframes take a second to import: `study list` must not wait for them
     from analysis.summary.predicates import Mark
@@ -19,10 +20,6 @@ if TYPE_CHECKING:  # its dataframes take a second to import: `study list` must n
 WIDTH = 80
 """Width of a terminal and of every text that may be printed in one."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
-HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # terminals obey them
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # they turn the order of what is shown
-)
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 Value = float | str | None
 
@@ -107,14 +104,12 @@ def place_cells(row: Row) -> Iterator[tuple[int, Cell]]:
 def render_terminal(table: Table, width: int | None = None) -> list[str]:
     """Return lines without a box. `width`: a name too long for its row gets its own line; without a
     width each row is one line, for logs and pipes."""
-    lines = [*wrap(table.title, WIDTH), *render_headings(table), *render_rows(table, width)]
+    lines = [
+        *wrap(make_harmless(table.title), WIDTH),
+        *render_headings(table),
+        *render_rows(table, width),
+    ]
     return lines + [line for note in table.notes for line in wrap_note(note)]
-
-
-def make_harmless(text: str) -> str:
-    """Replace what a terminal or a browser obeys instead of showing it: records hold text of
-    servers that are not ours."""
-    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def wrap_note(note: str, indent: str = "") -> list[str]:
@@ -166,7 +161,7 @@ def render_rows(table: Table, width: int | None = None) -> Iterator[str]:
     for row in table.rows:
         line = align_row(table, widths, row)
         if width is not None and row.cells and len(row.name) > widths[0] and len(line) > width:
-            yield row.name
+            yield make_harmless(row.name)
             line = align_row(table, widths, Row("", row.cells))
         yield line
 

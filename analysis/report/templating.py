@@ -11,8 +11,9 @@ import vl_convert
 from markupsafe import Markup, escape
 
 from analysis.report.answer_lines import split_lead
-from analysis.report.table import format_value, list_headings, make_harmless, place_cells
+from analysis.report.table import format_value, list_headings, place_cells
 from analysis.report.terms import list_terms
+from records.harmless import make_code_harmless, make_harmless
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
@@ -29,7 +30,7 @@ def create_html_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report"),
         autoescape=True,
-        finalize=lambda value: make_harmless(value) if type(value) is str else value,
+        finalize=lambda value: make_code_harmless(value) if type(value) is str else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

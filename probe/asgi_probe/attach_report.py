@@ -9,11 +9,11 @@ import os
 import sys
 from contextlib import suppress
 from importlib import metadata
-from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from pathlib import Path
 from time import monotonic
 
 from . import gil
+from .encode_json import encode_json
 
 DIRECTORY_VARIABLE, TRIAL_VARIABLE = "ASGI_PROBE_DIR", "ASGI_PROBE_TRIAL"
 BY_HAND, STARLETTE = "by hand", "starlette.applications.Starlette.__call__"
@@ -83,7 +83,7 @@ class AttachReport:
         path = self.directory / f"attach-{os.getpid()}-{IMPORTED_S:.6f}.json"
         part = path.with_suffix(".part")
         with suppress(OSError):  # a full disk must not affect the app
-            part.write_text(dumps(content), encoding="utf-8")
+            part.write_bytes(encode_json(content))
             part.replace(path)  # atomic: a reader never sees a partial file
 
 

@@ -18,14 +18,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from json import dumps  # a name of its own: a test of the app may patch json.dumps
 from math import inf
 from pathlib import Path
 from time import time
 
-VERSION = 1
+from .encode_json import encode_json
+
+VERSION, FRAME = 1, struct.Struct("<cI")
 log = logging.getLogger("probe")
-FRAME = struct.Struct("<cI")
 MOST_STRINGS, MOST_STRING_BYTES = 10_000, 32 << 20
 """Distinct texts per process, and their total size; later ones become "(more)"."""
 NAME, STACK, CLIENT = "name", "stack", "client"
@@ -124,7 +124,7 @@ class ProbeJournal:
     def _intern(self, value: str, kind: str) -> int:
         with self._interning:
             count, room = self._string_rooms[kind]
-            size = len(dumps({str(MOST_STRINGS): value}))
+            size = len(encode_json({str(MOST_STRINGS): value}))
             if value not in self._strings:
                 if count and size <= room:
                     self._string_rooms[kind] = count - 1, room - size
@@ -218,7 +218,7 @@ class NoJournal(ProbeJournal):
 
 
 def encode_json_frame(content: Mapping[str, object]) -> bytes:
-    payload = dumps(content).encode()
+    payload = encode_json(content)
     return FRAME.pack(b"{", len(payload)) + payload
 
 

@@ -9,16 +9,17 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from json import dumps, loads
+from json import loads
 from pathlib import Path
 from time import gmtime, monotonic, strftime
 
 from .attach_report import DIRECTORY_VARIABLE
+from .command_words import hide_values
+from .encode_json import encode_json
 from .errors import UsageError
 
 SITE_FOLDER = Path(__file__).resolve().parent / "site"
 LAUNCH_FILE = "launch.json"
-ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 OWN_FILES = re.compile(r"\..*|attach-\d+(-[\d.]+)?\.(json|part)")
@@ -65,7 +66,7 @@ def prepare_folder(folder: Path, command: Sequence[str]) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own(folder)
-        (folder / LAUNCH_FILE).write_text(dumps(describe_launch(command)), encoding="utf-8")
+        (folder / LAUNCH_FILE).write_bytes(encode_json(describe_launch(command)))
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise UsageError(f"{folder}: {error.strerror}") from error
@@ -102,10 +103,10 @@ def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, s
 
 
 def describe_launch(command: Sequence[str]) -> dict[str, object]:
-    """Return what `study report` shows of the start. The values of variables may be secrets."""
+    """Return what `study report` shows of the start."""
     return {
         "launch": 1,
-        "command": [ASSIGNMENT.sub(r"\1=...", word) for word in command],
+        "command": hide_values(command, Path.cwd()),
         "folder": str(Path.cwd()),
         "started_utc": strftime("%Y-%m-%dT%H:%M:%S+00:00", gmtime()),
         "t0_s": monotonic(),

@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,6 @@ from stress.servers.uvicorn import build_app_argv
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 RELOAD = re.compile(r"--reload(=.*)?")
 LONGEST_SHEBANG = 4096
-ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,3 @@ def read_head(program: Path) -> Iterator[str]:
     if head.startswith(b"#!"):
         for line in head[2:].decode(errors="replace").splitlines()[:2]:
             yield from re.findall(r"[^\s'\"]+", line)
-
-
-def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
-    """Hide the values of variables in a command: they may be secrets."""
-    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

@@ -9,6 +9,7 @@ from textwrap import wrap
 from urllib.parse import urlsplit
 
 from records.audit import UnaskedRoute
+from records.harmless import make_harmless
 from scenarios.errors import UserError
 from stress.audit.ask import ONLY_PATH, Ask, Headers, RequestPlan, Templates, hide_query
 from stress.audit.drive_locustfile import find_locustfile
@@ -189,7 +190,7 @@ def guess_requests(plan: RequestPlan, missing: MissingDocument, headers: Headers
 def render_plan(plan: RequestPlan) -> list[str]:
     """Render the plan in 80 columns; only an option to type may exceed a line."""
     lines: list[str] = []
-    for text in list_plan_texts(plan):
+    for text in map(make_harmless, list_plan_texts(plan)):
         glued = OPTION.sub(lambda found: found[0].replace(" ", GLUE), text)
         indent = " " * (len(text) - len(text.lstrip()) + 2)
         wrapped = wrap(

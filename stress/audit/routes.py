@@ -1,6 +1,5 @@
 """Finds the route of a path in the app's document."""
 
-import re
 from functools import lru_cache
 
 from stress.audit.ask import Templates
@@ -22,6 +21,23 @@ def find_route(method: str, path: str, templates: Templates) -> str:
 
 
 def does_fit(template: str, path: str) -> bool:
-    """Return True if the path fits; a placeholder matches one segment."""
-    pattern = "[^/]+".join(re.escape(each) for each in PLACEHOLDER.split(template)[::2])
-    return re.fullmatch(pattern, path) is not None
+    """Return True if the path fits; a placeholder matches one segment, or a part of one."""
+    pieces, segments = PLACEHOLDER.sub("{}", template).split("/"), path.split("/")
+    return len(pieces) == len(segments) and all(map(does_segment_fit, pieces, segments))
+
+
+def does_segment_fit(template: str, segment: str) -> bool:
+    """Return True if the segment fits. Without steps back, which a regular expression would take:
+    each fixed text is where it is first."""
+    first, *others = template.split("{}")
+    if not others:
+        return segment == template
+    if not segment.startswith(first):
+        return False
+    at, last = len(first), others.pop()
+    for text in others:
+        at = segment.find(text, at + 1)
+        if at < 0:
+            return False
+        at += len(text)
+    return segment.endswith(last) and at < len(segment) - len(last)

@@ -11,7 +11,7 @@ from records.audit import AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import save_probe_tables
 from records.build_tables import read_journals
 from records.files import write_whole
-from records.rundir import CellDir, RunDir, read_record, translate_read_errors
+from records.rundir import CellDir, RunDir, encode_record, read_record, translate_read_errors
 from stress.audit.driven import build_asked_table
 from stress.audit.kept_rows import ROWS_FILE, read_kept_rows
 from stress.cell_runner import is_running
@@ -24,7 +24,7 @@ RECORD = TypeAdapter(AuditRecord)
 
 def save_begun_audit(cell: CellDir, record: AuditRecord) -> None:
     """Save what is known before the load, in case the audit is killed."""
-    write_whole(cell.raw / BEGUN_FILE, RECORD.dump_json(replace(record, interrupted=KILLED)))
+    write_whole(cell.raw / BEGUN_FILE, encode_record(RECORD, replace(record, interrupted=KILLED)))
 
 
 def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> AuditRecord:
@@ -43,7 +43,7 @@ def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> AuditR
 
 
 def save_audit_record(cell: CellDir, record: AuditRecord) -> None:
-    write_whole(cell.path / AUDIT_FILE, RECORD.dump_json(record, indent=2) + b"\n")
+    write_whole(cell.path / AUDIT_FILE, encode_record(RECORD, record))
 
 
 def recover_audit(cell: CellDir) -> Outcome:

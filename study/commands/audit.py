@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,8 +79,8 @@ def audit(
     return audit_service(
         AuditOrder(
             service, url or "", port or None, asks, AuditLoad(0.0, users, duration, timeout),
-            out, record_typed(sys.argv[1:]), gate.open_gate(), plan, json, verbose,
-            read_trial_order(trials, service, asks.drive != "none" and not plan),
+            out, record_typed(sys.argv[1:], command, asks.app_dir), gate.open_gate(), plan, json,
+            verbose, read_trial_order(trials, service, asks.drive != "none" and not plan),
         )
     )  # fmt: skip
 
@@ -138,11 +139,16 @@ def is_target(command: Sequence[str]) -> bool:
     return len(command) == 1 and ":" in command[0] and "/" not in command[0]
 
 
-def record_typed(argv: Sequence[str]) -> str:
+def record_typed(argv: Sequence[str], command: Sequence[str], folder: Path) -> str:
     """Return the command line for the record, without possible secrets: the values of SECRET
-    options, and of variables that the command sets."""
-    from stress.audit.command import hide_values
+    options, and what `hide_values` hides in the service's command."""
+    from records.command_words import HIDDEN, hide_values
 
-    after = ("", *argv)
-    shown = ("..." if before in SECRET else word for before, word in zip(after, argv, strict=False))
-    return shlex.join(("study", *hide_values(tuple(shown))))
+    pairs = zip(command, hide_values(command, folder), strict=True)
+    hidden = {word: shown for word, shown in pairs if word != shown}
+    words = ["study"]
+    for before, word in pairwise(("", *argv)):
+        name, equals, _ = word.partition("=")
+        secret = f"{name}={HIDDEN}" if equals and name in SECRET else hidden.get(word, word)
+        words.append(HIDDEN if before in SECRET else secret)
+    return shlex.join(words)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from analysis.stats import formats
+from records.harmless import make_harmless
 from study.live.follow import LiveSample
 
 WIDTH = 79
@@ -22,6 +23,7 @@ def render_panel(head: str, look: LiveSample | None) -> Text:
 
 
 def fit_line(line: str) -> str:
+    line = make_harmless(line)
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asgi_probe
 import pytest
+from asgi_probe.encode_json import encode_json
 from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER, launch
 
 HOME = Path(asgi_probe.__file__).parent.parent
@@ -145,12 +146,25 @@ def test_a_full_disk_does_not_keep_the_service_from_its_start(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     started: list[object] = []
-    monkeypatch.setattr(Path, "write_text", write)
+    monkeypatch.setattr(Path, "write_bytes", write)
     monkeypatch.setattr(os, "execve", lambda program, *_: started.append(program))
     monkeypatch.setattr("asgi_probe.launch.restore_signals", lambda: None)
     launch([sys.executable], tmp_path, {})
     assert started == [sys.executable]
     assert "No space left on device; the service starts" in capsys.readouterr().err
+
+
+def test_names_that_are_not_utf8_are_noted_as_text(tmp_path: Path) -> None:
+    """Half of a character is no JSON text for many readers."""
+    assert json.loads(encode_json({"a": [("\udcff", 1, None)], "b": "é😀"})) == {
+        "a": [["\\udcff", 1, None]],
+        "b": "é😀",
+    }
+    folder = tmp_path / os.fsdecode(b"n\xff\xe9")
+    folder.mkdir()
+    run(folder, "run", "--directory", "j", "--", sys.executable, "-c", "", folder.name)
+    noted = json.loads((folder / "j" / LAUNCH_FILE).read_bytes())
+    assert noted["folder"] == f"{tmp_path}/n\\udcff\\udce9"
 
 
 def test_values_of_variables_are_not_noted(tmp_path: Path) -> None:

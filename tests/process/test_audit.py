@@ -1,6 +1,7 @@
 """`study audit` on the command line: from a service to its findings, and every way to end."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -115,9 +116,10 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
         "--request", "GET /free", "--request", "GET /items/1?q=s3cret-query", "--har", "shop.har",
         "--methods", "GET,POST",
     )  # fmt: skip
+    command = serve("--loop", loop, "--header", "x-key:s3cret-header")
     # with an =, as in base64
     secret = ("--header", "X-Token: s3cret-token", "--header", "Authorization: Basic s3cret==")
-    done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *serve("--loop", loop))
+    done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *command)
     assert done.returncode == 0, done.stderr
     worst = read_findings(out)[0]
     assert {key: worst[key] for key in ("code", "route", "phase", "file", "line", "cause")} == {
@@ -135,6 +137,17 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
         if path.is_file():
             assert b"s3cret" not in path.read_bytes(), path
     assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_a_service_in_a_folder_whose_name_is_not_utf8(folder: Path) -> None:
+    moved, out = folder.rename(folder.with_name(os.fsdecode(b"n\xff"))), folder.parent / "out"
+    asked = ("--app-dir", str(moved), "--request", "GET /items/1", *QUICK)
+    done = audit(folder.parent, *asked, "--out", str(out), *serve())
+    assert done.returncode == 0, done.stderr
+    assert read_findings(out)[0]["file"] == "main.py"
+    refused = audit(folder.parent, *asked, "--out", str(moved / "out"), *serve())
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "its name is not UTF-8" in refused.stderr
 
 
 def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:

@@ -23,6 +23,10 @@ from study.cli import main
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
 
 
+class Panic(BaseException):
+    """What a library in Rust raises."""
+
+
 def test_the_codes_are_those_of_the_readme() -> None:
     assert (ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED) == (
         0, 1, 2, 3, 4, 130,
@@ -40,6 +44,7 @@ def test_the_codes_are_those_of_the_readme() -> None:
         (OSError(13, "Permission denied", "/x"), CANNOT, 1),
         (KeyboardInterrupt(), INTERRUPTED, 0),
         (KeyError("a fault of ours"), BROKEN, 1),
+        (Panic("a fault of ours"), BROKEN, 1),
     ],
 )
 def test_how_each_end_of_a_command_is_reported(
@@ -57,10 +62,19 @@ def test_how_each_end_of_a_command_is_reported(
     assert said.count("\n") == lines
     assert "Traceback" not in said
     reports = list(tmp_path.glob("study-error-*.log"))
-    assert len(reports) == isinstance(error, KeyError)
+    assert len(reports) == isinstance(error, (KeyError, Panic))
     for each in reports:
         assert str(each) in said
-        assert "KeyError: 'a fault of ours'" in each.read_text()
+        assert "a fault of ours" in each.read_text()
+
+
+def test_a_value_that_ends_a_library_is_wrong_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POLARS_MAX_THREADS", "0")
+    assert main(["report", str(SAMPLE)]) == WRONG_USE
+    said = "study: POLARS_MAX_THREADS=0: set it to 1 or more, or unset it\n"
+    assert capsys.readouterr().err == said
 
 
 def raising(error: BaseException) -> Callable[..., int]:
