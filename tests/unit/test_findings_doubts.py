@@ -73,8 +73,10 @@ def test_the_probe_s_own_work_is_no_block_of_the_app_s(below: list[Entry]) -> No
 def test_the_probe_that_holds_the_gil_is_no_block_of_the_app_s(holder: str) -> None:
     audit = AuditBuilder()
     for turn in range(5):
-        held = {"unseen_s": 0.2, "holder_thread": 9, "holder_cpu_s": 0.2}
-        audit.block(float(turn), 0.2, [], holder_stack=[library(holder, "send")], **held)
+        audit.block(
+            float(turn), 0.2, [], unseen_s=0.2, holder_thread=9, holder_cpu_s=0.2,
+            holder_stack=[library(holder, "send")],
+        )  # fmt: skip
     assert len(find_kind(LoopBlocked, audit.build())) == (holder == "other")
 
 
