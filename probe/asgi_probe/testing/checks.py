@@ -37,7 +37,9 @@ class LoopChecks:
         self.is_debugging = False
         """A debugger blocks the loop."""
         path = settings.baseline_path
-        self.writer = BaselineWriter(path) if settings.writes and path is not None else None
+        self.writer = None
+        if settings.writes and path is not None:
+            self.writer = BaselineWriter(path, settings.baseline)
         self._is_notified = False
         self._config = config
         self._end_watch = watch_libraries()
