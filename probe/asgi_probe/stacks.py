@@ -29,6 +29,9 @@ STARTER = "_start"
 """These files, and the function that starts a probe, never call the app: what runs below them is
 the probe's own work. All others sit between the app and its callees."""
 MOST_FRAMES = 120
+"""Of a longer stack, such as that of a recursion, the middle is left out: its outer frames show the
+endpoint."""
+MOST_READ = 2_000
 MOST_STACKS = 2_000
 """Distinct stacks kept per process."""
 
@@ -50,7 +53,7 @@ def read_stack(ident: int) -> list[SeenFrame]:
 def iterate_frames(ident: int) -> Iterator[FrameType]:
     """Return an iterator over a thread's frames, innermost first; `read_at_once` reads them."""
     top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))
-    steps = chain(top, repeat("f_back", MOST_FRAMES))
+    steps = chain(top, repeat("f_back", MOST_READ))
     frames: Iterator[FrameType] = takewhile(truth, accumulate(steps, get_attribute))
     return frames
 
@@ -99,6 +102,9 @@ class StackTexts:
                 modules.append(names.get("__name__"))
             elif code.co_name == RUNNER:  # the frames outside it are the loop's
                 break
+        if len(lines) > MOST_FRAMES:
+            for each in (lines, modules):
+                del each[MOST_FRAMES // 2 : -MOST_FRAMES // 2]
         key = tuple(lines)
         text = self._texts.get(key)
         if text is None and lines and len(self._texts) < MOST_STACKS:

@@ -16,7 +16,7 @@ from .token_waits import BACKEND, token_waits
 from .unseen_loops import UVLOOP, note_unseen_loops
 
 log = logging.getLogger("probe")
-MODULES = (UVLOOP, BACKEND, *(each[0] for each in (*APPS, *RESOLVERS)))
+MODULES = (UVLOOP, BACKEND, *(each[0] for each in APPS), *(each[0] for each in RESOLVERS))
 
 
 def watch_libraries() -> Callable[[], None]:
