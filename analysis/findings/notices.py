@@ -54,6 +54,7 @@ NO_WAITS = (
     "it only in an audit, or under `python -m asgi_probe run`."
 )
 CHECK = "Check whether the disk is full, or the process was killed."
+REPLACED = "Then another program started in this process, as after os.execv."
 LOST_JOURNALS = (
     "The probe's records in {} are missing or incomplete: a process died before the probe wrote, "
     "the disk was too slow, or a file is damaged. The findings do not include what is missing."
@@ -121,26 +122,29 @@ def describe_failures(of: UncheckedRoute) -> str:
 
 
 def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
-    """List processes whose probe stopped writing during the load."""
+    """List processes whose probe stopped writing during the load. A process that replaces itself
+    keeps its pid, and starts another probe."""
     phases, samples = evidence.record.phases, evidence.samples
     if not phases:
         return
     gone_s = {each.pid: each.at_s for each in evidence.record.server.ends}
-    last = samples.group_by("pid", maintain_order=True).agg(pl.col("at_s").max())
+    recorded = samples.drop_nulls("at_s").group_by("pid", maintain_order=True)
+    spans = list(recorded.agg(pl.min("at_s").alias("first_s"), pl.max("at_s")).iter_rows())
     stopped = {each.pid: each.stopped for each in evidence.record.processes}
     journals = evidence.record.journals
     closed = {it.pid for it in journals if it.is_closed}
     closed -= {it.pid for it in journals if not it.is_closed}
-    for pid, last_s in last.drop_nulls().iter_rows():
+    for pid, _, last_s in spans:
         if pid in closed and not stopped.get(pid):  # it ended in order
             continue
-        silent_s = min(phases[-1].ended_s, gone_s.get(pid, inf)) - last_s
+        later = [it for other, it, _ in spans if it > last_s and get_pid(other) == get_pid(pid)]
+        silent_s = min(phases[-1].ended_s, gone_s.get(pid, inf), *later) - last_s
         if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
             why = stopped.get(pid)
             text = (
-                f"The probe in process {get_pid(pid)} wrote nothing for the last {silent_s:,.1f} s "
+                f"The probe in process {get_pid(pid)} wrote nothing for {silent_s:,.1f} s "
                 "of the load: the findings do not include that time. "
-                + (f"The probe failed: {why}." if why else CHECK)
+                + (f"The probe failed: {why}." if why else REPLACED if later else CHECK)
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)
 

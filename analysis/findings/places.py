@@ -72,12 +72,13 @@ def locate_code(code: StackFrame | RouteCode, folder: str) -> CodePlace:
 @dataclass(frozen=True, slots=True)
 class LocatedStack:
     """own: the user's frame; None if the stack has only library frames. library: the library frames
-    below it, innermost first."""
+    below it, innermost first. is_of_probe: the probe itself worked there."""
 
     place: BlockPlace
     own: StackFrame | None
     library: Stack
     stack: Stack
+    is_of_probe: bool = False
 
 
 class PlaceFinder:
@@ -91,6 +92,8 @@ class PlaceFinder:
         """Locate a stack. The nearest boundary outwards from the user's innermost frame determines
         the phase. If a boundary comes first, the user's frames outside it only wait for it.
         in_thread: the stack is not of the loop's thread, so only an endpoint can be recognised."""
+        if any(each.module.split(".")[0] == PROBE for each in stack):  # others have no such frame
+            return LocatedStack(BlockPlace(route, None), None, (), stack, is_of_probe=True)
         frames = tuple(cut_at_runner(stack))
         own = find_first(frames, lambda each: not is_library(each.file))
         edge = find_first(frames, is_boundary)
@@ -144,13 +147,12 @@ def build_finder(evidence: AuditEvidence) -> PlaceFinder:
 
 
 def cut_at_runner(stack: Stack) -> Iterator[StackFrame]:
-    """Yield the frames of what the loop runs, without the probe's. The probe has already cut a loop
-    written in Python; this cuts uvloop's frames."""
+    """Yield the frames of what the loop runs. The probe has already cut a loop written in Python;
+    this cuts uvloop's frames."""
     for frame in stack:
         if (frame.module, get_name(frame)) in RUNNERS:
             return
-        if frame.module.split(".")[0] != PROBE:
-            yield frame
+        yield frame
 
 
 def choose_line(frames: Stack, own: int | None) -> int | None:

@@ -7,12 +7,14 @@ import asyncio
 import inspect
 import os
 import sys
+from collections import deque
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from time import monotonic
 
 from . import gil
+from .blocks import watches
 from .encode_json import encode_json
 
 DIRECTORY_VARIABLE, TRIAL_VARIABLE = "ASGI_PROBE_DIR", "ASGI_PROBE_TRIAL"
@@ -30,6 +32,8 @@ PACKAGES = (
 IMPORTED_S = monotonic()
 attached: set[tuple[int, str]] = set()
 """(pid, hook) of each started probe; a forked child starts its own."""
+unwritten: deque[AttachReport] = deque()
+"""Reports that the watchdog writes next: on a slow disk a write would block the app's loop."""
 
 
 class AttachReport:
@@ -76,7 +80,13 @@ class AttachReport:
             self.update(state=STARTED)
 
     def update(self, **changes: object) -> None:
+        """Write the report at once, or on the watchdog's thread while that watches a loop."""
         self._content.update(changes)
+        unwritten.append(self)
+        if not watches:
+            write_reports()
+
+    def write(self) -> None:
         content = {
             "pid": os.getpid(), "ppid": os.getppid(), **self._content, **gil.describe_gil()
         }  # fmt: skip
@@ -85,6 +95,12 @@ class AttachReport:
         with suppress(OSError):  # a full disk must not affect the app
             part.write_bytes(encode_json(content))
             part.replace(path)  # atomic: a reader never sees a partial file
+
+
+def write_reports() -> None:
+    with suppress(IndexError):
+        while True:
+            unwritten.popleft().write()
 
 
 def describe_callable(app: object) -> str:

@@ -20,7 +20,7 @@ from .process_census import ProcessCensus
 from .routes import intern_route
 from .settings import stacks_are_on
 from .silences import SilenceLog
-from .stacks import PROBE_HOME, read_stack
+from .stacks import PROBE_HOME, is_own_work, read_stack
 from .stretches import Blocked, StretchLog
 
 if TYPE_CHECKING:
@@ -167,7 +167,10 @@ def find_limiter() -> CapacityLimiter | None:
 
 def find_site(blocked: Blocked, user_root: Path) -> str | None:
     """Return "file:line function" of the user's innermost line. In a request without any (such as a
-    server's logging), return "module function" of the innermost line."""
+    server's logging), return "module function" of the innermost line. The probe's own work has
+    none."""
+    if any(is_own_work(code) for code, _, _ in blocked.stack):
+        return None
     for code, line, _ in blocked.stack:
         if code.co_filename.startswith(PROBE_HOME):
             break

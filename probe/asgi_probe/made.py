@@ -26,7 +26,7 @@ from .journal import STACK, Columns, ProbeJournal, make_packer
 from .makers import MAKERS, TASK, Call, Maker, replace_attribute
 from .request_record import RequestRecord, current, work_spans
 from .routes import find_function
-from .stacks import MOST_FRAMES, SeenFrame, StackTexts
+from .stacks import MOST_READ, SeenFrame, StackTexts
 
 MADE: Columns = (
     ("visit", "u4"),
@@ -108,7 +108,7 @@ class MadeLog:
     def _intern_stack(self) -> int:
         frames: list[SeenFrame] = []
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and len(frames) < MOST_FRAMES:
+        while frame is not None and len(frames) < MOST_READ:
             frames.append((frame.f_code, frame.f_lineno, frame.f_globals))
             frame = frame.f_back
         return self._journal.intern_text(self._texts.format_stack(frames), STACK)

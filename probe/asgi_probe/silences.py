@@ -9,6 +9,7 @@ unless the loop's thread computed during the whole gap."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 from contextvars import Context
@@ -21,7 +22,7 @@ from .stacks import SeenFrame
 
 OVERDUE_S = 0.003
 """Beyond this delay of the heartbeat, in seconds, timer jitter is not the cause."""
-TELLS_CONTEXT = sys.version_info >= (3, 12)
+HAS_CONTEXT = hasattr(asyncio.Task, "get_context")
 
 
 class SilenceLog:
@@ -98,8 +99,13 @@ def is_silent(watch: LoopWatch, now_s: float) -> bool:
 
 
 def find_record(what: object) -> RequestRecord | None:
-    """Return the request of a task's context; Python before 3.12 does not expose the context."""
-    if not TELLS_CONTEXT or not isinstance(what, asyncio.Task):
+    """Return the request of a task's context. Python 3.12 has a method for that context; before, it
+    is the first one that the task refers to (TaskObj_traverse in Modules/_asynciomodule.c)."""
+    if not isinstance(what, asyncio.Task):
         return None
-    context: Context = vars(asyncio.Task)["get_context"](what)
-    return context.get(current)
+    if HAS_CONTEXT:
+        context: Context | None = vars(asyncio.Task)["get_context"](what)
+    else:
+        referred = gc.get_referents(what)
+        context = next((each for each in referred if isinstance(each, Context)), None)
+    return None if context is None else context.get(current)

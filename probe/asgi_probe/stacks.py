@@ -1,5 +1,6 @@
 """Stacks of other threads, and their text in the journal: a JSON list of frames, innermost first,
-each [module, file, line, function, first line]."""
+each [module, file, line, function, first line]. It has frames of the probe only if the probe itself
+works there."""
 
 from __future__ import annotations
 
@@ -17,7 +18,20 @@ from typing import Any, Optional, TypeVar, cast
 PROBE_HOME = f"{Path(__file__).parent}{os.sep}"
 RUNNER = "run_handle"
 """The name of the probe's function that runs a handle."""
+OWN_WORK = frozenset(
+    f"{PROBE_HOME}{name}.py"
+    for name in (
+        "attach_report", "journal", "loop_monitor", "metrics_feed", "recorder", "relay", "session",
+        "watchdog",
+    )
+)  # fmt: skip
+STARTER = "_start"
+"""These files, and the function that starts a probe, never call the app: what runs below them is
+the probe's own work. All others sit between the app and its callees."""
 MOST_FRAMES = 120
+"""Of a longer stack, such as that of a recursion, the middle is left out: its outer frames show the
+endpoint."""
+MOST_READ = 2_000
 MOST_STACKS = 2_000
 """Distinct stacks kept per process."""
 
@@ -39,7 +53,7 @@ def read_stack(ident: int) -> list[SeenFrame]:
 def iterate_frames(ident: int) -> Iterator[FrameType]:
     """Return an iterator over a thread's frames, innermost first; `read_at_once` reads them."""
     top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))
-    steps = chain(top, repeat("f_back", MOST_FRAMES))
+    steps = chain(top, repeat("f_back", MOST_READ))
     frames: Iterator[FrameType] = takewhile(truth, accumulate(steps, get_attribute))
     return frames
 
@@ -67,6 +81,11 @@ def is_part_of(module: str, packages: Iterable[str]) -> bool:
     return any(module == each or module.startswith(f"{each}.") for each in packages)
 
 
+def is_own_work(code: CodeType) -> bool:
+    file = code.co_filename
+    return file in OWN_WORK or (code.co_name == STARTER and file.startswith(PROBE_HOME))
+
+
 class StackTexts:
     """Cache of the texts of stacks."""
 
@@ -78,11 +97,14 @@ class StackTexts:
         lines: list[Line] = []
         modules: list[object] = []
         for code, line, names in stack:
-            if not code.co_filename.startswith(PROBE_HOME):
+            if not code.co_filename.startswith(PROBE_HOME) or is_own_work(code):
                 lines.append((code, line or code.co_firstlineno))
                 modules.append(names.get("__name__"))
             elif code.co_name == RUNNER:  # the frames outside it are the loop's
                 break
+        if len(lines) > MOST_FRAMES:
+            for each in (lines, modules):
+                del each[MOST_FRAMES // 2 : -MOST_FRAMES // 2]
         key = tuple(lines)
         text = self._texts.get(key)
         if text is None and lines and len(self._texts) < MOST_STACKS:

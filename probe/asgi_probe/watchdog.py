@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from time import monotonic, sleep
 
+from .attach_report import unwritten, write_reports
 from .blocks import BEAT_S, MISSED_S, LoopWatch, unwatch_all
 from .journal import ProbeJournal, remove_ended_journals
 from .metrics_feed import MetricsFeed
@@ -97,6 +98,7 @@ class Watchdog:
                 if recorder.feed is not None:
                     recorder.feed.forget_parent()
         unwatch_all()
+        unwritten.clear()
         vars(self).update(vars(Watchdog()))
 
     def _run(self) -> None:
@@ -111,11 +113,12 @@ class Watchdog:
             due_s, looked_s = looked_s + nap_s, monotonic()
             leaving = [self._leaving.popleft() for _ in range(len(self._leaving))]
             ended = self._look(due_s, wrote=wrote)
-            wrote = bool(leaving or ended) or looked_s - wrote_s >= FLUSH_EVERY_S
+            wrote = bool(leaving or ended or unwritten) or looked_s - wrote_s >= FLUSH_EVERY_S
             if wrote:
                 wrote_s = looked_s
                 self._write({each for each, _ in leaving}, ended)
                 is_last = self._end_unused()
+                write_reports()  # after the last loop: its thread then writes on its own
                 for _, written in (*leaving, *(self._leaving if is_last else ())):
                     written.set()
                 if is_last:

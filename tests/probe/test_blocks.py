@@ -18,6 +18,7 @@ import pytest
 from asgi_probe import Probe
 from asgi_probe.clocks import read_thread_cpu_s
 from asgi_probe.routes import App, Message, Receive, Scope, Send
+from asgi_probe.stacks import MOST_FRAMES
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -113,6 +114,37 @@ def test_code_in_a_child_task_or_callback_keeps_its_route(tmp_path: Path, path: 
     assert BLOCK_S <= found.seconds < 2 * BLOCK_S
     assert found.stacks
     assert all(stack[0][3] == "block" for stack in found.stacks)
+
+
+def test_on_uvloop_a_child_task_keeps_its_route(tmp_path: Path) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    probe, calls = Probe(build_service(), tmp_path), together("/in-task", "/in-gather")
+    loop = uvloop.new_event_loop()
+    loop.run_until_complete(calls(probe))
+    loop.close()
+    probe.stop()
+    long = [each for each in find_blocks(tmp_path) if each.seconds > 0.8 * BLOCK_S]
+    assert sorted(each.route for each in long) == ["/in-gather", "/in-task"]
+    assert not any(each.timed for each in long)
+
+
+@pytest.mark.parametrize("depth", [10, 600])
+def test_a_recursion_hides_neither_its_line_nor_the_endpoint(tmp_path: Path, depth: int) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def recurse() -> None:
+        def descend(left: int) -> None:
+            descend(left - 1) if left else block()
+
+        descend(depth)
+
+    (found,) = block_in(app, tmp_path, get("/"))
+    for stack in found.stacks:
+        names = [frame[3] for frame in stack]
+        assert names[:2] == ["block", "descend"]
+        assert "recurse" in names
+        assert len(names) <= MOST_FRAMES
 
 
 def test_under_base_http_middleware_too(tmp_path: Path) -> None:

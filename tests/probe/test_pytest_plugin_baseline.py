@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -15,7 +16,7 @@ __all__ = ["unwrap_apps"]
 
 def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> None:
     options = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
-    run(pytester, BLOCKING, *options, "--loop-blocking-write-baseline").assert_outcomes(passed=2)
+    run(pytester, BLOCKING, *options, WRITE).assert_outcomes(passed=2)
     assert "time.sleep" in (pytester.path / "known.json").read_text()
     run(pytester, "\n\n" + BLOCKING, *options).assert_outcomes(passed=2)
     new = BLOCKING + "\ndef test_new():\n    async def main():\n        time.sleep(0.1)\n"
@@ -23,6 +24,8 @@ def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> 
     result.assert_outcomes(passed=2, failed=1)
 
 
+WRITE = "--loop-blocking-write-baseline"
+EMPTY = '{"version": 1, "blocks": []}'
 KNOWN = ("--loop-blocking=50ms", "--loop-blocking-baseline=known.json")
 STOPPED = """
 import shutil
@@ -52,37 +55,105 @@ def test_a_run_that_is_not_whole_leaves_the_baseline(
     pytester: pytest.Pytester, stop: str, options: list[str], reason: str
 ) -> None:
     known = pytester.path / "known.json"
-    known.write_text("what it was")
+    known.write_text(EMPTY)
     source = STOPPED.replace("STOP", stop)
-    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline", *options)
+    result = run(pytester, source, *KNOWN, WRITE, *options)
     result.stdout.fnmatch_lines([f"--loop-blocking-baseline: *known.json is not written: {reason}"])
-    assert known.read_text() == "what it was"
+    assert known.read_text() == EMPTY
     assert {each.name for each in pytester.path.glob("*.json*")} == {"known.json"}
 
 
 def test_a_run_that_checks_nothing_leaves_the_baseline(pytester: pytest.Pytester) -> None:
-    (pytester.path / "known.json").write_text("what it was")
+    (pytester.path / "known.json").write_text(EMPTY)
     source = "@pytest.mark.skip\ndef test_skipped(): ..."
-    result = run(pytester, source, *KNOWN, "--loop-blocking-write-baseline")
+    result = run(pytester, source, *KNOWN, WRITE)
     result.stdout.fnmatch_lines(["*known.json is not written: no test was checked"])
-    assert (pytester.path / "known.json").read_text() == "what it was"
+    assert (pytester.path / "known.json").read_text() == EMPTY
 
 
 def test_a_baseline_that_cannot_be_written_is_one_line(pytester: pytest.Pytester) -> None:
     pytester.mkdir("folder")
     source = STOPPED.replace("STOP", "shutil.rmtree(request.config.rootpath / 'folder')")
     options = ("--loop-blocking=50ms", "--loop-blocking-baseline=folder/known.json")
-    result = run(pytester, source, *options, "--loop-blocking-write-baseline")
+    result = run(pytester, source, *options, WRITE)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(["* is not written: No such file or directory"])
 
 
-def test_a_part_of_the_tests_writes_the_baseline(pytester: pytest.Pytester) -> None:
-    """Deselected tests are not part of the run."""
-    (pytester.path / "known.json").write_text("what it was")
-    run(pytester, BLOCKING, *KNOWN, "--loop-blocking-write-baseline", "-k", "test_blocks")
-    assert "time.sleep" in (pytester.path / "known.json").read_text()
+ONE = """
+def test_one():
+    asyncio.run(run_blocking())
+"""
+TWO = """
+import asyncio, time
+
+async def other():
+    time.sleep(0.1)
+
+def test_two():
+    asyncio.run(other())
+"""
+LEAVE_OUT = """
+import pytest
+
+def pytest_collection_modifyitems(config, items):
+    config.hook.pytest_deselected(items=items[1:])
+    del items[1:]
+"""
+SKIP = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    items[1].add_marker(pytest.mark.skip)
+"""
+
+
+def read_functions(pytester: pytest.Pytester) -> set[str]:
+    blocks = json.loads((pytester.path / "known.json").read_text())["blocks"]
+    return {each["function"].rpartition(".")[2] for each in blocks}
+
+
+@pytest.mark.parametrize(
+    ("options", "conftest"),
+    [
+        (["-k", "test_one"], ""),
+        (["test_inner.py"], ""),
+        (["--deselect=test_two.py"], ""),
+        (["--ignore=test_two.py"], ""),
+        ([], LEAVE_OUT),
+        ([], SKIP),
+    ],
+)
+def test_a_run_of_a_part_of_the_tests_keeps_the_others_blocks(
+    pytester: pytest.Pytester, options: list[str], conftest: str
+) -> None:
+    """Of the tests that the run left out, it is not known whether they still block."""
+    pytester.makepyfile(test_two=TWO)
+    run(pytester, ONE, *KNOWN, WRITE)
+    pytester.makeconftest(conftest)
+    result = run(pytester, ONE, *KNOWN, WRITE, *options)
+    assert read_functions(pytester) == {"block", "other"}
+    expected = "1 found, 1 kept from earlier runs: not all tests ran and passed in this one"
+    result.stdout.fnmatch_lines([f"--loop-blocking-baseline: *known.json: {expected}"])
+
+
+def test_a_run_of_all_tests_removes_what_is_gone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_two=TWO)
+    result = run(pytester, ONE, *KNOWN, WRITE)
+    result.stdout.fnmatch_lines(["*known.json: 2 found"])
+    assert read_functions(pytester) == {"block", "other"}
+    pytester.makepyfile(test_two=TWO.replace("time.sleep(0.1)", "..."))
+    result = run(pytester, ONE, *KNOWN, WRITE)
+    result.stdout.fnmatch_lines(["*known.json: 1 found, 1 removed: no test blocks there now"])
+    assert read_functions(pytester) == {"block"}
+
+
+def test_another_file_is_not_replaced(pytester: pytest.Pytester) -> None:
+    (pytester.path / "known.json").write_text("[project]")
+    result = run(pytester, ONE, *KNOWN, WRITE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (pytester.path / "known.json").read_text() == "[project]"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full here")
@@ -90,7 +161,7 @@ def test_a_part_of_the_tests_writes_the_baseline(pytester: pytest.Pytester) -> N
 def test_a_baseline_is_a_regular_file(pytester: pytest.Pytester, is_writing: bool) -> None:
     """A pipe would wait for ever."""
     os.mkfifo(pytester.path / "known.json")
-    options = ["--loop-blocking-write-baseline"] if is_writing else []
+    options = [WRITE] if is_writing else []
     for path in ("known.json", "/dev/full", "."):
         known = f"--loop-blocking-baseline={path}"
         result = run(pytester, BLOCKING, "--loop-blocking=50ms", known, *options)

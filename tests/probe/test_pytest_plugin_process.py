@@ -81,6 +81,61 @@ def test_xdist_fails_tests_and_its_controller_writes_the_baseline(
     run(pytester, *known).assert_outcomes(passed=4)
 
 
+IMPORTED_INSIDE = """
+def test_imports_inside():
+    import uvloop
+    uvloop.run(block())
+"""
+STARTED_EARLIER = """
+import threading, uvloop, pytest
+
+@pytest.fixture(scope="session")
+def loop():
+    loop = uvloop.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+def test_uses_a_running_loop(loop):
+    asyncio.run_coroutine_threadsafe(block(), loop).result(10)
+"""
+
+
+@pytest.mark.parametrize("source", [IMPORTED_INSIDE, STARTED_EARLIER])
+def test_a_loop_of_uvloop_is_named_in_the_first_test_that_has_one(
+    pytester: pytest.Pytester, source: str
+) -> None:
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    pytester.makepyfile(test_inner=BLOCKING.split("def test")[0] + source)
+    result = run(pytester, *PLUGIN, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*LoopBlockingWarning: uvloop ran during test_inner.py::*"])
+
+
+POOL = """
+import asyncio, time
+
+def test_waits():
+    import anyio, anyio.to_thread
+
+    async def main():
+        one = anyio.CapacityLimiter(1)
+        calls = (anyio.to_thread.run_sync(time.sleep, 0.1, limiter=one) for _ in range(2))
+        await asyncio.gather(*calls)
+
+    anyio.run(main)
+"""
+
+
+def test_anyio_is_watched_in_the_test_that_imports_it(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("anyio", reason="anyio is not installed")
+    pytester.makepyfile(test_inner=POOL)
+    run(pytester, *PLUGIN, "--pool-wait=50ms").assert_outcomes(failed=1)
+
+
 def test_pytests_own_timer_still_fires(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_inner=BLOCKING.replace("time.sleep(0.1)", "time.sleep(1.5)"))
     result = run(pytester, *PLUGIN, "--loop-blocking=50ms", "-o", "faulthandler_timeout=0.5")

@@ -43,7 +43,6 @@ ROUTED: Sequence[Entry] = (
     library("fastapi.routing", "app"),
     library("starlette._exception_handler", "wrapped_app"),
     library("starlette.middleware.errors", "__call__"),
-    library("asgi_probe.middleware", "__call__"),
     *RUN,
 )
 

@@ -42,23 +42,42 @@ def find_blocks(stack: Sequence[Entry], cpu_s: float = 0.0) -> int:
     [
         ([SEND], 0),
         ([library("uvicorn.protocols.http.h11_impl", "send")], 0),
-        (WRITE, 0),
-        ([*WRITE, library("starlette.routing", "lifespan")], 0),
         ([library("socket", "readinto")], 1),
         ([WRITE[0]], 1),  # the app's own file
         ([library("logging", "emit"), library("uvicorn.protocols.http.h11_impl", "send")], 1),
-        ([SSL, library("asgi_probe.made", "note"), library("httpx", "__init__")], 1),
-        ([library("sqlalchemy", "connect"), *WRITE], 1),  # called by the probe, not part of it
+        ([SSL, library("httpx", "__init__")], 1),
         ([WAIT, ("threading", f"{STDLIB}/threading.py", 979, "Thread.start", 1)], 0),
         ([WAIT, ("threading", f"{STDLIB}/threading.py", 1090, "Thread.join", 1)], 1),
         ([("subprocess", f"{STDLIB}/subprocess.py", 1900, "Popen._execute_child", 1)], 0),
         ([("subprocess", f"{STDLIB}/subprocess.py", 1200, "Popen.communicate", 1)], 1),
     ],
 )
-def test_a_wait_of_a_server_s_socket_or_of_the_probe_s_file_is_unexplained(
-    below: list[Entry], count: int
-) -> None:
+def test_a_wait_of_a_server_s_socket_is_unexplained(below: list[Entry], count: int) -> None:
     assert find_blocks(endpoint("report", 17, below)) == count
+
+
+@pytest.mark.parametrize("below", [WRITE, [library("prometheus_client", "observe"), WRITE[1]]])
+def test_the_probe_s_own_work_is_no_block_of_the_app_s(below: list[Entry]) -> None:
+    """Nor does it count for the code that was sampled before it."""
+    audit, stack = AuditBuilder(), endpoint("report", 17, below)
+    for turn in range(5):
+        audit.block(float(turn), 0.4, [endpoint("report", 17, [SSL])] * 2 + [stack] * 6)
+        audit.block(turn + 0.5, 0.2, [stack] * 4, route=None)
+    found = find_all(audit.build())
+    (block,) = found.findings
+    assert block.seconds == pytest.approx(5 * 0.1)
+    assert found.unexplained_s == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("holder", ["asgi_probe.relay", "other"])
+def test_the_probe_that_holds_the_gil_is_no_block_of_the_app_s(holder: str) -> None:
+    audit = AuditBuilder()
+    for turn in range(5):
+        audit.block(
+            float(turn), 0.2, [], unseen_s=0.2, holder_thread=9, holder_cpu_s=0.2,
+            holder_stack=[library(holder, "send")],
+        )  # fmt: skip
+    assert len(find_kind(LoopBlocked, audit.build())) == (holder == "other")
 
 
 def test_cpu_in_a_server_s_socket_is_a_computation() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.findings.notices import list_limits
 from records.audit import KIND
+from records.process_ids import make_process_id
 from records.rows import PROBE
 from records.rundir import CellDir, create_run
 from records.server import ServerRecord, WorkerEnd
@@ -79,3 +80,20 @@ def test_a_probe_that_stopped_within_the_load_is_said(
     for notice in list_limits(replace(evidence, record=record)):
         if notice.code == "RECORDING_STOPPED":
             assert notice.message.endswith("The probe failed: KeyError in waits.py:7.")
+
+
+@pytest.mark.parametrize(("again_s", "silent_s"), [(4.8, None), (7.0, 3.0)])
+def test_a_process_that_replaces_itself_has_lost_no_probe(
+    again_s: float, silent_s: float | None
+) -> None:
+    """It keeps its pid. Only the time of a long start is said: nothing is recorded in it."""
+    spans = {PID: (0.0, 4.0), make_process_id(PID, 1): (again_s, 9.0)}
+    rows = [
+        {"pid": pid, "at_s": at_s, "heartbeat_age_s": 0.0}
+        for pid, span in spans.items()
+        for at_s in span
+    ]
+    evidence = replace(AuditBuilder().build(), samples=make_table(rows, PROBE))
+    said = [each for each in list_limits(evidence) if each.code == "RECORDING_STOPPED"]
+    assert [each.seconds for each in said] == ([] if silent_s is None else [silent_s])
+    assert all("after os.execv" in each.message for each in said)

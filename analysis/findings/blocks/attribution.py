@@ -12,8 +12,9 @@ page faults, other guests of the machine and cold caches cost any code 20 ms now
 collection that so few requests meet is never theirs, however long it takes: all allocations since
 the last one led to it.
 
-The remaining time is `unexplained`. The seconds of all places, of the unexplained part and of the
-machine's part add up to the length of the stretches.
+The probe's own work accuses nothing. The remaining time is `unexplained`. The seconds of all
+places, of the unexplained part, of the machine's part and of the probe's work add up to the length
+of the stretches.
 """
 
 from collections import defaultdict
@@ -91,15 +92,16 @@ def attribute_stretches(
         if kind is not None:
             excused_s[kind] += judgement.excused_s
     shares = [share for each in judged for share in share_stretch(*each, finder, calls)]
-    sites = accuse_places(shares, requests)
-    accused_s = sum(share.seconds for site in sites.values() for share in site)
+    sites = accuse_places([each for each in shares if not each.located.is_of_probe], requests)
+    known_s = sum(share.seconds for site in sites.values() for share in site)
+    known_s += sum(share.seconds for share in shares if share.located.is_of_probe)
     code_s = sum(judgement.code_s for _, judgement in judged)
     return Attribution(
         sites=sites,
         blocked_s=sum(stretch.clocks.length_s for stretch in stretches),
         excused_s=excused_s,
         delayed_s=sum(stretch.clocks.run_delay_s or 0.0 for stretch, each in judged if each.code_s),
-        unexplained_s=max(0.0, code_s - accused_s),
+        unexplained_s=max(0.0, code_s - known_s),
     )
 
 

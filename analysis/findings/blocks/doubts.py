@@ -1,15 +1,12 @@
-"""Stacks that accuse no code: the probe's own work, and calls that cannot wait."""
+"""Stacks that accuse no code: calls that cannot wait."""
 
 from itertools import takewhile
 
 from analysis.findings.blocks.causes import Cause
 from analysis.findings.evidence import Stack, StackFrame
-from analysis.findings.framework import PROBE
 from analysis.findings.phases import get_name
 from analysis.findings.places import is_library
 
-PROBE_WRITES = (f"{PROBE}.attach_report", f"{PROBE}.journal")
-"""The probe's own files. Its other modules only sit between the app and its callees."""
 NEVER_WAITS = (
     "asyncio.selector_events", "asyncio.sslproto", "uvicorn.protocols", "gunicorn.asgi",
     "hypercorn.asyncio", "hypercorn.protocol", "h11", "websockets",
@@ -33,9 +30,6 @@ def is_doubtful(stack: Stack, cause: Cause) -> bool:
     if not stack:
         return False
     inner = list(takewhile(is_of_python, stack))
-    caller = stack[len(inner)] if len(inner) < len(stack) else stack[-1]
-    if caller.module in PROBE_WRITES:
-        return True
     starts = any((each.module, get_name(each)) in STARTS for each in inner)
     return cause == "wait" and (starts or stack[0].module.startswith(NEVER_WAITS))
 

@@ -35,14 +35,16 @@ def check_file(path: Path, *, writes: bool) -> None:
         raise pytest.UsageError(f"{OPTION}: {path}: {problem}")
 
 
-def read_baseline(path: Path) -> frozenset[SiteKey]:
-    """Raises pytest.UsageError if the file is missing or has another format."""
+def read_baseline(path: Path, *, writes: bool) -> frozenset[SiteKey]:
+    """Raises pytest.UsageError if the file has another format, or is missing and not written."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}")
         return frozenset(SiteKey(**each) for each in content["blocks"])
     except FileNotFoundError:
+        if writes:
+            return frozenset()
         raise pytest.UsageError(
             f"{OPTION}: {path} is missing; --loop-blocking-write-baseline writes it"
         ) from None
@@ -55,18 +57,23 @@ def read_baseline(path: Path) -> frozenset[SiteKey]:
 
 
 class BaselineWriter:
-    """Collects the sites of a run. obstacle: why they are not all."""
+    """Collects the sites of a run. known: those in the file. obstacle: why the found ones are not
+    all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: frozenset[SiteKey]) -> None:
         self.obstacle: str | None = None
+        self.is_written = False
         self._path = path
+        self._known = known
         self._found: set[SiteKey] = set()
         self._ended: set[str] = set()
-        self._is_checked = False
+        self._is_checked = self._is_part = False
 
     def note(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
             self._ended.add(report.nodeid)
+        if not report.passed or getattr(report, "loop_part", False):
+            self._is_part = True
         found = getattr(report, "loop_blocks", None)
         if found is not None:
             self._is_checked = True
@@ -80,17 +87,35 @@ class BaselineWriter:
             return "not all tests ran"
         return self.obstacle or (None if self._is_checked else "no test was checked")
 
-    def write(self, session: pytest.Session) -> str | None:
-        """Replace the file after a whole run. Otherwise return why it is as it was."""
+    def write(self, session: pytest.Session) -> str:
+        """Write the file after a run that was not cut short. The known sites of tests that did not
+        run, or did not pass, stay. Return what happened."""
         problem = self.find_obstacle(session)
+        others = self._known - self._found
+        is_part = self._is_part or selects_tests(session.config)
+        kept = others if is_part else frozenset()
         if problem is None:
             try:
-                write_baseline(self._path, self._found)
-                return None
+                write_baseline(self._path, self._found | kept)
+                self.is_written = True
+                return self._describe(len(kept), len(others - kept))
             except OSError as error:
                 problem = error.strerror
                 session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
         return f"{OPTION}: {self._path} is not written: {problem}"
+
+    def _describe(self, kept: int, removed: int) -> str:
+        text = f"{OPTION}: {self._path}: {len(self._found)} found"
+        if kept:
+            text += f", {kept} kept from earlier runs: not all tests ran and passed in this one"
+        return text + (f", {removed} removed: no test blocks there now" if removed else "")
+
+
+def selects_tests(config: pytest.Config) -> bool:
+    """Return True if the command line, or the folder that pytest runs in, leaves out tests."""
+    ignores = config.getoption("ignore") or config.getoption("ignore_glob")
+    has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
+    return bool(ignores) or has_paths or config.invocation_params.dir != config.rootpath
 
 
 def write_baseline(path: Path, keys: Iterable[SiteKey]) -> None:

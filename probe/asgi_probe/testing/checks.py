@@ -10,6 +10,7 @@ import pytest
 from .baseline import BaselineWriter, SiteKey
 from .block_texts import find_key, format_blocks, format_waits
 from .found_blocks import FoundBlock
+from .imported_libraries import watch_libraries
 from .monitor import BlockMonitor, CheckWindow
 from .options import CheckLimits, CheckSettings, apply_limits, read_marker
 from .unseen_loops import take_notice
@@ -28,16 +29,20 @@ class LoopBlockingWarning(pytest.PytestWarning):
 
 
 class LoopChecks:
-    """One per process. Watching begins with the first check."""
+    """One per process. Blocks are timed from the first check on; until then a loop of uvloop may
+    already run."""
 
     def __init__(self, config: pytest.Config, settings: CheckSettings) -> None:
         self.settings = settings
         self.is_debugging = False
         """A debugger blocks the loop."""
         path = settings.baseline_path
-        self.writer = BaselineWriter(path) if settings.writes and path is not None else None
+        self.writer = None
+        if settings.writes and path is not None:
+            self.writer = BaselineWriter(path, settings.baseline)
         self._is_notified = False
         self._config = config
+        self._end_watch = watch_libraries()
         self._monitor: BlockMonitor | None = None
 
     def find_limits(self, item: pytest.Item) -> CheckLimits:
@@ -98,6 +103,7 @@ class LoopChecks:
             pytest.fail(text, pytrace=False)
 
     def stop(self) -> None:
+        self._end_watch()
         if self._monitor is not None:
             self._monitor.stop()
             self._monitor = None

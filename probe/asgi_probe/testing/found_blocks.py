@@ -17,7 +17,7 @@ from asgi_probe.causes import Clocks, explain_own_part
 from asgi_probe.function_source import is_library
 from asgi_probe.holders import Holder
 from asgi_probe.routes import find_route
-from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame, is_part_of
+from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame, is_own_work, is_part_of
 
 from .requests import CALL_APP
 from .source_calls import list_calls, quote_line
@@ -104,8 +104,9 @@ class BlockFinder:
         )  # fmt: skip
 
     def _sum_sites(self, run: TimedRun, allow: Sequence[str]) -> dict[BlockSite | None, SiteTimes]:
-        """Return the times of each site; None stands for what is allowed. A sample has the time
-        since the one before it: what locks out the sampler is sampled at its end."""
+        """Return the times of each site; None stands for what is allowed, and for a probe in the
+        app. A sample has the time since the one before it: what locks out the sampler is sampled at
+        its end."""
         sites: dict[BlockSite | None, SiteTimes] = defaultdict(SiteTimes)
         at_s, cpu_s, waited_s = run.start.began_s, *run.start.clocks[1:3]
         for sample in run.samples:
@@ -114,7 +115,8 @@ class BlockFinder:
                 is_bare = is_bare_callback(stack)
                 site = self.locate_callback(run, stack) if is_bare else self.locate(stack)
                 more = [site.call] if is_bare else []
-                times = sites[None if is_allowed(stack, allow, more) else site]
+                is_ours = any(is_own_work(code) for code, _, _ in stack)
+                times = sites[None if is_ours or is_allowed(stack, allow, more) else site]
                 delay_s = sample.waited_s - waited_s
                 times.own_s += sample.at_s - at_s - (0.0 if delay_s != delay_s else delay_s)
                 times.cpu_s += sample.cpu_s - cpu_s

@@ -13,6 +13,7 @@ class CheckHooks:
     def __init__(self, checks: LoopChecks) -> None:
         self._checks = checks
         self._notice: str | None = None
+        self._is_part = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -28,12 +29,17 @@ class CheckHooks:
             checks.report(checks.close(window, item), item, failed=failed)
         return result
 
+    def pytest_deselected(self) -> None:
+        self._is_part = True
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the found sites to the report, which xdist sends to its controller."""
+        """Add the found sites, and whether tests were deselected, to the report, which xdist sends
+        to its controller."""
         report = yield
+        report.loop_part = self._is_part  # type: ignore[attr-defined]
         if report.when == "call" and found_key in item.stash:
             found = [tuple(each) for each in item.stash[found_key]]
             report.loop_blocks = found  # type: ignore[attr-defined]
@@ -53,8 +59,8 @@ class CheckHooks:
             self._notice = self._checks.writer.write(session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._notice is not None:
-            terminalreporter.write_line(self._notice, red=True)
+        if self._notice is not None and self._checks.writer is not None:
+            terminalreporter.write_line(self._notice, red=not self._checks.writer.is_written)
 
     def pytest_unconfigure(self) -> None:
         self._checks.stop()

@@ -15,11 +15,9 @@ from .found_blocks import BlockFinder, FoundBlock, RunUsage
 from .found_waits import FoundWait, describe_wait
 from .loop_threads import LoopThreads
 from .options import CheckLimits
-from .requests import note_requests
 from .sampler import Sampler
 from .timed_thread import TimedRun
 from .token_waits import token_waits
-from .unseen_loops import note_unseen_loops
 
 
 class CheckWindow:
@@ -53,9 +51,6 @@ class BlockMonitor:
 
     def open(self, limits: CheckLimits) -> CheckWindow:
         """Open a window. Inside another one it alone judges, until it is closed."""
-        note_requests()
-        note_unseen_loops()
-        token_waits.instrument()
         window = CheckWindow(limits)
         self.threads.split()
         self._windows.append(window)

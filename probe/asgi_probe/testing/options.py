@@ -23,7 +23,8 @@ class CheckLimits(NamedTuple):
 
 
 class CheckSettings(NamedTuple):
-    """baseline: sites that do not fail. writes: all found sites go to the file instead."""
+    """baseline: the sites in the file, which do not fail. writes: all found sites go to the file
+    instead."""
 
     limits: CheckLimits
     warns: bool
@@ -49,7 +50,7 @@ def read_settings(config: pytest.Config) -> CheckSettings:
     return CheckSettings(
         limits=limits,
         warns=action == "warn",
-        baseline=frozenset() if writes or path is None else read_baseline(path),
+        baseline=frozenset() if path is None else read_baseline(path, writes=writes),
         baseline_path=path,
         writes=writes,
     )

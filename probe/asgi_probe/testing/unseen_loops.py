@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+UVLOOP = "uvloop"
 UNSEEN = (
     "uvloop ran during {}. It runs its callbacks without asyncio's Handle, so its blocks are not"
     " seen: run the tests on asyncio's own loop."
@@ -23,7 +24,7 @@ unseen_loops = UnseenLoops()
 
 def note_unseen_loops() -> None:
     """Wrap the loop of uvloop, once per process, if the tests have imported it."""
-    loop = getattr(sys.modules.get("uvloop"), "Loop", None)
+    loop = getattr(sys.modules.get(UVLOOP), "Loop", None)
     run = getattr(loop, "run_forever", None)
     if loop is not None and run is not None and not hasattr(run, "probe_original"):
         loop.run_forever = wrap_run(run)
