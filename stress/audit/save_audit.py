@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from shutil import rmtree
 
 import polars as pl
@@ -32,7 +33,7 @@ def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> AuditR
     disk is full."""
     cell.path.mkdir(parents=True, exist_ok=True)
     discard_log(cell)
-    journals, lost = read_journals(sorted(cell.raw.glob("probe-*.journal")))
+    journals, lost = read_journals(list_journals(cell))
     found = save_probe_tables(cell, journals, record.t0_s, record.t0_s + record.ended_s)
     cell.save_table("asked", rows)
     record = replace(record, journals_lost=lost, journals=found)
@@ -77,9 +78,14 @@ def discard_log(cell: CellDir) -> None:
     (cell.raw / LOG_FILE).unlink(missing_ok=True)
 
 
+def list_journals(cell: CellDir) -> list[Path]:
+    """List the journals in the folder of the service's probe."""
+    return sorted(cell.raw.rglob("probe-*.journal"))
+
+
 def list_moments(cell: CellDir) -> Iterator[float]:
     """Yield the last sample of each process, by time.monotonic()."""
-    for journal in read_journals(sorted(cell.raw.glob("probe-*.journal")))[0]:
+    for journal in read_journals(list_journals(cell))[0]:
         last_s = journal.tables["s"]["at_s"].max()
         if isinstance(last_s, float):
             yield last_s
