@@ -22,6 +22,7 @@ from stress.audit.attach_errors import (
     build_tls_error,
     build_unreachable_error,
     build_worker_error,
+    reject_denied,
     reject_reports,
     reject_unattached,
 )
@@ -99,6 +100,7 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         if code is not None and (look.listeners or look.reports) and app.is_in_background():
             raise build_background_error(app.command)
         if look.is_ready():
+            reject_denied(app, filter(look.is_attached, processes))
             app.url = find_url(app.command, look.listeners, reports, port)
             if any(each.tls is None for each in reports) and speaks_tls(app.url):
                 raise build_tls_error()
@@ -108,7 +110,7 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         if look.is_unreachable():
             raise build_unreachable_error(app.command)
         if look.is_unattached():
-            listening = [each for each in processes if look.listens(each)]
+            listening = list(filter(look.listens, processes))
             reject_unattached(app, listening, is_late=look.is_unattached(LOAD_WITHIN_S))
         if monotonic() > deadline_s:
             raise build_late_error(app.command, app.process.log, START_WITHIN_S, look.listeners)
@@ -171,6 +173,9 @@ class StartLook:
 
     def listens(self, process: psutil.Process) -> bool:
         return process.pid in {each.pid for each in self.listeners}
+
+    def is_attached(self, process: psutil.Process) -> bool:
+        return process.pid in {each.pid for each in self.reports}
 
     def is_unattached(self, patience_s: Second = ATTACH_WITHIN_S) -> bool:
         """Return True if it has listened and responded this long, and no process has the probe."""

@@ -138,15 +138,20 @@ def build_unattached_error(command: AuditedCommand, reason: str | None) -> UserE
     )
 
 
-def reject_unattached(app: AuditedApp, listening: list[psutil.Process], *, is_late: bool) -> None:
-    """Raise UserError if something keeps the probe out of the listening processes, or if the app is
-    late to load it."""
+def reject_denied(app: AuditedApp, listening: Iterable[psutil.Process]) -> None:
+    """Raise UserError if the user of a process may not read the probe, or write where it writes."""
     for each in listening:
         with contextlib.suppress(psutil.Error, OSError):
             if denial := describe_denial(each, app.raw):
                 raise build_cannot_run_error(
                     f"`{app.command}` runs, but without the probe: {denial}"
                 )
+
+
+def reject_unattached(app: AuditedApp, listening: list[psutil.Process], *, is_late: bool) -> None:
+    """Raise UserError if something keeps the probe out of the listening processes, or if the app is
+    late to load it."""
+    reject_denied(app, listening)
     reason = find_fault(app.process.log) or find_reason(listening)
     if reason or is_late:
         raise build_unattached_error(app.command, reason)

@@ -8,9 +8,9 @@ from secrets import token_hex
 
 import psutil
 
-OPEN = 0o1733
-"""Each user may create files, and nobody else may list or remove them. The folder's own name is
-random, and the folder around it, which holds the output, cannot be listed either."""
+OPEN = 0o733
+"""Each user may create files, and replace what the service wrote before it changed its user. Others
+cannot find the folder: its name is random, and the folder around it cannot be listed."""
 
 
 def open_probe_folder(raw: Path) -> Path:
