@@ -79,7 +79,7 @@ def inherit_owner(folder: Path) -> None:
     may go on as that user."""
     if os.geteuid() == 0 and any(folder.parent.glob("*.journal")):
         owner = folder.parent.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
+        os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def check_own(folder: Path) -> None:
