@@ -15,6 +15,7 @@ from records.files import write_whole
 from records.rundir import CellDir, RunDir, read_record, translate_read_errors
 from stress.audit.driven import build_asked_table
 from stress.audit.kept_rows import ROWS_FILE, read_kept_rows
+from stress.audit.probe_folder import close_probe_folder
 from stress.cell_runner import is_running
 from stress.recover_cell import Outcome
 from stress.save_cell import BEGUN_FILE, KILLED
@@ -55,6 +56,8 @@ def recover_audit(cell: CellDir) -> Outcome:
     if is_running(cell):
         return "running"
     discard_log(cell)
+    for folder in cell.raw.glob("probe-*/"):
+        close_probe_folder(folder)
     if not begun_file.exists():
         return "killed early"
     begun = read_record(RECORD, begun_file)
