@@ -26,6 +26,8 @@ READY_WITHIN_S = 30.0
 TOO_LATE = "was not ready after 30 s"
 LOOK_EVERY_S = 0.02
 FOREIGN = ("LOCUST_", "APP_", "PROBE_", "AVT_", "STUDY_", "PG")
+started: set[int] = set()
+"""Pids of the programs that this process has started, each the leader of a session."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
 
 
@@ -72,6 +74,7 @@ class Process:
                 )
             except OSError as error:
                 raise build_cannot_run_error(f"cannot start the {self.role}: {error}") from error
+        started.add(self.pid)
         return self
 
     @property

@@ -18,9 +18,10 @@ from records.server import ServerRecord
 from records.trial import TrialRecord
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
+from stress.audit.attach_errors import HOW_FOREGROUND
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
-from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
+from stress.audit.drive import APP_ENDED, IN_BACKGROUND, AuditLoad, Driven, drive_requests
 from stress.audit.kept_rows import ROWS_FILE
 from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
@@ -122,17 +123,15 @@ class Audit:
             self.show(f"warning: {warning}")
         with translate_write_errors(self.directory.path, "the audit"):
             save_begun_audit(self.cell, self.build_record())
-        raw = self.cell.raw
-        journals = raw if self.app else None
-        load = replace(self.order.load, t0_s=self.t0_s, journals=journals, kept=raw / ROWS_FILE)
+        journals, kept = self.app.raw if self.app else None, self.cell.raw / ROWS_FILE
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals, kept=kept)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
             )
         self.ended_by = self.driven.interrupted
-        if self.app is not None and not self.is_alive():  # never recorded: it may hold a secret
-            words = read_last_words(self.app.process.log)
-            self.show(f"your service ended by itself ({self.describe_end()}): {words}")
+        if self.app is not None and not self.is_alive():
+            self.show(self.describe_end(self.app))
 
     @contextmanager
     def watch_server(self) -> Iterator[None]:
@@ -150,9 +149,14 @@ class Audit:
     def is_alive(self) -> bool:
         return self.app is None or self.app.process.get_exit_code() is None
 
-    def describe_end(self) -> str:
-        code = self.app.process.get_exit_code() if self.app else None
-        return "" if code is None else describe_exit_code(code)
+    def describe_end(self, app: AuditedApp) -> str:
+        """The last words are never recorded: they may hold a secret."""
+        if app.is_in_background():
+            self.ended_by = self.ended_by and IN_BACKGROUND
+            return f"{IN_BACKGROUND}; {HOW_FOREGROUND}"
+        code = app.process.get_exit_code()
+        how = "" if code is None else describe_exit_code(code)
+        return f"your service ended by itself ({how}): {read_last_words(app.process.log)}"
 
     def show(self, text: str) -> None:
         """Print on stderr: only the result goes to stdout."""
@@ -183,7 +187,10 @@ class Audit:
     def can_try(self) -> bool:
         """Return True if trials make sense. A change may cure a deadlock; a service that ended by
         itself did not complete the load."""
-        is_over = self.interruption.reason is not None or self.ended_by == APP_ENDED
+        is_over = self.interruption.reason is not None or self.ended_by in (
+            APP_ENDED,
+            IN_BACKGROUND,
+        )
         return not is_over and self.driven is not None
 
     def run_trials(self) -> None:

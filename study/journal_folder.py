@@ -75,7 +75,8 @@ def load_journals(path: Path) -> tuple[list[Journal], tuple[str, ...]]:
         raise UserError(f"{path}: no journal of this folder can be read")
     raise UserError(
         f"{path}: the probe wrote no journal; the service got no request, or its server loads "
-        "no ASGI app that the probe can see"
+        "no ASGI app that the probe can see, or its user may not write to this folder (then its "
+        "log says: Permission denied)"
     )
 
 

@@ -17,8 +17,8 @@ OPTION = "--fail-on"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """In ascending order."""
 BLIND = (
-    "NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED", "JOURNAL_LOST",
-    "TEXTS_FULL", "ROWS_REMOVED", "UNCHECKED", "ROUTES_UNKNOWN",
+    "NOT_ATTACHED", "NO_REQUEST", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED",
+    "JOURNAL_LOST", "TEXTS_FULL", "ROWS_REMOVED", "UNCHECKED", "ROUTES_UNKNOWN",
 )  # fmt: skip
 """Notices after which an audit without findings proves nothing."""
 BLIND_TO_WAITS = ("PARTLY_RECORDED",)

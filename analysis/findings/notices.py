@@ -33,6 +33,8 @@ UNNAMED = "The event loop was blocked for {:,.1f} s, and no stack that was kept 
 LIMITS: Mapping[str, str] = {
     "NOT_ATTACHED": "The probe did not run inside the service: the audit measured latencies, but "
     "cannot tell what blocks the event loop.",
+    "NO_REQUEST": "The probe recorded no request, so the audit cannot tell what blocks the event "
+    "loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not report how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
     "UNTIMED": "Some blocks were sampled, not timed: the length of each is accurate to 10 ms.",
@@ -80,8 +82,11 @@ def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[No
 def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     """List what the audit could not see or did not request."""
     record, stretches = evidence.record, evidence.stretches
+    is_blind = not evidence.count_processes()
+    is_attached = bool(record.processes or evidence.samples.height)
     applies = {
-        "NOT_ATTACHED": not evidence.count_processes(),
+        "NOT_ATTACHED": is_blind and not is_attached,
+        "NO_REQUEST": is_blind and is_attached,
         "NO_CLOCKS": any(not each.clocks.are_known for each in stretches),
         "UNTIMED": any(not each.is_timed for each in stretches),
         "TEXTS_FULL": evidence.texts_full,

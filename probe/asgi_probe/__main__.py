@@ -90,8 +90,8 @@ def build_parser() -> OneLineParser:
 def add_run_options(run: ArgumentParser) -> None:
     run.add_argument(
         "--directory", type=Path, metavar="DIR",
-        help="folder for the journals, which `study report DIR` reads; asgi-probe-<UTC time> if "
-        "not given",
+        help="folder for the journals, which `study report DIR` reads, and to which the service's "
+        "user may write; asgi-probe-<UTC time> if not given",
     )  # fmt: skip
     for_top = run.add_mutually_exclusive_group()
     for_top.add_argument("--socket", metavar="PATH", help="Unix socket for `top`")

@@ -124,7 +124,7 @@ def hook_uvicorn_server(module: ModuleType) -> None:
         with keep_from_app("record the server's addresses"):
             servers: Iterable[HasSockets] = vars(server).get("servers", ())  # unset after a failure
             sockets = [one for each in servers for one in each.sockets]
-            note(server.config.loaded_app, listens=list_addresses(sockets))
+            note(server.config.loaded_app, **list_addresses(sockets))
 
     module.Server.startup = startup_and_note
 
@@ -138,7 +138,7 @@ def hook_gunicorn(module: ModuleType) -> None:
         worker.asgi = attach(worker.asgi, "gunicorn", "gunicorn.workers.gasgi.ASGIWorker.load_wsgi")
         with keep_from_app("record the server's settings"):
             note(worker.asgi, reloads=bool(worker.cfg.reload), tls=bool(worker.cfg.is_ssl))
-            note(worker.asgi, listens=list_addresses(worker.sockets))
+            note(worker.asgi, **list_addresses(worker.sockets))
 
     module.ASGIWorker.load_wsgi = load_and_attach
 
@@ -227,7 +227,8 @@ def note(app: object, **changes: object) -> None:
         app.report.update(**changes)
 
 
-def list_addresses(sockets: Iterable[Socket]) -> list[object]:
-    """Return the (host, port) pairs that the server itself listens on; Unix sockets have none."""
-    names = (each.getsockname() for each in sockets)
-    return [each[:2] for each in names if isinstance(each, tuple)]
+def list_addresses(sockets: Iterable[Socket]) -> dict[str, object]:
+    """Return the (host, port) pairs that the server itself listens on, and its Unix sockets."""
+    names = [each.getsockname() for each in sockets]
+    pairs = [each[:2] for each in names if isinstance(each, tuple)]
+    return {"listens": pairs, "unix": [str(each) for each in names if not isinstance(each, tuple)]}

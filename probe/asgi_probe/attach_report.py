@@ -54,6 +54,7 @@ class AttachReport:
             "kind": self.kind,
             "folder": str(Path.cwd()),
             "listens": [],
+            "unix": [],
             "reloads": False,
             "tls": None,
             "state": LOADED,

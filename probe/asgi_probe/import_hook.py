@@ -39,8 +39,10 @@ def install() -> None:
 
 
 def hook(module: ModuleType) -> None:
-    from . import attach
-
+    try:
+        from . import attach
+    except Exception:  # such as of a user who may not read the probe's files
+        return
     attach.run_hook(SERVERS[module.__name__], module)
 
 

@@ -54,7 +54,10 @@ class JournalFiles:
             listed = [*self.path.glob(JOURNALS), *self.path.glob(f"*/{JOURNALS}")]
         found = [each for each in listed if each.is_file()]  # a pipe could make it wait for ever
         if not found:
-            raise UsageError(f"{self.path}: no journal; the service got no request yet")
+            raise UsageError(
+                f"{self.path}: no journal; the service got no request yet, or its user may not "
+                "write to this folder"
+            )
         written = {path: path.stat().st_mtime for path in found}
         self.written_s = max(written.values())
         recent = (path for path in found if written[path] >= self.written_s - SILENT_S)

@@ -65,6 +65,7 @@ def prepare_folder(folder: Path, command: Sequence[str]) -> str:
     """Note the start; return a sentence on where the records are. Raises UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        inherit_owner(folder)
         check_own(folder)
         (folder / LAUNCH_FILE).write_bytes(encode_json(describe_launch(command)))
     except OSError as error:
@@ -72,6 +73,14 @@ def prepare_folder(folder: Path, command: Sequence[str]) -> str:
             raise UsageError(f"{folder}: {error.strerror}") from error
         return f"{folder}: {error.strerror}; the service starts, and may not be recorded"
     return f"writes to {folder}"
+
+
+def inherit_owner(folder: Path) -> None:
+    """Give the folder of a later start the owner of the one around it: a service that root starts
+    may go on as that user."""
+    if os.geteuid() == 0 and any(folder.parent.glob("*.journal")):
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def check_own(folder: Path) -> None:

@@ -16,23 +16,25 @@ import psutil
 
 from scenarios.units import Second
 from stress.audit.attach_errors import (
+    build_background_error,
     build_end_error,
     build_late_error,
     build_tls_error,
-    build_unattached_error,
     build_unreachable_error,
     build_worker_error,
-    find_reason,
-    find_url,
+    reject_denied,
     reject_reports,
+    reject_unattached,
 )
 from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
+from stress.audit.choose_port import drop_other_ports, find_url
 from stress.audit.command import AuditedCommand, reject_command
 from stress.audit.listening import Listener, build_url, list_listeners, speaks_tls
+from stress.audit.probe_folder import open_probe_folder
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
 from stress.last_words import find_exception, read_last_lines
-from stress.places import PROBE_FOLDER, SITE_FOLDER, put_first
+from stress.places import SITE_FOLDER, put_first
 from stress.plan import Command
 from stress.processes import Process
 
@@ -74,12 +76,10 @@ def start_audited_app(
     reject_command(command)
     raw = raw.resolve()
     raw.mkdir(parents=True, exist_ok=True)
-    app = AuditedApp(command, raw, Process("app", raw / "server.log"))
+    app = AuditedApp(command, open_probe_folder(raw), Process("app", raw / "server.log"))
     try:
-        environment = build_environment(raw) | dict(command.variables)
-        app.process.start(
-            Command("app", command.argv, command.folder, environment, inherits_all=True)
-        )
+        environment = build_environment(app.raw) | dict(command.variables)
+        app.start(Command("app", command.argv, command.folder, environment, inherits_all=True))
         wait_until_served(app, interruption, port)
     except BaseException:
         app.end()
@@ -95,8 +95,12 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         reject_reports(app.command, reports)
         if (code := app.process.get_exit_code()) is not None and not processes:
             raise build_end_error(app.command, app.process.log, code)
-        look.note({each.pid for each in processes}, list_listeners(processes), reports)
+        listeners = drop_other_ports(app.command, list_listeners(processes), reports, port)
+        look.note({each.pid for each in processes}, listeners, reports)
+        if code is not None and (look.listeners or look.reports) and app.is_in_background():
+            raise build_background_error(app.command)
         if look.is_ready():
+            reject_denied(app, filter(look.is_attached, processes))
             app.url = find_url(app.command, look.listeners, reports, port)
             if any(each.tls is None for each in reports) and speaks_tls(app.url):
                 raise build_tls_error()
@@ -106,9 +110,8 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         if look.is_unreachable():
             raise build_unreachable_error(app.command)
         if look.is_unattached():
-            reason = find_reason([each for each in processes if look.listens(each)], SITE_FOLDER)
-            if reason or look.is_unattached(LOAD_WITHIN_S):
-                raise build_unattached_error(app.command, reason, PROBE_FOLDER)
+            listening = list(filter(look.listens, processes))
+            reject_unattached(app, listening, is_late=look.is_unattached(LOAD_WITHIN_S))
         if monotonic() > deadline_s:
             raise build_late_error(app.command, app.process.log, START_WITHIN_S, look.listeners)
         sleep(LOOK_EVERY_S)
@@ -170,6 +173,9 @@ class StartLook:
 
     def listens(self, process: psutil.Process) -> bool:
         return process.pid in {each.pid for each in self.listeners}
+
+    def is_attached(self, process: psutil.Process) -> bool:
+        return process.pid in {each.pid for each in self.reports}
 
     def is_unattached(self, patience_s: Second = ATTACH_WITHIN_S) -> bool:
         """Return True if it has listened and responded this long, and no process has the probe."""

@@ -1,5 +1,6 @@
 """One-line errors for everything that can keep a service from being audited."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -9,11 +10,15 @@ import psutil
 
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
+from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, find_interpreter
-from stress.audit.listening import Listener, build_url
+from stress.audit.driven import IN_BACKGROUND
+from stress.audit.listening import Listener
+from stress.audit.probe_folder import find_denied
 from stress.audit.reports import ProcessReport
-from stress.last_words import read_last_words
+from stress.last_words import read_last_lines, read_last_words
 from stress.machine import describe_port_owner
+from stress.places import PROBE_FOLDER, SITE_FOLDER
 from stress.processes import describe_exit_code
 
 IN_USE = re.compile(
@@ -28,6 +33,13 @@ OPTIONS = re.compile(r"-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
 """Letters without a value, then at most one with a value, which may follow in the same word."""
 LAST_OPTIONS = ("c", "m")
 NO_APP_SEEN = "its server loads no ASGI app that the probe can see"
+HOW_FOREGROUND = "start it in the foreground, without an option such as --daemon and without &"
+CHOOSE_OUT = (
+    "the probe writes there: name a folder with --out that this user may enter, such as --out "
+    "/var/tmp/audit"
+)
+INSTALL_ELSEWHERE = "the probe is there: install this tool where each user may read it"
+PROBE_FAULT = re.compile(r"the probe (is switched off after an error|cannot .*?): .*")
 HOW_WHOLE = "start it without the audit to see its whole output"
 """The audit removes the log, which may hold a secret."""
 HOW_FACTORY = (
@@ -69,6 +81,10 @@ def build_end_error(command: AuditedCommand, log: Path, code: int) -> UserError:
     return build_words_error(command, log, how)
 
 
+def build_background_error(command: AuditedCommand) -> UserError:
+    return build_cannot_run_error(f"`{command}` ended, and {IN_BACKGROUND}; {HOW_FOREGROUND}")
+
+
 def build_worker_error(command: AuditedCommand, log: Path) -> UserError:
     return build_words_error(command, log, f"`{command}` starts workers, and each one ends")
 
@@ -101,8 +117,8 @@ def describe_cure(command: AuditedCommand, words: str) -> str:
 
 def build_unreachable_error(command: AuditedCommand) -> UserError:
     return build_cannot_run_error(
-        f"`{command}` started its app but listens on no TCP port; give it a port instead of a "
-        "Unix socket"
+        f"`{command}` started its app, whose server listens on no TCP port; give it a port instead "
+        "of a Unix socket"
     )
 
 
@@ -113,8 +129,8 @@ def build_late_error(
     return build_words_error(command, log, f"`{command}` has run for {limit_s:.0f} s, but {what}")
 
 
-def build_unattached_error(command: AuditedCommand, reason: str | None, folder: Path) -> UserError:
-    by_hand = f"import sys; sys.path.insert(0, {str(folder)!r}); import asgi_probe; "
+def build_unattached_error(command: AuditedCommand, reason: str | None) -> UserError:
+    by_hand = f"import sys; sys.path.insert(0, {str(PROBE_FOLDER)!r}); import asgi_probe; "
     return build_cannot_run_error(
         f"`{command}` runs, but without the probe: {reason or NO_APP_SEEN}. "
         "Attach the probe by hand, in one line after the app is created: "
@@ -122,7 +138,26 @@ def build_unattached_error(command: AuditedCommand, reason: str | None, folder: 
     )
 
 
-def find_reason(listening: Iterable[psutil.Process], folder: Path) -> str | None:
+def reject_denied(app: AuditedApp, listening: Iterable[psutil.Process]) -> None:
+    """Raise UserError if the user of a process may not read the probe, or write where it writes."""
+    for each in listening:
+        with contextlib.suppress(psutil.Error, OSError):
+            if denial := describe_denial(each, app.raw):
+                raise build_cannot_run_error(
+                    f"`{app.command}` runs, but without the probe: {denial}"
+                )
+
+
+def reject_unattached(app: AuditedApp, listening: list[psutil.Process], *, is_late: bool) -> None:
+    """Raise UserError if something keeps the probe out of the listening processes, or if the app is
+    late to load it."""
+    reject_denied(app, listening)
+    reason = find_fault(app.process.log) or find_reason(listening)
+    if reason or is_late:
+        raise build_unattached_error(app.command, reason)
+
+
+def find_reason(listening: Iterable[psutil.Process]) -> str | None:
     """Return why the listening processes cannot load the probe, as far as their command lines and
     variables show it; None if nothing keeps it out."""
     pythons = []
@@ -142,8 +177,23 @@ def find_reason(listening: Iterable[psutil.Process], folder: Path) -> str | None
                 "without that option if you can"
             )
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
-    if not any(str(folder) in each.split(os.pathsep) for each in paths):
+    if not any(str(SITE_FOLDER) in each.split(os.pathsep) for each in paths):
         return "its PYTHONPATH is not the one that the audit set"
+    return None
+
+
+def find_fault(log: Path) -> str | None:
+    """Return why the probe says that it failed, unless the service hides its log."""
+    found = map(PROBE_FAULT.search, read_last_lines(log))
+    return next((f"{each[0]}" for each in found if each), None)
+
+
+def describe_denial(process: psutil.Process, raw: Path) -> str | None:
+    """Return a clause on the folder that the process's user may not enter. Raises psutil.Error,
+    OSError."""
+    for folder, cure in ((raw, CHOOSE_OUT), (PROBE_FOLDER, INSTALL_ELSEWHERE)):
+        if denied := find_denied(process, folder):
+            return f"its user {process.username()} may not enter {denied}; {cure}"
     return None
 
 
@@ -162,38 +212,3 @@ def find_options(argv: list[str]) -> list[str]:
         if parts[2] and not parts[3]:
             next(words, None)
     return found
-
-
-def find_url(
-    command: AuditedCommand,
-    listeners: list[Listener],
-    reports: list[ProcessReport],
-    port: int | None,
-) -> str:
-    """Return the URL of the given port, otherwise of the ASGI server's. Raises UserError."""
-    ports = choose_ports(command, listeners, reports) if port is None else {port}
-    chosen = [each for each in listeners if each.port in ports]
-    listens = ", ".join(map(str, sorted({each.port for each in listeners})))
-    if not chosen:
-        raise UserError(f"`{command}` does not listen on port {port}; it listens on {listens}")
-    if len(ports) > 1:
-        raise UserError(f"`{command}` listens on ports {listens}; choose one with --port N")
-    if (url := build_url(chosen)) is None:
-        raise build_cannot_run_error(f"`{command}` listens on port {listens}, but does not respond")
-    return url
-
-
-def choose_ports(
-    command: AuditedCommand, listeners: list[Listener], reports: list[ProcessReport]
-) -> set[int]:
-    """Choose by the hook's ports, then by the socket's process, then by the command's words."""
-    known = {port for each in reports for _, port in each.listens}
-    attached = {each.pid for each in reports}
-    listened = {each.port for each in listeners}
-    of_app = {each.port for each in listeners if each.pid in attached}
-    worded = {each for each in listened if re.search(rf"\b{each}\b", str(command))}
-    chosen = listened
-    for narrower in (known, of_app, worded):
-        if len(chosen) > 1 and chosen & narrower:
-            chosen = chosen & narrower
-    return chosen

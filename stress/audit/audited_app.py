@@ -1,7 +1,7 @@
 """The audited service: a running process tree with the probe."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from time import monotonic, sleep
@@ -11,7 +11,10 @@ import psutil
 
 from records.audit import AttachedProcess
 from stress.audit.command import AuditedCommand
+from stress.audit.orphans import adopt_orphans, list_children, list_orphans
+from stress.audit.probe_folder import close_probe_folder
 from stress.audit.reports import read_reports
+from stress.plan import Command
 from stress.processes import Process
 
 DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
@@ -20,16 +23,25 @@ LOOK_EVERY_S = 0.05
 FLUSHED_S = 0.5
 """Time for the probe to flush, which it does four times per second: a server that dies of the end
 signal cannot flush at its end."""
+WINDS_DOWN_S = 1.0
+"""Time for the processes of a command that ends: most end with it."""
 
 
 @dataclass(slots=True)
 class AuditedApp:
-    """A service that runs with the probe. End it, or use it in a `with`."""
+    """A service that runs with the probe. End it, or use it in a `with`. raw: where its probe
+    writes. strangers: children of this process that are not the service's."""
 
     command: AuditedCommand
     raw: Path
     process: Process
     url: str = ""
+    strangers: frozenset[psutil.Process] = field(default_factory=list_children)
+
+    def start(self, command: Command) -> None:
+        """Raises UserError."""
+        adopt_orphans(True)
+        self.process.start(command)
 
     @property
     def attached(self) -> list[AttachedProcess]:
@@ -58,8 +70,17 @@ class AuditedApp:
         self.end()
 
     def list_processes(self) -> list[psutil.Process]:
-        """List the command's processes. Those that left its session still have its variable."""
-        return list({*self.process.list_processes(), *find_processes(self.raw)})
+        """List the command's processes. Those that left its session still have its variable, unless
+        they have overwritten it, as for a title; on Linux their orphans are found anyway."""
+        orphans = list_orphans(self.process.pid, self.strangers)
+        return list({*self.process.list_processes(), *find_processes(self.raw), *orphans})
+
+    def is_in_background(self) -> bool:
+        """Return True if the command has ended well, and the service goes on. Wait briefly for
+        processes that end with the command."""
+        if self.process.get_exit_code() != 0:
+            return False
+        return bool(psutil.wait_procs(self.list_processes(), WINDS_DOWN_S)[1])
 
     def end(self) -> None:
         """Ask the command to end, then its remaining processes; kill those that do not."""
@@ -73,15 +94,19 @@ class AuditedApp:
         signal_all(rest, SIGTERM)
         psutil.wait_procs(rest, GENTLE_S)
         self.process.end(gentle_s=0.0)
-        signal_all(find_processes(self.raw), SIGKILL)
+        rest = self.list_processes()
+        signal_all(rest, SIGKILL)
+        psutil.wait_procs(rest, GENTLE_S)
+        adopt_orphans(False)
+        close_probe_folder(self.raw)
 
 
 def find_processes(raw: Path) -> list[psutil.Process]:
-    """Return the processes that have this audit's variable."""
+    """Return the processes whose probe writes to this folder or inside of it, by their variable."""
     found = []
     for each in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if each.environ().get(DIRECTORY_VARIABLE) == str(raw):
+            if Path(each.environ().get(DIRECTORY_VARIABLE, "")).is_relative_to(raw):
                 found.append(each)
     return found
 

@@ -9,13 +9,20 @@ from scenarios.units import Second
 from stress.audit.ask import RequestPlan
 from stress.audit.client import run_in_loop
 from stress.audit.drive_locustfile import drive_locustfile
-from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Show, build_asked_table
+from stress.audit.driven import (
+    APP_ENDED,
+    IN_BACKGROUND,
+    AuditLoad,
+    Driven,
+    Show,
+    build_asked_table,
+)
 from stress.audit.kept_rows import KeptRows
 from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import raise_own_descriptor_limit
 
-__all__ = ["APP_ENDED", "AuditLoad", "Driven", "drive_requests"]
+__all__ = ["APP_ENDED", "IN_BACKGROUND", "AuditLoad", "Driven", "drive_requests"]
 
 LATE_S: Second = 0.1
 OWN_TRAFFIC = "your own traffic"

@@ -14,6 +14,7 @@ Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None
 """A row in the order of ASKED."""
 Show = Callable[[str], None]
 APP_ENDED = "the app ended by itself"
+IN_BACKGROUND = "the service went to the background"
 
 
 @dataclass(frozen=True, slots=True)

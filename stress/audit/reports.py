@@ -29,7 +29,8 @@ class TrialReport:
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
     """kind: asgi, asgi2, wsgi, rsgi, factory, not callable, unknown. listens: host and port of each
-    socket of the ASGI server, if the hook knows them. tls: None if the hook does not know it.
+    TCP socket of the ASGI server, and unix: its Unix sockets, if the hook knows them. tls: None if
+    the hook does not know it.
     state: loaded, starting, started."""
 
     pid: int
@@ -53,9 +54,14 @@ class ProcessReport:
     gil_enabled_by: str | None = None
     stopped: str | None = None
     trial: TrialReport | None = None
+    unix: tuple[str, ...] = ()
 
     def is_ready(self) -> bool:
-        return self.state == STARTED or (self.state == LOADED and time() - self.written > SETTLED_S)
+        """A started app's hook reports the sockets in a moment, or never."""
+        knows_sockets = bool(self.listens or self.unix)
+        if self.state == STARTED and knows_sockets:
+            return True
+        return self.state in (LOADED, STARTED) and time() - self.written > SETTLED_S
 
     def build_record(self) -> AttachedProcess:
         return AttachedProcess(

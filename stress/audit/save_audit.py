@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from shutil import rmtree
 
 import polars as pl
@@ -14,6 +15,7 @@ from records.files import write_whole
 from records.rundir import CellDir, RunDir, encode_record, read_record, translate_read_errors
 from stress.audit.driven import build_asked_table
 from stress.audit.kept_rows import ROWS_FILE, read_kept_rows
+from stress.audit.probe_folder import close_probe_folder
 from stress.cell_runner import is_running
 from stress.recover_cell import Outcome
 from stress.save_cell import BEGUN_FILE, KILLED
@@ -32,7 +34,7 @@ def save_audit(cell: CellDir, record: AuditRecord, rows: pl.DataFrame) -> AuditR
     disk is full."""
     cell.path.mkdir(parents=True, exist_ok=True)
     discard_log(cell)
-    journals, lost = read_journals(sorted(cell.raw.glob("probe-*.journal")))
+    journals, lost = read_journals(list_journals(cell))
     found = save_probe_tables(cell, journals, record.t0_s, record.t0_s + record.ended_s)
     cell.save_table("asked", rows)
     record = replace(record, journals_lost=lost, journals=found)
@@ -54,6 +56,8 @@ def recover_audit(cell: CellDir) -> Outcome:
     if is_running(cell):
         return "running"
     discard_log(cell)
+    for folder in cell.raw.glob("probe-*/"):
+        close_probe_folder(folder)
     if not begun_file.exists():
         return "killed early"
     begun = read_record(RECORD, begun_file)
@@ -77,9 +81,14 @@ def discard_log(cell: CellDir) -> None:
     (cell.raw / LOG_FILE).unlink(missing_ok=True)
 
 
+def list_journals(cell: CellDir) -> list[Path]:
+    """List the journals in the folder of the service's probe."""
+    return sorted(cell.raw.rglob("probe-*.journal"))
+
+
 def list_moments(cell: CellDir) -> Iterator[float]:
     """Yield the last sample of each process, by time.monotonic()."""
-    for journal in read_journals(sorted(cell.raw.glob("probe-*.journal")))[0]:
+    for journal in read_journals(list_journals(cell))[0]:
         last_s = journal.tables["s"]["at_s"].max()
         if isinstance(last_s, float):
             yield last_s

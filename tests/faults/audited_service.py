@@ -26,6 +26,8 @@ def go_wrong() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if FAULT == "hangs":
         time.sleep(HANGS_S)
+    if FAULT == "goes to the background" and os.fork():
+        os._exit(0)
     if FAULT == "raises":
         raise RuntimeError("planted")
     if FAULT == "floods":

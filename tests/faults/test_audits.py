@@ -63,6 +63,8 @@ def test_audit(row: FaultRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert shown.returncode in {ALL_WELL, WRONG_USE}
         said += shown.stdout + shown.stderr
         assert not list(tmp_path.rglob("server.log"))
+        folders = [each for each in tmp_path.rglob("raw/probe-*") if each.is_dir()]
+        assert {each.stat().st_mode & 0o022 for each in folders} <= {0}  # nobody else may write
     assert code in row.exit_codes, said
     assert re.search(row.says, said, re.MULTILINE), said
     assert row.never not in said

@@ -5,6 +5,7 @@ import functools
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,25 @@ class Config:
         async def app(scope, receive, send): ...
         self.loaded_app = app
 """
+
+
+def test_a_user_who_may_not_read_the_probe_gets_the_server_unhooked(tmp_path: Path) -> None:
+    """A service that root started may go on as another user, and import its server then."""
+    (tmp_path / "uvicorn").mkdir()
+    (tmp_path / "uvicorn" / "__init__.py").write_text("")
+    (tmp_path / "uvicorn" / "config.py").write_text(SERVER_CODE)
+    code = "import sys; sys.modules['asgi_probe.attach'] = None; from uvicorn import config"
+    done = run_python(f"{code}; print(config.Config.load.__module__)", tmp_path)
+    assert (done.stdout.split(), done.stderr) == (["uvicorn.config"], "")
+
+
+def test_the_two_kinds_of_a_server_s_sockets(tmp_path: Path) -> None:
+    path = str(tmp_path / "u")
+    with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+        tcp.bind(("127.0.0.1", 0))
+        unix.bind(path)
+        found = attach.list_addresses([tcp, unix])
+        assert found == {"listens": [tcp.getsockname()], "unix": [path]}
 
 
 def test_a_server_is_hooked_and_its_loader_stays_what_it_is(tmp_path: Path) -> None:

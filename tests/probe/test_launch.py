@@ -61,6 +61,18 @@ def test_a_second_start_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:
     assert (Path(used) / LAUNCH_FILE).is_file()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
+def test_a_second_start_s_folder_is_of_the_same_user(tmp_path: Path) -> None:
+    """Root restarts the service, which goes on as the user of the first folder."""
+    (tmp_path / "of-user").mkdir()
+    (tmp_path / "of-user" / "probe-1-2.000.journal").touch()
+    os.chown(tmp_path / "of-user", 65534, 65534)
+    for given, owner in (("of-user", 65534), ("first", 0)):
+        words = ("run", "--directory", given, "--", sys.executable, "-c", SHOW)
+        used = json.loads(run(tmp_path, *words)[1])[1]["ASGI_PROBE_DIR"]
+        assert Path(used).stat().st_uid == owner
+
+
 def test_under_another_probe_it_leaves_that_one_in_place(tmp_path: Path) -> None:
     """`study audit` sets the folder and the probe for its command, whatever starts the service."""
     inner = (sys.executable, "-m", "asgi_probe", "run", "--directory", "inner", "--")

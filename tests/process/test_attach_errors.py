@@ -3,19 +3,23 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Timer
 
 import psutil
 import pytest
 
+from records.build_tables import read_journals
 from scenarios.errors import CANNOT, WRONG_USE, UserError
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import find_processes
 from stress.audit.command import AuditedCommand
+from stress.audit.driven import IN_BACKGROUND
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port
 from stress.places import PROBE_FOLDER
@@ -43,6 +47,39 @@ MODULES = {
         "from contextlib import asynccontextmanager\nfrom fastapi import FastAPI\n"
         "@asynccontextmanager\nasync def lifespan(app):\n"
         "    raise RuntimeError('no database')\n    yield\napp = FastAPI(lifespan=lifespan)\n"
+    ),
+    "metrics": (
+        "from contextlib import asynccontextmanager\nfrom threading import Thread\n"
+        "from http.server import HTTPServer, BaseHTTPRequestHandler\nfrom fastapi import FastAPI\n"
+        "@asynccontextmanager\nasync def lifespan(app):\n"
+        "    server = HTTPServer(('127.0.0.1', 0), BaseHTTPRequestHandler)\n"
+        "    Thread(target=server.serve_forever, daemon=True).start()\n"
+        "    yield\n    server.shutdown()\napp = FastAPI(lifespan=lifespan)\n"
+    ),
+    "daemons": (
+        "import os\nimport sys\nimport time\nimport uvicorn\n"
+        "def go_to_the_background():\n"
+        "    fields = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n"
+        "    start, end = map(int, fields[47:49])\n"
+        "    with open('/proc/self/mem', 'r+b', buffering=0) as memory:\n"
+        "        memory.seek(start)\n        memory.write(bytes(end - start))\n"
+        "if not os.fork():\n"
+        "    if os.fork():\n        os._exit(0)\n"
+        "    os.setsid()\n"
+        "    if sys.argv[1] == 'helper' or not os.fork():\n"
+        "        go_to_the_background()\n"
+        "        open('pid', 'w').write(str(os.getpid()))\n"
+        "        if sys.argv[1] == 'server':\n"
+        "            uvicorn.run('plain:app', port=int(sys.argv[2]))\n"
+        "        time.sleep(600)\n    os._exit(0)\n"
+        "if sys.argv[1] == 'helper':\n    uvicorn.run('plain:app', port=int(sys.argv[2]))\n"
+        "time.sleep(600)\n"
+    ),
+    "drops": (
+        "import os\nimport sys\nimport uvicorn\n"
+        "config = uvicorn.Config('plain:app', port=int(sys.argv[1]), loop='asyncio', http='h11')\n"
+        "config.load()\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+        "uvicorn.Server(config).run()\n"
     ),
     "reloads": (
         "import sys\nimport uvicorn\nif __name__ == '__main__':\n"
@@ -98,6 +135,10 @@ def test_an_app_that_needs_a_variable(served: str, folder: Path) -> None:
         ("-m gunicorn -k asgi factories:create", "factories.create takes no argument", WRONG_USE),
         ("-m uvicorn factories:number", "names a builtins.int, which is not", WRONG_USE),
         ("-m uvicorn plain:app --uds {folder}/socket", "listens on no TCP port", CANNOT),
+        ("-m uvicorn metrics:app --uds {folder}/socket", "listens on no TCP port", CANNOT),
+        ("-m gunicorn -k asgi metrics:app -b unix:{folder}/s", "listens on no TCP port", CANNOT),
+        ("-m hypercorn metrics:app -b unix:{folder}/s", "listens on no TCP port", CANNOT),
+        ("-m gunicorn -k asgi plain:app --daemon -b 127.0.0.1:{port}", IN_BACKGROUND, CANNOT),
         ("-m granian plain:app --port {port}", "start it with --interface asgi", WRONG_USE),
         ("reloads.py {port}", "restarts the app while it is measured", WRONG_USE),
         ("-I {folder}/other.py {port}", "runs with -I, which disables PYTHONPATH", CANNOT),
@@ -157,6 +198,41 @@ def test_by_hand_it_is_attached_in_an_isolated_python(folder: Path) -> None:
     argv = (PYTHON, "-I", "-m", "uvicorn", f"--app-dir={folder}", "by_hand:app", "--port=0")
     with start_audited_app(AuditedCommand(argv, folder), folder / "raw", Interruption()) as app:
         assert [each.hook for each in app.attached] == ["by hand"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+@pytest.mark.parametrize("kind", ["server", "helper"])
+def test_what_went_to_the_background_without_its_variables_ends(kind: str, folder: Path) -> None:
+    """As a server with a title does: it has left the session, and has overwritten its variables."""
+    argv = (PYTHON, "daemons.py", kind, str(find_free_port(0)))
+    with start_audited_app(AuditedCommand(argv, folder), folder / "raw", Interruption()) as app:
+        orphan = psutil.Process(int((folder / "pid").read_text()))
+        assert orphan in app.list_processes()
+        assert orphan not in find_processes(folder / "raw")
+        if kind == "server":
+            assert [each.pid for each in app.attached] == [orphan.pid]
+    assert not orphan.is_running()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
+def test_a_service_that_drops_its_privileges_is_recorded(folder: Path) -> None:
+    argv = (PYTHON, "drops.py", str(find_free_port(0)))
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        raw = Path(place, "raw")
+        with start_audited_app(AuditedCommand(argv, folder), raw, Interruption()) as app:
+            assert {each.stat().st_uid for each in app.raw.iterdir()} == {65534}
+            assert stat.S_IMODE(raw.stat().st_mode) == 0o711  # its output is not for all to find
+        assert read_journals(list(app.raw.glob("probe-*.journal")))[0]
+        assert stat.S_IMODE(app.raw.stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
+def test_a_user_who_may_not_enter_the_folder_is_named(folder: Path) -> None:
+    with TemporaryDirectory() as place:  # only its owner may enter
+        argv = (PYTHON, str(folder / "drops.py"), str(find_free_port(0)))
+        with pytest.raises(UserError, match=f"its user .* may not enter {place}; .*--out"):
+            start_audited_app(AuditedCommand(argv, folder), Path(place, "raw"), Interruption())
 
 
 @pytest.fixture

@@ -213,6 +213,7 @@ def test_a_folder_without_a_journal_says_why(tmp_path: Path) -> None:
     done = run_here(("report", str(tmp_path)))
     assert done.returncode == 2
     assert done.stderr.startswith(f"study: {tmp_path}: the probe wrote no journal; ")
+    assert "its user may not write to this folder" in done.stderr
 
 
 @pytest.mark.parametrize(

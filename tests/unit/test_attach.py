@@ -1,15 +1,19 @@
 """What an audit derives from a command, from an app's output, and from its processes."""
 
+import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
+from time import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scenarios.errors import WRONG_USE, UserError
-from stress.audit.attach_errors import choose_ports, describe_cure, find_options
+from stress.audit.attach_errors import describe_cure, find_fault, find_options
+from stress.audit.choose_port import choose_ports, drop_other_ports
 from stress.audit.command import (
     AuditedCommand,
     build_target_command,
@@ -18,7 +22,8 @@ from stress.audit.command import (
     reject_reload,
 )
 from stress.audit.listening import Listener
-from stress.audit.reports import STARTED, ProcessReport
+from stress.audit.probe_folder import may_enter
+from stress.audit.reports import SETTLED_S, STARTED, ProcessReport
 from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
 from stress.processes import describe_exit_code
 from study.commands.audit import find_active_interpreter
@@ -205,6 +210,69 @@ def test_the_port_is_the_asgi_servers(
     command = AuditedCommand(tuple(words.split()), Path())
     found = [Listener(pid, "127.0.0.1", port) for pid, ports in listeners.items() for port in ports]
     assert choose_ports(command, found, reports) == chosen
+
+
+PROXIED = [Listener(5, "127.0.0.1", 80), Listener(6, "127.0.0.1", 90)]
+ON_UNIX = replace(build_report(6), unix=("u.sock",))
+
+
+@pytest.mark.parametrize(
+    ("words", "report", "port", "left"),
+    [
+        ("serve", build_report(6), None, {80, 90}),  # its hook knows no sockets
+        ("serve", ON_UNIX, None, {80}),  # another process, such as a proxy, has this one
+        ("serve", ON_UNIX, 90, {80, 90}),  # the user wants it
+        ("serve", replace(build_report(6, 90), unix=("u.sock",)), None, {80, 90}),
+        ("serve -b unix:u.sock", build_report(6), None, {80}),
+        ("serve --uds=u.sock", build_report(6), None, {80}),
+        ("serve -bunix:u.sock -b:90", build_report(6), None, {80, 90}),
+        ("serve --uds=u.sock", build_report(6, 90), None, {80, 90}),
+    ],
+)
+def test_a_port_that_its_server_did_not_open_is_no_services(
+    words: str, report: ProcessReport, port: int | None, left: set[int]
+) -> None:
+    command = AuditedCommand(tuple(words.split()), Path())
+    assert {each.port for each in drop_other_ports(command, PROXIED, [report], port)} == left
+
+
+def test_a_started_server_has_a_moment_to_report_its_sockets() -> None:
+    """Its app may have opened a port at startup that is not the server's."""
+    written = time()
+    assert not replace(build_report(5), written=written).is_ready()
+    assert replace(build_report(5), written=written - SETTLED_S - 0.1).is_ready()
+    assert replace(build_report(5, 80), written=written).is_ready()
+    assert replace(ON_UNIX, written=written).is_ready()
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "group", "may"),
+    [
+        (0o700, 0, 0, True),
+        (0o700, 65534, 65534, False),
+        (0o711, 65534, 65534, True),
+        (0o710, 65534, 7, True),
+        (0o701, 65534, 7, False),
+        (0o611, 5, 7, False),
+        (0o500, 5, 7, True),
+    ],
+)
+def test_who_may_enter_a_folder(mode: int, user: int, group: int, may: bool) -> None:
+    folder = os.stat_result((mode, 0, 0, 0, 5, 7, 0, 0, 0, 0))
+    assert may_enter(folder, user, group) is may
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "the probe is switched off after an error: PermissionError(13, 'Permission denied')",
+        "the probe cannot attach to the app: OSError('no')",
+    ],
+)
+def test_the_probe_s_own_words_are_the_reason(line: str, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(f"INFO: started\n[error] {line}\nTraceback\n")
+    assert find_fault(log) == line
 
 
 @pytest.mark.parametrize(

@@ -473,3 +473,12 @@ def test_from_outside_only_the_clients_rows_are_missed(tmp_path: Path) -> None:
         (run.open_cell("audit").path / f"{table}.parquet").unlink()
     found = find_all(load_audit_evidence(run))
     assert [each.code for each in found.notices] == ["NOT_ATTACHED"]
+
+
+def test_an_attached_service_without_requests_is_not_called_unattached(tmp_path: Path) -> None:
+    """`--drive none`, ended before the user's own traffic began."""
+    run = create_run(tmp_path, "audit")
+    save_audit(run, AuditBuilder())
+    found = find_all(load_audit_evidence(run))
+    assert "NO_REQUEST" in {each.code for each in found.notices}
+    assert "NOT_ATTACHED" not in {each.code for each in found.notices}
