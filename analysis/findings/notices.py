@@ -111,13 +111,13 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
 
 
 def describe_unchecked(unchecked: Sequence[UncheckedRoute]) -> str:
-    """Describe the routes in a sentence for each of them, and what to do."""
+    """Name the routes and what to do."""
     named = ", ".join(map(describe_failures, unchecked[:MOST_NAMED]))
     hidden = len(unchecked) - MOST_NAMED
     more = f", and {formats.count_things(hidden, 'more route')}" if hidden > 0 else ""
     return (
-        f"Not checked, because most of their requests failed: {named}{more}. Send requests that "
-        "succeed, or leave these routes out."
+        f"The audit says little about routes of which most requests failed: {named}{more}. Send "
+        "requests that succeed, or leave these routes out."
     )
 
 

@@ -80,7 +80,8 @@ def write_heading(found: AuditFindings, new: Sequence[AuditFinding] | None) -> s
     ]
     named += [f"{counts['info']:,} informational"] if counts["info"] else []
     said = ", ".join(named) or "no findings"
-    said += f"; {count_unchecked(found.scope)} not checked" if found.scope.unchecked else ""
+    if found.scope.unchecked:
+        said += f"; most requests of {count_unchecked(found.scope)} failed"
     return f"study audit: {said}" + ("" if new is None else f"; {len(new):,} new")
 
 

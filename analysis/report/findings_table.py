@@ -152,11 +152,10 @@ def write_unchecked(scope: AuditScope) -> str:
     """Write a space and a sentence; nothing if every route is checked."""
     if not scope.unchecked:
         return ""
-    verb = "was" if len(scope.unchecked_names) == 1 else "were"
     requests = formats.count_things(sum(each.requests for each in scope.unchecked), "request")
     failed = f"{sum(each.failed for each in scope.unchecked):,} of {requests} failed"
     causes = ", ".join(dict.fromkeys(each.by for each in scope.unchecked))
-    return f" {count_unchecked(scope)} {verb} not checked: {failed} ({causes})."
+    return f" The audit says little about {count_unchecked(scope)}: {failed} ({causes})."
 
 
 def count_unchecked(scope: AuditScope) -> str:
