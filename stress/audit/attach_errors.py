@@ -39,6 +39,7 @@ CHOOSE_OUT = (
     "/var/tmp/audit"
 )
 INSTALL_ELSEWHERE = "the probe is there: install this tool where each user may read it"
+JOURNALS = "probe-*.journal"
 PROBE_FAULT = re.compile(r"the probe (is switched off after an error|cannot .*?): .*")
 HOW_WHOLE = "start it without the audit to see its whole output"
 """The audit removes the log, which may hold a secret."""
@@ -139,8 +140,9 @@ def build_unattached_error(command: AuditedCommand, reason: str | None) -> UserE
 
 
 def reject_denied(app: AuditedApp, listening: Iterable[psutil.Process]) -> None:
-    """Raise UserError if the user of a process may not read the probe, or write where it writes."""
-    for each in listening:
+    """Raise UserError if no probe writes, and the user of a process may not read the probe, or
+    enter the folder for its records."""
+    for each in () if any(app.raw.glob(JOURNALS)) else listening:
         with contextlib.suppress(psutil.Error, OSError):
             if denial := describe_denial(each, app.raw):
                 raise build_cannot_run_error(

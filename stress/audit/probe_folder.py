@@ -24,19 +24,24 @@ def open_probe_folder(raw: Path) -> Path:
 
 
 def close_probe_folder(folder: Path) -> None:
-    folder.chmod(0o755)
+    """Give it and the folder around it the mode of the audit's other folders."""
+    raw = folder.parent
+    for each in (folder, raw):
+        each.chmod(stat.S_IMODE(raw.parent.stat().st_mode))
 
 
-def find_denied(process: psutil.Process, *folders: Path) -> Path | None:
-    """Return the first folder on the way to these that the process's user may not enter. Raises
-    psutil.Error, OSError."""
+def find_denied(process: psutil.Process, folder: Path) -> Path | None:
+    """Return the first folder on the way to this one that the process's user may not enter; None
+    for a process of this user. Raises psutil.Error, OSError."""
     user, group = process.uids().effective, process.gids().effective
-    paths = (each for folder in folders for each in (*reversed(folder.parents), folder))
+    if user == os.geteuid():
+        return None
+    paths = (*reversed(folder.parents), folder)
     return next((each for each in paths if not may_enter(each.stat(), user, group)), None)
 
 
 def may_enter(folder: os.stat_result, user: int, group: int) -> bool:
-    """Judge by the folder's mode alone."""
+    """Judge by the folder's mode alone: further groups of the user are not known."""
     if user == 0:
         return True
     if user == folder.st_uid:
