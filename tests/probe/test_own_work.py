@@ -97,6 +97,10 @@ PROBED = """
 from pathlib import Path
 from asgi_probe import Probe
 
+@app.get("/long")
+async def block_long():
+    time.sleep(0.6)  # a busy machine may sample less than all of it
+
 def test_with_a_probe(tmp_path):
     async def main():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(Probe(app, tmp_path))) as client:
@@ -105,7 +109,7 @@ def test_with_a_probe(tmp_path):
 """
 
 
-@pytest.mark.parametrize(("path", "blocks"), [("quick", False), ("items/1", True)])
+@pytest.mark.parametrize(("path", "blocks"), [("quick", False), ("long", True)])
 def test_a_probe_in_the_app_fails_no_test(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, path: str, blocks: bool
 ) -> None:

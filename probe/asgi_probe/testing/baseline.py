@@ -88,8 +88,8 @@ class BaselineWriter:
         return self.obstacle or (None if self._is_checked else "no test was checked")
 
     def write(self, session: pytest.Session) -> str:
-        """Write the file after a run that was not cut short. The known sites of tests that did not
-        run, or did not pass, stay. Return what happened."""
+        """Write the file after a run that was not cut short. Unless it was of all tests, and all
+        passed, it removes no known site. Return what happened."""
         problem = self.find_obstacle(session)
         others = self._known - self._found
         is_part = self._is_part or selects_tests(session.config)
@@ -107,7 +107,7 @@ class BaselineWriter:
     def _describe(self, kept: int, removed: int) -> str:
         text = f"{OPTION}: {self._path}: {len(self._found)} found"
         if kept:
-            text += f", {kept} kept from earlier runs: not all tests ran and passed in this one"
+            text += f", {kept} kept from earlier runs: this one did not check all tests"
         return text + (f", {removed} removed: no test blocks there now" if removed else "")
 
 

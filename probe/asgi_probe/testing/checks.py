@@ -22,6 +22,8 @@ NOT_COMPARED = (
 )
 found_key: pytest.StashKey[list[SiteKey]] = pytest.StashKey()
 """Sites that blocked a loop during a test."""
+unknown_key: pytest.StashKey[bool] = pytest.StashKey()
+"""A test had a block whose site is unknown."""
 
 
 class LoopBlockingWarning(pytest.PytestWarning):
@@ -86,6 +88,7 @@ class LoopChecks:
         sampled = [each for each in blocks if each.site is not None]
         if len(sampled) < len(blocks):
             item.warn(LoopBlockingWarning(NOT_COMPARED.format(item.nodeid)))
+            item.stash[unknown_key] = True
         item.stash.setdefault(found_key, []).extend(map(find_key, sampled))
         if self.settings.writes:
             return []

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from .checks import LoopChecks, found_key
+from .checks import LoopChecks, found_key, unknown_key
 
 
 class CheckHooks:
@@ -36,10 +36,11 @@ class CheckHooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the found sites, and whether tests were deselected, to the report, which xdist sends
-        to its controller."""
+        """Add the found sites, and whether others may exist, to the report, which xdist sends to
+        its controller."""
         report = yield
-        report.loop_part = self._is_part  # type: ignore[attr-defined]
+        is_part = self._is_part or unknown_key in item.stash
+        report.loop_part = is_part  # type: ignore[attr-defined]
         if report.when == "call" and found_key in item.stash:
             found = [tuple(each) for each in item.stash[found_key]]
             report.loop_blocks = found  # type: ignore[attr-defined]
