@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from asgi_probe.testing.requests import APPS
+from asgi_probe.testing.unseen_loops import unseen_loops
 
 # imported here, they stay: pytester forgets what only an inner run has imported
 pytest.importorskip("httpx", reason="httpx is not installed")
@@ -17,7 +18,9 @@ pytest.importorskip("asgi_probe.testing.hooks")
 
 @pytest.fixture(autouse=True)
 def unwrap_apps() -> Iterator[None]:
-    """Inner runs in this process leave their wrappers; tests of other modules expect none."""
+    """Inner runs in this process leave their wrappers; tests of other modules expect none. A loop
+    of uvloop that ran before an inner run is none of its own."""
+    unseen_loops.uvloop_ran = False
     yield
     for module, name in APPS:
         cls = getattr(sys.modules.get(module), name, None)

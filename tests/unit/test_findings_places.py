@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analysis.findings.evidence import RouteCode, Stack, StackFrame
+from analysis.findings.framework import PROBE
 from analysis.findings.places import PlaceFinder, shorten_file
 from tests.unit.audit_samples import FOLDER, AuditBuilder, library, own
 
@@ -28,14 +29,16 @@ SEEN: dict[str, Stack] = {}
 
 
 def capture(name: str) -> None:
-    """The caller's stack, in the probe's format."""
+    """The caller's stack, as the probe writes it: without the probe's wrappers, which tests of
+    other modules leave."""
     frames, frame = [], sys._getframe(1)
     while frame is not None:
         code, module = frame.f_code, str(frame.f_globals.get("__name__"))
         if module == "asyncio.base_events":
             break
         entry = (module, code.co_filename, frame.f_lineno, code.co_name, code.co_firstlineno)
-        frames.append(StackFrame(*entry))
+        if module.partition(".")[0] != PROBE:
+            frames.append(StackFrame(*entry))
         if frame.f_back is None:
             break
         frame = frame.f_back
