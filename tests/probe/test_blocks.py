@@ -216,7 +216,9 @@ def test_another_thread_that_computes_is_the_holder(tmp_path: Path) -> None:
     found = next(each for each in blocks if each.holder_route)
     assert found.holder_cpu_s > found.cpu_s
     assert found.unseen_s > found.cpu_s
-    assert found.holder_stack is None or json.loads(found.holder_stack)[0][3] == "sort"
+    # a sample that comes late on a busy machine finds the thread outside the call, or ended
+    stacks = [json.loads(each.holder_stack) for each in blocks if each.holder_stack]
+    assert "sort" in {stack[0][3] for stack in stacks}
 
 
 def test_garbage_collection_is_counted(tmp_path: Path) -> None:
