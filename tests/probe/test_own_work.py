@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from asgi_probe import Probe, recorder
+from asgi_probe import Probe, attach_report, recorder
 from asgi_probe.attach_report import STARTED, AttachReport
 from asgi_probe.routes import Message, Receive, Scope, Send
 
@@ -41,9 +41,10 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
 
 
 def test_a_slow_disk_does_not_block_the_loop(
-    tmp_path: Path, slow_disk: list[threading.Thread]
+    tmp_path: Path, slow_disk: list[threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until a loop is watched, and after that, the report is written at once."""
+    monkeypatch.setattr(attach_report, "attached", set())
     took_s = []
 
     async def app(_: Scope, __: Receive, send: Send) -> None:
