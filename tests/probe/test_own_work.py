@@ -13,11 +13,8 @@ from asgi_probe import Probe, attach_report, recorder
 from asgi_probe.attach_report import STARTED, AttachReport
 from asgi_probe.routes import Message, Receive, Scope, Send
 
-from tests.probe.plugin_support import run, unwrap_apps
 from tests.probe.support import get, ignore, observe, read_table
 
-pytest_plugins = ("pytester",)
-__all__ = ["unwrap_apps"]
 SLOW_S = 0.2
 
 
@@ -74,17 +71,6 @@ def test_a_slow_disk_does_not_block_the_loop(
 def test_what_the_probe_does_on_the_loop_is_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant_work(monkeypatch)
-    samples = observe(answer, tmp_path, get("/")).samples
-    (path,) = tmp_path.glob("probe-*.journal")
-    stacks = [json.loads(each.stack) for each in read_table(path.read_bytes(), "c")]
-    long = [stack for stack in stacks if "make_slowly" in {frame[3] for frame in stack}]
-    assert long
-    assert all("asgi_probe.recorder" in {frame[0] for frame in stack} for stack in long)
-    assert not {each.blocked_frame for each in samples} - {None}
-
-
-def plant_work(monkeypatch: pytest.MonkeyPatch) -> None:
     make = recorder.make_texts
 
     def make_slowly(*given: object) -> object:
@@ -92,28 +78,10 @@ def plant_work(monkeypatch: pytest.MonkeyPatch) -> None:
         return make(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(recorder, "make_texts", make_slowly)
-
-
-PROBED = """
-from pathlib import Path
-from asgi_probe import Probe
-
-@app.get("/long")
-async def block_long():
-    time.sleep(0.6)  # a busy machine may sample less than all of it
-
-def test_with_a_probe(tmp_path):
-    async def main():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(Probe(app, tmp_path))) as client:
-            await client.get("http://app/PATH")
-    asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize(("path", "blocks"), [("quick", False), ("long", True)])
-def test_a_probe_in_the_app_fails_no_test(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, path: str, blocks: bool
-) -> None:
-    plant_work(monkeypatch)
-    result = run(pytester, PROBED.replace("PATH", path), "--loop-blocking=50ms")
-    result.assert_outcomes(passed=not blocks, failed=blocks)
+    samples = observe(answer, tmp_path, get("/")).samples
+    (path,) = tmp_path.glob("probe-*.journal")
+    stacks = [json.loads(each.stack) for each in read_table(path.read_bytes(), "c")]
+    long = [stack for stack in stacks if "make_slowly" in {frame[3] for frame in stack}]
+    assert long
+    assert all("asgi_probe.recorder" in {frame[0] for frame in stack} for stack in long)
+    assert not {each.blocked_frame for each in samples} - {None}

@@ -154,3 +154,44 @@ def test_without_run_delays_the_message_says_so(pytester: pytest.Pytester) -> No
     result = run(pytester, *PLUGIN, "--loop-blocking=50ms")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["  This system does not report how long a thread waits*"])
+
+
+PROBED = """
+import asyncio, time
+import httpx
+from asgi_probe import Probe, recorder
+from fastapi import FastAPI
+
+app = FastAPI()
+make = recorder.make_texts
+
+def make_slowly(*given):
+    time.sleep(0.2)
+    return make(*given)
+
+recorder.make_texts = make_slowly
+
+@app.get("/quick")
+async def answer(): ...
+
+@app.get("/long")
+async def block_long():
+    time.sleep(0.6)  # a busy machine may sample less than all of it
+
+def test_with_a_probe(tmp_path):
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(Probe(app, tmp_path))) as client:
+            await client.get("http://app/PATH")
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("path", "blocks"), [("quick", False), ("long", True)])
+def test_the_work_of_a_probe_in_the_app_fails_no_test(
+    pytester: pytest.Pytester, path: str, blocks: bool
+) -> None:
+    for module in ("httpx", "fastapi"):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    pytester.makepyfile(PROBED.replace("PATH", path))
+    result = run(pytester, *PLUGIN, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=not blocks, failed=blocks)
