@@ -15,6 +15,7 @@ from stress.audit.command import AuditedCommand
 from stress.audit.reports import TrialReport, read_trial
 from stress.interruption import Interruption
 from stress.machine import find_free_port
+from tests.process.support import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 
@@ -78,7 +79,8 @@ def try_change(
 
         with ThreadPoolExecutor(len(paths)) as clients:
             answers = list(clients.map(ask, paths))
-        return answers, read_trial(raw)
+        wait_for(lambda: read_trial(app.raw).applied, "the report of the change")
+        return answers, read_trial(app.raw)
 
 
 def test_the_pool_has_another_size(tmp_path: Path) -> None:
