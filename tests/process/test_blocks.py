@@ -86,7 +86,7 @@ def ask_together(url: str, users: int, *paths: str) -> float:
 
 def load_blocks(folder: Path) -> pl.DataFrame:
     """One row per stretch; `lasted_s` excludes CPU steal and contention."""
-    journals, lost = read_journals(sorted((folder / "raw").glob("probe-*.journal")))
+    journals, lost = read_journals(sorted((folder / "raw").rglob("probe-*.journal")))
     assert lost == ()
     own_s = pl.col("ended_s") - pl.col("began_s") - pl.col("run_delay_s").fill_null(0.0)
     blocks = build_blocks_table(journals, 0.0, 1e12).with_columns(lasted_s=own_s)
