@@ -156,7 +156,7 @@ def test_the_set_up_is_as_written(copy: Path) -> None:
     lines = match[2].splitlines()
     assert lines == [
         "sh setup.sh", ". .venv/bin/activate", "study doctor",
-        "study run sync-sleep --quick --port 0",
+        "study run sync-http-shared --quick --port 0",
     ]  # fmt: skip
     for line in lines[2:]:
         run(copy, line)
