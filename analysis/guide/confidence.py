@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from analysis.guide.recorded import Records
-from analysis.guide.relations import MetricReference, Relation, judge_relation
+from analysis.guide.relations import MetricReference, Relation, find_bound, judge_relation
 from analysis.stats import formats
 from analysis.stats.intervals import compute_median_interval, compute_ratio_interval
 
@@ -18,7 +18,9 @@ class MeasuredInterval(NamedTuple):
 
 
 def compute_interval(relation: Relation, records: Records) -> MeasuredInterval | None:
-    """Compute the interval over trials; None if a side has too few of them."""
+    """Compute the interval over trials; None if a side has too few of them, or only a bound."""
+    if find_bound(relation, records):
+        return None
     left = records.list_values(relation.left.cell, relation.left.name)
     if isinstance(relation.right, MetricReference):
         right = records.list_values(relation.right.cell, relation.right.name)
@@ -45,7 +47,8 @@ def list_trials(relations: Sequence[Relation], records: Records) -> list[int]:
 def describe_interval(relation: Relation, records: Records) -> str:
     found = compute_interval(relation, records)
     if found is None:
-        return f"none ({describe_trials([relation], records)})"
+        bound = find_bound(relation, records)
+        return f"none ({'a bound' if bound else describe_trials([relation], records)})"
     low, high = formats.short_ratio(found.low), formats.short_ratio(found.high)
     return f"{low} to {high} ({formats.percent(found.coverage)})"
 

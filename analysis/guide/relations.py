@@ -12,6 +12,9 @@ from analysis.guide.recorded import Records, load_experiments
 from analysis.guide.text_files import Prose, check_metric
 from analysis.stats import formats
 
+Bound = Literal["", "<", ">", "~"]
+"""What a ratio is: exact, an upper bound, a lower bound, or unknown in both directions."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricReference:
@@ -64,12 +67,11 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class RelationResult:
-    """`ratio` is None if one of the figures was not measured. `bound`: ">" if it is a lower bound,
-    "<" if it is an upper one."""
+    """`ratio` is None if one of the figures was not measured."""
 
     relation: Relation
     ratio: float | None
-    bound: Literal["", "<", ">"]
+    bound: Bound
     doubts: tuple[str, ...]
     """Codes of the error verdicts of its cells."""
 
@@ -78,8 +80,8 @@ class RelationResult:
         """None if the ratio, or what is known of it, does not decide."""
         if self.ratio is None:
             return None
-        least = 0.0 if self.bound == "<" else self.ratio
-        most = math.inf if self.bound == ">" else self.ratio
+        least = self.ratio if self.bound in ("", ">") else 0.0
+        most = self.ratio if self.bound in ("", "<") else math.inf
         if self.relation.low <= least and most <= self.relation.high:
             return True
         return False if most < self.relation.low or least > self.relation.high else None
@@ -108,13 +110,15 @@ def judge_relation(relation: Relation, records: Records) -> RelationResult:
     return RelationResult(relation, compute_ratio(left, right), bound, tuple(doubts))
 
 
-def find_bound(relation: Relation, records: Records) -> Literal["", "<", ">"]:
-    """Find which bound the ratio is, if one of its two figures is a lower bound."""
+def find_bound(relation: Relation, records: Records) -> Bound:
+    """Find which bound the ratio is, if one of its two figures is a lower bound, or both."""
     left, right = (
         isinstance(each, MetricReference) and records.is_bound(each.cell, each.name)
         for each in (relation.left, relation.right)
     )
-    return "" if left == right else ">" if left else "<"
+    if left:
+        return "~" if right else ">"
+    return "<" if right else ""
 
 
 def compute_ratio(left: float | None, base: float | None) -> float | None:

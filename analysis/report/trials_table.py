@@ -17,7 +17,7 @@ from analysis.stats.intervals import (
 from analysis.summary.trials import ScenarioSummary
 
 HEADING = "median [low–high]"
-SERVICES_OWN = "is what the service did to its users; the throughput is as measured"
+SERVICES_OWN = "describes the service itself, so the throughput is as measured"
 RATE_ROOM, ROOM = 28, 25
 """Room for 99,999.9 rps and 999,999 ms with their intervals, in a terminal of 80 columns."""
 

@@ -43,7 +43,7 @@ class BystanderLatency:
 
     @property
     def median_is_lower_bound(self) -> bool:
-        return 2 * self.unanswered >= self.pings
+        return 0 < self.pings <= 2 * self.unanswered
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.guide.confidence import compute_interval, describe_confidence
+from analysis.guide.confidence import compute_interval, describe_confidence, describe_interval
 from analysis.guide.page import build_guidance
 from analysis.guide.recorded import (
     RecordedScenario,
@@ -94,6 +94,7 @@ def test_what_nobody_measured_does_not_pass_a_check() -> None:
         ("b", (2.0, math.inf), "ratio <4.00", None),
         ("b", (0.0, 8.0), "ratio <4.00", True),
         ("b", (5.0, math.inf), "ratio <4.00", False),
+        ("ab", (2.0, math.inf), "ratio ~4.00", None),
         ("", (2.0, math.inf), "ratio 4.00", True),
     ],
 )
@@ -103,7 +104,7 @@ def test_a_latency_of_unanswered_requests_is_a_bound(
     known = records(a=None, b=None)
     for name, latency_ms in (("a", 400.0), ("b", 100.0)):
         bystander = replace(
-            CELL.bystander, median_ms=latency_ms, pings=9, unanswered=5 * (name == unanswered)
+            CELL.bystander, median_ms=latency_ms, pings=9, unanswered=5 * (name in unanswered)
         )
         cell = replace(CELL, bystander=bystander)
         known.cells[f"x/{name}"] = replace(known.cells[f"x/{name}"], trials=(cell,))
@@ -111,6 +112,7 @@ def test_a_latency_of_unanswered_requests_is_a_bound(
     low, high = allowed
     asked = replace(RELATION, left=left, right=right, low=low, high=high)
     found = judge_relation(asked, known)
+    assert describe_interval(asked, known) == f"none ({'a bound' if unanswered else '1 trial'})"
     assert (found.described, found.holds) == (described, holds)
 
 

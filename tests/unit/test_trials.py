@@ -65,12 +65,11 @@ def test_a_picture_of_several_trials_has_their_median_failures() -> None:
     assert take_medians(trials[0], trials).failure_ratio == 0.1
 
 
-def test_what_the_service_did_to_its_users_is_no_doubt() -> None:
+def test_an_error_of_the_service_itself_is_no_doubt() -> None:
     errors = {"WORKER_DEATHS": 2, "MACHINE_BUSY": 1}
     (summary,) = summarize_trials([trial(1), trial(2)])
     assert list(write_trial_remarks([replace(summary, errors=errors)]))[-3:] == [
-        "WORKER_DEATHS is what the service did to its users; the throughput is as measured: "
-        "sync-http",
+        "WORKER_DEATHS describes the service itself, so the throughput is as measured: sync-http",
         "MACHINE_BUSY makes these figures doubtful: sync-http (1 of 2 trials)",
         "this table includes all trials; the answer names the trials that it leaves out",
     ]
