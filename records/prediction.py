@@ -8,12 +8,14 @@ from scenarios.units import Second
 @dataclass(frozen=True, slots=True)
 class CpuSample:
     """A fraction of a second with `in_flight` requests in flight at one worker. cpu_s: CPU seconds
-    per request, all threads of the server, without its idle CPU use."""
+    per request, all threads of the server, without its idle CPU use. delay_s: the upstream's; None
+    without one, for a request alone, and in older records."""
 
     in_flight: int
     requests: int
     lasting_s: Second
     cpu_s: Second
+    delay_s: Second | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,8 @@ def measure_once(
             marks.append(read_mark(callers))
             reject_death(marks[0], marks[-1], stack)
     counted = marks[-SAMPLES - 1 :]
-    return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(counted)]
+    delay_s = scenario.delay_s if in_flight > 1 else None
+    return [build_sample(in_flight, delay_s, *pair, idle_cores) for pair in pairwise(counted)]
 
 
 def await_whole_rounds(callers: Callers, begin: "Mark", interruption: Interruption) -> None:
@@ -220,13 +221,15 @@ def is_steady(marks: Sequence[Mark]) -> bool:
     return max(costs_s) <= STEADY_RATIO * min(costs_s)
 
 
-def build_sample(in_flight: int, begin: Mark, end: Mark, idle_cores: float) -> CpuSample:
+def build_sample(
+    in_flight: int, delay_s: Second | None, begin: Mark, end: Mark, idle_cores: float
+) -> CpuSample:
     """Return the sample between two marks. Raises UserError if no request was answered."""
     lasting_s, requests = end.at_s - begin.at_s, end.answered - begin.answered
     if not requests:
         raise build_cannot_run_error(f"calibration: no response within {ANSWERS_WITHIN_S:g} s")
     used_s = max(0.0, end.cpu_s - begin.cpu_s - idle_cores * lasting_s)
-    return CpuSample(in_flight, requests, lasting_s, used_s / requests)
+    return CpuSample(in_flight, requests, lasting_s, used_s / requests, delay_s)
 
 
 def measure_idle_cores(stack: Stack, interruption: Interruption) -> float:

@@ -9,6 +9,7 @@ import psutil
 
 from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.rounds import add_rounds
 from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
@@ -87,6 +88,7 @@ class Predictor:
             system = build_server_model(
                 scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
             )
+            system = add_rounds(system, found.samples)
         except UserError as problem:
             self._missed[measured.name] = why = str(problem)
             self.miss(f"no prediction: {why}")

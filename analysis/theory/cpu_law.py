@@ -132,7 +132,8 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
     if freedom > 0:
         variance = ((costs_s - chosen @ found) ** 2).sum() / freedom
         width = stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
-        spread[np.ix_(terms, terms)] = width**2 * variance * np.linalg.inv(chosen.T @ chosen)
+        of_samples = width**2 * variance * np.linalg.inv(chosen.T @ chosen)
+        spread[np.ix_(terms, terms)] = of_samples + spread_servers(chosen, costs_s)
     largest = max(each.in_flight for each in samples)
     # with two levels, the whole difference may come from `each`, which continues to grow
     open_each_s = abs(float(law[COMPANY])) / largest if len(terms) == 2 else 0.0
@@ -142,6 +143,19 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
         tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in spread),
         open_each_s=open_each_s, parallel=count_parallel_cores(samples, largest),
     )  # fmt: skip
+
+
+def spread_servers(
+    rows: npt.NDArray[np.float64], costs_s: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Compute the terms' spread that comes from measuring each level at another server."""
+    fit = np.linalg.pinv(rows)
+    levels = np.unique(rows, axis=0)
+    moved = [
+        fit @ np.where((rows == level).all(axis=1), MACHINE_SHARE * costs_s, 0.0)
+        for level in levels
+    ]
+    return sum((np.outer(each, each) for each in moved), np.zeros((rows.shape[1],) * 2))
 
 
 def select_terms(rows: npt.NDArray[np.float64]) -> list[int]:

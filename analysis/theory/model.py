@@ -39,6 +39,8 @@ class ServerModel:
     an arrived response for a busy loop does not count.
     `accepts`: connections that the loop accepts per round: asyncio all, uvloop one (observed in the
     order in which a blocked loop served its users).
+    `rounds_s`: how much longer a request waits if the loop serves all requests that are in flight
+    in the same rounds. `delay_s` includes half of it. See `analysis.theory.rounds`.
     `rare`: one request in so many goes there, and differs only in how it waits.
     `answers_first`: the wait, and its token, come after the response.
     `works_elsewhere`: in separate processes, which are the workers here.
@@ -51,6 +53,7 @@ class ServerModel:
     pool: int = 40
     connections: int | None = None
     delay_s: Second = 1.0
+    rounds_s: Second = 0.0
     loop_cpu_s: Second = 0.0
     cpu_law: CpuLaw | None = None
     cpu_s: Second | None = None

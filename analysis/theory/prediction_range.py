@@ -51,7 +51,15 @@ def compute_range(
         else 1 / load.duration_s
     )
     rates = [
-        compute_formula_rps(replace(model, cpu_law=law.deviate(sign)), load) for sign in (1, -1)
+        compute_formula_rps(
+            replace(
+                model,
+                cpu_law=law.deviate(sign),
+                delay_s=model.delay_s + sign * model.rounds_s / 2,
+            ),
+            load,
+        )
+        for sign in (1, -1)
     ]
     low, high = (ok_rps * each / middle for each in sorted(rates))
     busy = min(1.0, middle * scale_cpu_to_load(model, load).loop_cpu_s / model.workers)
