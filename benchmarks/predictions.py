@@ -1,0 +1,93 @@
+"""How well predictions hold: `python -m benchmarks.predictions RUN_DIRECTORY...`
+
+Prints a row per scenario of these runs, each of which may have several trials: the measured
+throughput, the predicted one and its range, and in how many trials the range has the measured one.
+Then how far the predicted medians are from the measured ones, as ratios. The last line counts the
+trials of all runs.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from analysis.guide.recorded import find_runs, read_cells
+from analysis.summary.model import CellSummary
+from analysis.summary.trials import group_completed_trials
+from scenarios.errors import ALL_WELL, UserError
+
+NOTICED_MS = 5.0
+"""Shorter waits of the background request are mostly the system's own."""
+HEADER = f"{'':28}{'measured, rps':>22}{'predicted':>11}{'range':>16}{'inside':>10}{'median':>9}{'background':>12}"  # noqa: E501
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Predicted and measured figures of one scenario's trials. The ratios are predicted / measured;
+    None without one of them, and for a background request that waits less than NOTICED_MS."""
+
+    scenario: str
+    measured_rps: tuple[float, ...]
+    predicted_rps: float
+    low_rps: float
+    high_rps: float
+    inside: int
+    median_ratio: float | None
+    background_ratio: float | None
+
+    def __str__(self) -> str:
+        rates = f"{min(self.measured_rps):,.1f}-{max(self.measured_rps):,.1f}"
+        ratios = "".join(
+            f"{'' if ratio is None else format(ratio, '.2f'):>{width}}"
+            for ratio, width in ((self.median_ratio, 9), (self.background_ratio, 12))
+        )
+        return (
+            f"{self.scenario:28}{rates:>22}{self.predicted_rps:>11,.1f}"
+            f"{f'{self.low_rps:,.1f}-{self.high_rps:,.1f}':>16}"
+            f"{f'{self.inside} of {len(self.measured_rps)}':>10}{ratios}"
+        )
+
+
+def main(paths: Sequence[Path]) -> int:
+    try:
+        found = [each for run in find_runs(paths) for each in compare_run(read_cells(run))]
+        if not found:
+            raise UserError("name a run whose cells have a predicted range")
+    except UserError as problem:
+        print(f"predictions: {problem}", file=sys.stderr)
+        return problem.exit_code
+    print(HEADER, *found, sep="\n")
+    inside, trials = (sum(each.inside for each in found), sum(len(it.measured_rps) for it in found))
+    print(f"inside the predicted range: {inside} of {trials} trials")
+    return ALL_WELL
+
+
+def compare_run(cells: Sequence[CellSummary]) -> Iterator[Comparison]:
+    for name, trials in group_completed_trials(cells).items():
+        known = trials[0].predicted
+        rates = tuple(each.ok_rps for each in trials if each.ok_rps is not None)
+        if not rates or known is None or None in (known.ok_rps, known.low, known.high):
+            continue
+        low, high = known.low or 0.0, known.high or 0.0
+        waits_ms = [each.bystander.median_ms for each in trials]
+        waited_ms = median(each for each in waits_ms if each is not None) if any(waits_ms) else 0.0
+        yield Comparison(
+            name,
+            rates,
+            known.ok_rps or 0.0,
+            low,
+            high,
+            sum(low <= each <= high for each in rates),
+            compute_ratio(known.median_ms, [each.median_ms for each in trials]),
+            compute_ratio(known.bystander_ms, waits_ms) if waited_ms > NOTICED_MS else None,
+        )
+
+
+def compute_ratio(predicted: float | None, measured: Sequence[float | None]) -> float | None:
+    known = [each for each in measured if each]
+    return predicted / median(known) if predicted is not None and known else None
+
+
+if __name__ == "__main__":
+    sys.exit(main([Path(each) for each in sys.argv[1:]]))
