@@ -29,6 +29,7 @@ class Calibration:
     samples: with that user, then with several users at a time. Empty in older records.
     idle_cores: cores that an idle worker uses; no sample's cpu_s includes it.
     other_cores: cores that other programs used during the calibration; None if unknown.
+    most_connections: of the database; None without a database or a limit, and in older records.
     """
 
     requests: int
@@ -38,6 +39,7 @@ class Calibration:
     samples: tuple[CpuSample, ...] = ()
     idle_cores: float = 0.0
     other_cores: float | None = None
+    most_connections: int | None = None
 
     @property
     def wait_s(self) -> Second:

@@ -83,10 +83,10 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
     reject_disagreement(samples)
     # A database is not a child process, so its CPU would count as that of other programs.
     others = None if scenario.database else compute_other_cores(begin)
-    response_s = lasting_s / requests
     return Calibration(
-        requests, lasting_s, cpu_s, response_s, tuple(samples), idle_cores, other_cores=others
-    )
+        requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples), idle_cores, others,
+        stack.database.most_connections if stack.database else None,
+    )  # fmt: skip
 
 
 def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:

@@ -61,11 +61,12 @@ Cleaning = Callable[[], None]
 @dataclass(frozen=True, slots=True)
 class PreparedDatabase:
     """A database with its tables. env: variables that give it to the app. clean: removes it when
-    no client is connected."""
+    no client is connected. most_connections: None without a limit."""
 
     env: dict[str, str]
     version: str
     clean: Cleaning
+    most_connections: int | None = None
 
 
 def create_sqlite_database(folder: Path) -> PreparedDatabase:
@@ -161,8 +162,8 @@ def fill_embedded_database(url: str, clean: Cleaning) -> PreparedDatabase:
     """Create the tables in an embedded server that is ready."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
-        version = format_server_version(connection)
-    return PreparedDatabase({"APP_DATABASE_URL": url}, f"{version}, embedded", clean)
+        version, most = format_server_version(connection), read_most_connections(connection)
+    return PreparedDatabase({"APP_DATABASE_URL": url}, f"{version}, embedded", clean, most)
 
 
 def clear_libpq_variables() -> None:
@@ -205,7 +206,7 @@ def create_database_on(server_url: str) -> PreparedDatabase:
             server_url, autocommit=True, connect_timeout=CONNECT_WITHIN_S
         ) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            version = format_server_version(connection)
+            version, most = format_server_version(connection), read_most_connections(connection)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TABLES)
     except BaseException as error:
@@ -214,7 +215,10 @@ def create_database_on(server_url: str) -> PreparedDatabase:
             raise build_database_error(error) from error
         raise
     return PreparedDatabase(
-        {"APP_DATABASE_URL": url}, f"{version}, given", lambda: drop_database(server_url, name)
+        {"APP_DATABASE_URL": url},
+        f"{version}, given",
+        lambda: drop_database(server_url, name),
+        most,
     )
 
 
@@ -232,3 +236,8 @@ def drop_database(server_url: str, name: str) -> None:
 
 def format_server_version(connection: "psycopg.Connection") -> str:
     return f"PostgreSQL {connection.info.parameter_status('server_version')}"
+
+
+def read_most_connections(connection: "psycopg.Connection") -> int | None:
+    found = connection.execute("SELECT current_setting('max_connections')::int").fetchone()
+    return int(found[0]) if found else None

@@ -9,6 +9,7 @@ import psutil
 
 from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.reasons import explain_refusals
 from analysis.theory.rounds import add_rounds
 from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction
@@ -38,6 +39,22 @@ def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
     if found.low is None or found.high is None or not found.cpu_ms:
         return ExplainIf(inf, 0.0, inf)
     return ExplainIf(GROWN_CPU * (found.cpu_ms + found.cpu_idle_ms) / 1000, found.low, found.high)
+
+
+def predict_calibrated(scenario: Scenario, found: Calibration) -> Prediction:
+    """Predict a resolved scenario, or give the reason why the model does not know it. Raises
+    UserError."""
+    if scenario.endpoint.style == "unknown":
+        return describe_unknown_server(found, scenario.load)
+    if refused := explain_refusals(scenario, found):
+        return Prediction(cpu_ms=1000 * found.cpu_s, reason=refused)
+    system = build_server_model(
+        scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
+    )
+    return share_out_idle_cpu(
+        compute_prediction(add_rounds(system, found.samples), scenario.load),
+        found.idle_cores * scenario.server.workers,
+    )
 
 
 def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:
@@ -82,21 +99,13 @@ class Predictor:
             return Prediction(reason=self._missed[measured.name])
         try:
             found = self.calibrations.get(measured.name) or self._share_calibration(measured)
-            if measured.endpoint.style == "unknown":
-                self.calibrations[measured.name] = found
-                return describe_unknown_server(found, scenario.load)
-            system = build_server_model(
-                scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
-            )
-            system = add_rounds(system, found.samples)
+            prediction = predict_calibrated(scenario, found)
         except UserError as problem:
             self._missed[measured.name] = why = str(problem)
             self.miss(f"no prediction: {why}")
             return Prediction(reason=why)
         self.calibrations[measured.name] = found
-        return share_out_idle_cpu(
-            compute_prediction(system, scenario.load), found.idle_cores * scenario.server.workers
-        )
+        return prediction
 
     def _share_calibration(self, scenario: Scenario) -> Calibration:
         """Raises UserError, CellInterruptedError."""

@@ -129,13 +129,16 @@ def compute_curve(
 
     one = compute_asymptotic_bounds(1, think_s, build_stations(model.scale_cpu_to_rate()))
     crowds = [(model.scale_cpu_to_users(count, think_s), count) for count in sorted(set(users))]
+    points = tuple(
+        compute_curve_point(crowded, replace(load, users=count), build(crowded))
+        for crowded, count in crowds
+    )
+    # more requests in flight may cost less CPU each than those that just fill the server
+    most_rps = max(each.ok_rps for each in points)
     return Curve(
-        points=tuple(
-            compute_curve_point(crowded, replace(load, users=count), build(crowded))
-            for crowded, count in crowds
-        ),
+        points,
         knee_users=one.knee_users and model.workers * one.knee_users,
-        highest_rps=one.highest_rps and model.workers * one.highest_rps,
+        highest_rps=one.highest_rps and max(most_rps, model.workers * one.highest_rps),
     )
 
 

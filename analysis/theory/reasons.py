@@ -1,11 +1,40 @@
 """Why a prediction lacks a figure, or has one that does not describe the service."""
 
-from records.prediction import Prediction
+from math import ceil
+
+from records.prediction import Calibration, Prediction
+from scenarios.model import THREADS_OF, Scenario
+from scenarios.units import Second
 
 OVERLOADED = (
     "more is offered than is served: latencies grow with the length of the test and do not "
     "describe the service"
 )
+
+
+def explain_refusals(scenario: Scenario, found: Calibration) -> str | None:
+    """Say that the database may refuse connections: the model does not know which requests fail.
+    None if it accepts as many as the app may open."""
+    wanted, most = count_database_connections(scenario, found.response_s), found.most_connections
+    if most is None or wanted <= most:
+        return None
+    return (
+        f"the app may open {wanted:,} connections to the database, which accepts {most:,} "
+        "(max_connections): the model does not know which requests fail"
+    )
+
+
+def count_database_connections(scenario: Scenario, response_s: Second) -> int:
+    """Count the connections that may be open at the same time. `response_s`: of a request alone."""
+    database, server, load = scenario.database, scenario.server, scenario.load
+    if database is None:
+        return 0
+    if database.life == "pool":
+        return server.workers * database.pool
+    rate = load.arrival_rate
+    in_flight = load.users if rate is None else ceil(rate * response_s)
+    has_threads = scenario.endpoint.style in THREADS_OF
+    return min(in_flight, server.workers * server.pool) if has_threads else in_flight
 
 
 def explain_missing(found: Prediction, is_open: bool, works_elsewhere: bool) -> str | None:

@@ -105,6 +105,30 @@ def test_scenarios_that_are_alike_share_a_calibration_as_long_as_it_is_young(
     }  # fmt: skip
 
 
+def test_refused_connections_have_no_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 users with a connection each, and a PostgreSQL that accepts 100: 47 % of the requests
+    failed, where the model would say 880 responses per second."""
+    found = Calibration(1000, 2.0, 0.001, 0.004, most_connections=100)
+    monkeypatch.setattr("study.predictions.calibrate", lambda *_: found)
+    each, pool = scenario("tasks-per-request"), scenario("tasks-pool")
+    few = replace(each, name="few", load=replace(each.load, users=100))
+    wide = replace(pool, name="wide", server=replace(pool.server, workers=21))  # 5 each
+    threads = scenario("users-sync-psycopg")
+    assert threads.database
+    threads = replace(
+        threads, load=each.load, database=replace(threads.database, life="per-request")
+    )
+    predictor = Predictor(Interruption(), lambda _: None)
+    reasons = {it.name: predictor.predict(it).reason for it in (each, few, pool, wide, threads)}
+    assert "may open 200 connections" in (reasons["tasks-per-request"] or "")
+    assert "accepts 100 (max_connections)" in (reasons["tasks-per-request"] or "")
+    assert "may open 105 connections" in (reasons["wide"] or "")
+    for name in ("few", "tasks-pool", threads.name):
+        assert "max_connections" not in (reasons[name] or "")
+    assert predictor.predict(each).ok_rps is None
+    assert predictor.predict(few).ok_rps is not None
+
+
 def test_what_a_server_uses_when_nobody_asks_is_shared_out() -> None:
     theory = Prediction(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=1.0, low=38.0, high=42.0)
     found = share_out_idle_cpu(theory, idle_cores=0.04)
