@@ -103,3 +103,9 @@ class OverloadLatencies:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverloadPrediction(Prediction):
     overload: OverloadLatencies
+
+
+def name_prediction(scenario: str, trial: int) -> str:
+    """Name the prediction in the manifest: a first trial's has the name of its scenario, as all
+    trials' have in older records."""
+    return scenario if trial == 1 else f"{scenario}.{trial}"

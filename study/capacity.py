@@ -85,7 +85,7 @@ def round_rate(rate: float) -> float:
 
 def choose_first_rate(scenario: Scenario, predictor: Predictor | None) -> float:
     """Return the predicted ceiling, if there is one. Raises CellInterruptedError."""
-    predicted = predictor and predictor.compute(scenario)
+    predicted = predictor and predictor.compute(scenario, scenario.name)
     return round_rate(min((predicted and predicted.ceiling_rps) or UNKNOWN_CEILING, FASTEST))
 
 

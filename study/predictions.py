@@ -12,19 +12,15 @@ from analysis.theory.prediction import compute_prediction
 from analysis.theory.reasons import explain_refusals
 from analysis.theory.rounds import add_rounds
 from analysis.theory.unknown_server import describe_unknown_server
-from records.prediction import Calibration, Prediction
+from records.prediction import Calibration, Prediction, name_prediction
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 from scenarios.units import Second
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
 from stress.runtime import ExplainIf
-from study.estimates import Alike, select_calibrated
+from study.estimates import SHARED_FOR_S, Alike, select_calibrated
 from study.messages import print_message
-
-SHARED_FOR_S = 600.0
-"""How long similar scenarios share a calibration: a shared machine's speed changes over hours."""
-
 
 GROWN_CPU = 1.5
 
@@ -52,7 +48,7 @@ def predict_calibrated(scenario: Scenario, found: Calibration) -> Prediction:
         scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
     )
     return share_out_idle_cpu(
-        compute_prediction(add_rounds(system, found.samples), scenario.load),
+        compute_prediction(add_rounds(system, found.samples, scenario.load), scenario.load),
         found.idle_cores * scenario.server.workers,
     )
 
@@ -66,8 +62,8 @@ def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:
 
 @dataclass(slots=True)
 class Predictor:
-    """Calibrates each scenario right before its first trial, unless a similar one was calibrated
-    within SHARED_FOR_S. The calibration of a `base` is used for all.
+    """Calibrates each scenario right before each trial, unless a similar one was calibrated within
+    SHARED_FOR_S. The calibration of a `base` is used for all.
 
     A scenario that cannot be predicted gets the reason instead, which `miss` receives once: an
     endpoint that only fails is worth measuring too.
@@ -79,33 +75,39 @@ class Predictor:
     miss: Callable[[str], None] = print_message
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
-    """Both by the scenario's name."""
+    """Both by the scenario's name, or for a later trial by `name.trial`."""
     _missed: dict[str, str] = field(default_factory=dict)
     """The reasons, by the name of the calibrated scenario."""
     _shared: dict[Alike, tuple[Second, Calibration]] = field(default_factory=dict)
     """With the time of each calibration."""
+    _latest: dict[str, tuple[Calibration, Prediction]] = field(default_factory=dict)
+    """By the scenario's name."""
 
-    def predict(self, scenario: Scenario) -> Prediction:
-        """Predict a resolved scenario once. Raises CellInterruptedError."""
-        name = scenario.name
-        if name not in self.predictions:
-            self.predictions[name] = self.compute(scenario)
-        return self.predictions[name]
+    def predict(self, scenario: Scenario, trial: int = 1) -> Prediction:
+        """Predict a trial of a resolved scenario once. Raises CellInterruptedError."""
+        key = name_prediction(scenario.name, trial)
+        if key not in self.predictions:
+            self.predictions[key] = self.compute(scenario, key)
+        return self.predictions[key]
 
-    def compute(self, scenario: Scenario) -> Prediction:
+    def compute(self, scenario: Scenario, key: str) -> Prediction:
         """Raises CellInterruptedError."""
         measured = self.base or scenario
         if measured.name in self._missed:
             return Prediction(reason=self._missed[measured.name])
         try:
-            found = self.calibrations.get(measured.name) or self._share_calibration(measured)
-            prediction = predict_calibrated(scenario, found)
+            kept = self.calibrations.get(self.base.name) if self.base else None
+            found = kept or self._share_calibration(measured)
+            latest = self._latest.get(scenario.name)
+            if latest is None or latest[0] is not found:
+                latest = found, predict_calibrated(scenario, found)
         except UserError as problem:
             self._missed[measured.name] = why = str(problem)
             self.miss(f"no prediction: {why}")
             return Prediction(reason=why)
-        self.calibrations[measured.name] = found
-        return prediction
+        self._latest[scenario.name] = latest
+        self.calibrations[self.base.name if self.base else key] = found
+        return latest[1]
 
     def _share_calibration(self, scenario: Scenario) -> Calibration:
         """Raises UserError, CellInterruptedError."""

@@ -85,7 +85,7 @@ class Runner:
         prediction = None
         if self.predictor is not None:
             self.progress.show_activity(f"{turn.scenario.name}: computing the prediction")
-            prediction = self.predictor.predict(turn.scenario)
+            prediction = self.predictor.predict(turn.scenario, turn.trial)
             self.directory.save_manifest({**self.manifest, **self.predictor.export()})
         explain_if = choose_condition(prediction) if self.explain else None
         run_cell(CellRun(turn.scenario, turn.trial, cell, explain_if=explain_if), self.runtime)

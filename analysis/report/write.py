@@ -51,7 +51,7 @@ def load_run_summary(run: RunDir) -> RunSummary:
         asked = read_run_settings(run.load_manifest())
     cells = []
     for cell in run.list_saved_cells():
-        prediction = asked.predictions.get(cell.load_record().scenario.name)
+        prediction = asked.find_prediction(cell.load_record())
         with translate_judging_errors(cell.path):
             cells.append(load_cell_summary(cell, prediction))
     with translate_judging_errors(run.path):

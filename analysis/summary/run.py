@@ -17,7 +17,8 @@ from analysis.summary.thresholds import (
     parse_thresholds,
 )
 from analysis.summary.trials import ScenarioSummary, summarize_trials
-from records.prediction import Prediction
+from records.cell import CellRecord
+from records.prediction import Prediction, name_prediction
 from scenarios.model import Scenario
 
 PREDICTIONS = TypeAdapter(dict[str, Prediction])
@@ -51,7 +52,7 @@ class RunSettings:
     trials: int
     expectations: tuple[Threshold, ...]
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
-    """By the scenario's name, computed before the load started."""
+    """Computed before the load started; for their names see `name_prediction`."""
     entrants: tuple[Entrant, ...] = ()
     capacity: bool = False
     """True if the cells are the steps of a capacity search."""
@@ -59,6 +60,12 @@ class RunSettings:
     definitions: Mapping[str, Scenario] = field(default_factory=dict)
     """The resolved scenarios by name."""
     exercise: ExerciseRecord | None = None
+
+    def find_prediction(self, record: CellRecord) -> Prediction | None:
+        """Find a trial's own prediction, or in an older record the scenario's."""
+        name = record.scenario.name
+        own = self.predictions.get(name_prediction(name, record.trial))
+        return own or self.predictions.get(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from statistics import median
 from analysis.theory.formulas import compute_curve
 from analysis.theory.model import ServerModel
 from records.prediction import CpuSample
+from scenarios.model import Load
 from scenarios.units import Second
 
 
-def add_rounds(model: ServerModel, samples: Sequence[CpuSample]) -> ServerModel:
+def add_rounds(model: ServerModel, samples: Sequence[CpuSample], load: Load) -> ServerModel:
     """Add the wait for rounds, from how long the calibration's requests took at two levels.
 
     What they took beyond the model is partly the same at each level (the callers, the network);
-    the rest grows with the requests in flight. It is at most the CPU of all of them. Since each
-    level has a delay in proportion to its requests in flight, so has the run.
+    the rest grows with the requests in flight. It is at most the CPU of all of them.
 
     In a run, requests may come more evenly than in a calibration: the wait is between nothing and
     `rounds_s`. Threads do not wait for rounds.
@@ -34,7 +34,7 @@ def add_rounds(model: ServerModel, samples: Sequence[CpuSample]) -> ServerModel:
     more_s -= measure_excess_s(model, few, few_delay_s, samples)
     cpu_s = model.settle_cpu(many).loop_cpu_s
     each_s = min(cpu_s, max(0.0, more_s / (many - few)))
-    rounds_s = each_s * many * model.delay_s / many_delay_s
+    rounds_s = each_s * estimate_in_flight(model, load)
     return replace(model, delay_s=model.delay_s + rounds_s / 2, rounds_s=rounds_s)
 
 
@@ -49,3 +49,11 @@ def measure_excess_s(
     )
     level = replace(model, workers=1, delay_s=delay_s)
     return took_s - compute_curve(level, [in_flight]).points[0].mean_s
+
+
+def estimate_in_flight(model: ServerModel, load: Load) -> float:
+    """Estimate the requests that wait for the upstream, at each worker, if none queues."""
+    rate = load.arrival_rate
+    if rate is None:
+        rate = load.users / (load.think_s + model.delay_s)
+    return rate * model.delay_s / model.workers

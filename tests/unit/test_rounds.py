@@ -17,6 +17,7 @@ from scenarios.model import Load
 from scenarios.units import Second
 
 FEW, MANY, USERS = 6, 20, 100
+LOAD = Load(users=USERS, duration_s=10.0)
 cpus = st.floats(0.0001, 0.001)
 
 
@@ -38,7 +39,7 @@ def sample(model: ServerModel, excess_s: Callable[[int], Second]) -> list[CpuSam
 @given(cpus, st.floats(0.0, 0.002))
 def test_what_is_the_same_at_each_level_is_no_round(cpu_s: Second, network_s: Second) -> None:
     model = build_model(cpu_s)
-    found = add_rounds(model, sample(model, lambda _: network_s))
+    found = add_rounds(model, sample(model, lambda _: network_s), LOAD)
     assert found.rounds_s == pytest.approx(0, abs=1e-9)  # rounding of differences
     assert found.delay_s == pytest.approx(model.delay_s)
 
@@ -47,7 +48,7 @@ def test_what_is_the_same_at_each_level_is_no_round(cpu_s: Second, network_s: Se
 def test_what_grows_with_the_requests_in_flight_is(cpu_s: Second, share: float) -> None:
     """At most the CPU of all requests: no request waits for more."""
     model = build_model(cpu_s)
-    found = add_rounds(model, sample(model, lambda in_flight: share * cpu_s * in_flight))
+    found = add_rounds(model, sample(model, lambda in_flight: share * cpu_s * in_flight), LOAD)
     assert found.rounds_s == pytest.approx(min(1.0, share) * cpu_s * USERS, rel=1e-6)
     assert found.delay_s == pytest.approx(model.delay_s + found.rounds_s / 2)
 
@@ -56,10 +57,9 @@ def test_the_range_reaches_from_no_rounds_to_all() -> None:
     """An aiohttp session per request, calibrated with 0.36 ms per request in flight: 852 to 901
     requests/s were measured, and 992 predicted without rounds."""
     model = build_model(0.00045)
-    found = add_rounds(model, sample(model, lambda in_flight: 0.00036 * in_flight))
-    load = Load(users=USERS, duration_s=10.0)
+    found = add_rounds(model, sample(model, lambda in_flight: 0.00036 * in_flight), LOAD)
     law = CpuLaw(model.loop_cpu_s, largest=MANY)
-    low, high = compute_range(replace(found, cpu_law=law), load, 850.0)
+    low, high = compute_range(replace(found, cpu_law=law), LOAD, 850.0)
     assert low is not None
     assert high is not None
     assert low < 852 < 901 < 990 < high
@@ -75,4 +75,19 @@ def test_without_evidence_there_are_no_rounds(lacks: str) -> None:
         samples = samples[:2]
     else:
         samples = [replace(each, delay_s=None) for each in samples]
-    assert add_rounds(model, samples) == model
+    assert add_rounds(model, samples, LOAD) == model
+
+
+def test_only_requests_in_flight_make_rounds() -> None:
+    """A calibration is shared by scenarios with another delay or load."""
+    model = build_model(0.0005)
+    samples = sample(model, lambda in_flight: 0.0002 * in_flight)
+    for load, in_flight in (
+        (replace(LOAD, users=10), 10.0),
+        (replace(LOAD, think_s=0.3), 25.0),
+        (replace(LOAD, arrival_rate=80.0), 8.0),
+    ):
+        found = add_rounds(model, samples, load)
+        assert found.rounds_s == pytest.approx(0.0002 * in_flight)
+    two = replace(model, workers=2)
+    assert add_rounds(two, samples, LOAD).rounds_s == pytest.approx(0.0002 * USERS / 2)
