@@ -132,7 +132,7 @@ def test_what_is_alike_is_calibrated_once() -> None:
         assert estimate_run_s(chosen, 1) - without_s == pytest.approx(
             calibrations * CALIBRATION_TAKES_S
         )
-        assert without_s == pytest.approx(4 * sum(estimate_cell_s(each) for each in chosen))
+        assert without_s == pytest.approx(sum(estimate_cell_s(each) for each in chosen))
 
 
 def test_durations_read_well() -> None:
