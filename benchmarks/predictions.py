@@ -1,7 +1,7 @@
 """How well predictions hold: `python -m benchmarks.predictions RUN_DIRECTORY...`
 
 Prints a row per scenario of these runs, each of which may have several trials: the measured
-throughput, the predicted one and its range, and in how many trials the range has the measured one.
+throughput, that predicted for the first trial and its range, and how many trials are in their own.
 Then how far the predicted medians are from the measured ones, as ratios. The last line counts the
 trials of all runs.
 """
@@ -24,8 +24,9 @@ HEADER = f"{'':28}{'measured, rps':>22}{'predicted':>11}{'range':>16}{'inside':>
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Predicted and measured figures of one scenario's trials. The ratios are predicted / measured;
-    None without one of them, and for a background request that waits less than NOTICED_MS."""
+    """Measured figures of one scenario's trials, and the first one's prediction. inside: trials in
+    the range of their own prediction. The ratios are predicted / measured; None without one of
+    them, and for a background request that waits less than NOTICED_MS."""
 
     scenario: str
     measured_rps: tuple[float, ...]
@@ -78,10 +79,18 @@ def compare_run(cells: Sequence[CellSummary]) -> Iterator[Comparison]:
             known.ok_rps or 0.0,
             low,
             high,
-            sum(low <= each <= high for each in rates),
+            sum(map(is_inside, trials)),
             compute_ratio(known.median_ms, [each.median_ms for each in trials]),
             compute_ratio(known.bystander_ms, waits_ms) if waited_ms > NOTICED_MS else None,
         )
+
+
+def is_inside(cell: CellSummary) -> bool:
+    """Return True if the range of the trial's own prediction has its throughput."""
+    rate, known = cell.ok_rps, cell.predicted
+    if rate is None or known is None or known.low is None or known.high is None:
+        return False
+    return known.low <= rate <= known.high
 
 
 def compute_ratio(predicted: float | None, measured: Sequence[float | None]) -> float | None:

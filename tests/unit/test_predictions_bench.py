@@ -26,6 +26,18 @@ def test_each_trial_counts_against_the_range_that_was_predicted_for_it() -> None
     assert "2 of 4" in str(found)
 
 
+def test_a_later_trial_has_its_own_range() -> None:
+    known = (
+        Prediction(ok_rps=100.0, low=90.0, high=105.0),
+        Prediction(ok_rps=9.0, low=8.0, high=10.0),
+    )
+    trials = [
+        replace(MEASURED, trial=place, ok_rps=9.5, predicted=each)
+        for place, each in enumerate(known, 1)
+    ]
+    assert [each.inside for each in compare_run(trials)] == [1]
+
+
 def test_a_cell_without_a_range_counts_for_nothing() -> None:
     assert list(compare_run([replace(MEASURED, predicted=None)])) == []
     assert list(compare_run([replace(MEASURED, predicted=Prediction(ok_rps=1.0))])) == []
