@@ -19,7 +19,10 @@ from scenarios.errors import ALL_WELL, UserError
 
 NOTICED_MS = 5.0
 """Shorter waits of the background request are mostly the system's own."""
-HEADER = f"{'':28}{'measured, rps':>22}{'predicted':>11}{'range':>16}{'inside':>10}{'median':>9}{'background':>12}"  # noqa: E501
+HEADER = (
+    f"{'':28}{'measured, rps':>22}{'predicted':>11}{'range':>16}{'inside':>10}{'median':>9}"
+    f"{'background':>12}"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,9 @@ class Predictor:
             if latest is None or latest[0] is not found:
                 latest = found, predict_calibrated(scenario, found)
         except UserError as problem:
-            self._missed[measured.name] = why = str(problem)
+            why = str(problem)
+            if scenario.name not in self._latest:  # otherwise only this trial has none
+                self._missed[measured.name] = why
             self.miss(f"no prediction: {why}")
             return Prediction(reason=why)
         self._latest[scenario.name] = latest

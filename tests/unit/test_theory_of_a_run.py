@@ -78,18 +78,27 @@ def test_a_calibration_is_shared_by_what_differs_in_delay_only(
     assert list(base.predictions) == ["slower", "slowest"]
 
 
-def test_scenarios_that_are_alike_share_a_calibration_as_long_as_it_is_young(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def replace_calibration(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[float]]:
+    """Return the names of the calibrated scenarios, each of which costs 1 ms more than the last
+    one, and the time, which the test sets. A scenario calibrated after 9999 s fails."""
     asked: list[str] = []
     now_s = [100.0]
 
     def measured(chosen: Scenario, _: Interruption) -> Calibration:
+        if now_s[0] > 9999:
+            raise build_cannot_run_error("calibration: the machine is busy")
         asked.append(chosen.name)
         return Calibration(1000, 2.0, 0.001 * len(asked), 0.002)
 
     monkeypatch.setattr("study.predictions.calibrate", measured)
     monkeypatch.setattr("study.predictions.monotonic", lambda: now_s[0])
+    return asked, now_s
+
+
+def test_scenarios_that_are_alike_share_a_calibration_as_long_as_it_is_young(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, now_s = replace_calibration(monkeypatch)
     first = scenario("sync-sleep")
     predictor = Predictor(Interruption(), lambda _: None)
     predictor.predict(first)
@@ -110,15 +119,7 @@ def test_scenarios_that_are_alike_share_a_calibration_as_long_as_it_is_young(
 
 def test_a_trial_has_the_prediction_of_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """In half an hour, CPU per request of the same code went from 0.70 to 0.51 ms."""
-    asked: list[str] = []
-    now_s = [100.0]
-
-    def measured(chosen: Scenario, _: Interruption) -> Calibration:
-        asked.append(chosen.name)
-        return Calibration(1000, 2.0, 0.001 * len(asked), 0.002)
-
-    monkeypatch.setattr("study.predictions.calibrate", measured)
-    monkeypatch.setattr("study.predictions.monotonic", lambda: now_s[0])
+    _, now_s = replace_calibration(monkeypatch)
     predictor = Predictor(Interruption(), lambda _: None)
     first = scenario("sync-sleep")
     soon = [predictor.predict(first, trial) for trial in (1, 2)]
@@ -131,6 +132,19 @@ def test_a_trial_has_the_prediction_of_its_own_time(monkeypatch: pytest.MonkeyPa
         found = settings.find_prediction(replace(record("sync-sleep"), trial=trial))
         assert found is not None
         assert found.cpu_ms == cpu_ms
+
+
+def test_a_calibration_that_fails_later_costs_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, now_s = replace_calibration(monkeypatch)
+    missed: list[str] = []
+    predictor = Predictor(Interruption(), lambda _: None, miss=missed.append)
+    first = scenario("sync-sleep")
+    found = [predictor.predict(first)]
+    for trial, at_s in ((2, 10_000.0), (3, 1_000.0)):
+        now_s[0] = at_s
+        found.append(predictor.predict(first, trial))
+    assert [each.cpu_ms for each in found] == [1.0, None, 2.0]
+    assert missed == [f"no prediction: {found[1].reason}"]
 
 
 def test_the_estimate_has_a_calibration_for_each_ten_minutes() -> None:
