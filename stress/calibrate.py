@@ -96,10 +96,10 @@ def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
 
 
 def choose_levels(scenario: Scenario, cpu_s: Second) -> tuple[int, ...]:
-    """Return the numbers of requests in flight above one, ascending. Return none if the endpoint
-    handles one request at a time, shares no interpreter, or leaves work after the response."""
-    endpoint = scenario.endpoint
-    if not scenario.server.is_python or endpoint.blocks_the_loop or endpoint.answers_first:
+    """Return the numbers of requests in flight above one, ascending. Return none if delays take the
+    time of a blocked loop, if nothing shares an interpreter, or if work follows the response."""
+    waits = scenario.endpoint.blocks_the_loop and scenario.delay_s
+    if waits or scenario.endpoint.answers_first or not scenario.server.is_python:
         return ()
     share = int(count_in_flight(scenario) / LARGEST_SHARE)
     largest = min(share, MOST_CALLERS, max(2, int(ROUND_S / cpu_s))) if cpu_s else share
