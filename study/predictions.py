@@ -9,7 +9,7 @@ import psutil
 
 from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
-from analysis.theory.reasons import explain_refusals
+from analysis.theory.reasons import explain_pool, explain_refusals
 from analysis.theory.rounds import add_rounds
 from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction, name_prediction
@@ -47,10 +47,11 @@ def predict_calibrated(scenario: Scenario, found: Calibration) -> Prediction:
     system = build_server_model(
         scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
     )
-    return share_out_idle_cpu(
-        compute_prediction(add_rounds(system, found.samples, scenario.load), scenario.load),
-        found.idle_cores * scenario.server.workers,
-    )
+    load = scenario.load
+    predicted = compute_prediction(add_rounds(system, found.samples, load), load)
+    if unseen := explain_pool(scenario, predicted):
+        return Prediction(cpu_ms=1000 * found.cpu_s, reason=unseen)
+    return share_out_idle_cpu(predicted, found.idle_cores * scenario.server.workers)
 
 
 def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:

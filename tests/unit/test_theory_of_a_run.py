@@ -6,7 +6,7 @@ from math import ceil
 import pytest
 
 from analysis.summary.run import read_run_settings
-from records.prediction import Calibration, Prediction
+from records.prediction import Calibration, CpuSample, Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
@@ -177,6 +177,27 @@ def test_refused_connections_have_no_prediction(monkeypatch: pytest.MonkeyPatch)
         assert "max_connections" not in (reasons[name] or "")
     assert predictor.predict(each).ok_rps is None
     assert predictor.predict(few).ok_rps is not None
+
+
+def test_the_pool_of_httpx_has_no_prediction_from_fewer_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From these levels the model says 645 responses per second, and 69 to 83 were measured: the
+    pool's CPU grows with the square. httpx2 has mended its pool: 964 and 927 to 948."""
+    costs_s = {1: 0.00056, 6: 0.00086, 20: 0.001}
+    samples = tuple(CpuSample(n, 500, 0.5, cpu_s) for n, cpu_s in costs_s.items())
+    found = Calibration(500, 0.5, 0.00056, 0.001, samples)
+    monkeypatch.setattr("study.predictions.calibrate", lambda *_: found)
+    predictor = Predictor(Interruption(), lambda _: None)
+    shared = scenario("call-async-httpx")
+    few = replace(shared, name="few", load=replace(shared.load, users=20))
+    others = [few, *map(scenario, ("call-async-httpx-each", "call-async-httpx2"))]
+    unknown = predictor.predict(shared)
+    assert unknown.ok_rps is None
+    assert unknown.cpu_ms == pytest.approx(0.56)
+    assert "grows with the square" in (unknown.reason or "")
+    for each in others:
+        assert predictor.predict(each).ok_rps is not None
 
 
 def test_what_a_server_uses_when_nobody_asks_is_shared_out() -> None:
