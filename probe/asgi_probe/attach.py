@@ -195,7 +195,8 @@ def hook_starlette_routing(module: ModuleType) -> None:
 
 def hook_starlette(module: ModuleType) -> None:
     """Attach to the outermost Starlette app when it is first called, for servers without a hook
-    of their own. Any other hook that attaches an app removes this one."""
+    of their own. Any other hook that attaches an app removes this one, or switches it off if a
+    library or the app has wrapped it since: the method is then theirs."""
     instrument_pool()  # before the user's modules import names from anyio
     if probes:
         return
@@ -203,7 +204,7 @@ def hook_starlette(module: ModuleType) -> None:
 
     @functools.wraps(call)
     async def call_attached(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        if inside.get():
+        if inside.get() or not undo_starlette:
             await call(app, scope, receive, send)
             return
         token = inside.set(True)
@@ -213,8 +214,12 @@ def hook_starlette(module: ModuleType) -> None:
         finally:
             inside.reset(token)
 
+    def undo() -> None:
+        if module.Starlette.__call__ is call_attached:
+            module.Starlette.__call__ = call
+
     module.Starlette.__call__ = call_attached
-    undo_starlette.append(lambda: setattr(module.Starlette, "__call__", call))
+    undo_starlette.append(undo)
 
 
 def release_starlette() -> None:

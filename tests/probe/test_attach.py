@@ -255,6 +255,21 @@ def test_a_probe_by_hand_does_nothing_outside_an_audit(
     assert list(tmp_path.iterdir()) == []
 
 
+def request(app: object, path: str) -> object:
+    """Return the status of one GET."""
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> "dict[str, object]":
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: "dict[str, object]") -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "root_path": "", "method": "GET", "headers": []}
+    asyncio.run(app(scope, receive, send))  # type: ignore[operator]
+    return sent[0]["status"]
+
+
 @starlette
 @pytest.mark.usefixtures("audited")
 def test_only_the_outermost_starlette_app_is_attached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,20 +280,38 @@ def test_only_the_outermost_starlette_app_is_attached(monkeypatch: pytest.Monkey
     attach.hook_starlette(applications)
     inner = applications.Starlette()
     outer = applications.Starlette(routes=[Mount("/inner", inner)])
-    sent: list[dict[str, object]] = []
-
-    async def receive() -> "dict[str, object]":
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: "dict[str, object]") -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "path": "/inner/x", "root_path": "", "method": "GET", "headers": []}
-    asyncio.run(outer(scope, receive, send))  # type: ignore[arg-type]
-    assert sent[0]["status"] == 404
+    assert request(outer, "/inner/x") == 404
     assert list(attach.probes) == [id(outer)]
     for probe in attach.probes.values():
         probe.stop()
     attach.release_starlette()
     assert applications.Starlette.__call__.__qualname__ == "Starlette.__call__"
     assert not hasattr(applications.Starlette.__call__, "__wrapped__")
+
+
+@starlette
+@pytest.mark.usefixtures("audited")
+def test_what_has_wrapped_starlette_since_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Sentry does, or a guard of the app; their server is one with a hook."""
+    from starlette import applications
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    monkeypatch.setattr(applications.Starlette, "__call__", applications.Starlette.__call__)
+    attach.hook_starlette(applications)
+    wrapped = applications.Starlette.__call__
+    seen: list[str] = []
+
+    async def guard(app: object, scope: "dict[str, str]", receive: object, send: object) -> None:
+        seen.append(scope["path"])
+        await wrapped(app, scope, receive, send)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(applications.Starlette, "__call__", guard)
+    app = applications.Starlette(routes=[Route("/", lambda _: Response("secret"))])
+    probe = attach.attach(app, "", "a server")
+    assert isinstance(probe, Probe)
+    assert request(probe, "/") == 200
+    assert request(app, "/") == 200  # not through the probe: its other hook is off
+    assert seen == ["/", "/"]
+    assert list(attach.probes.values()) == [probe]
+    probe.stop()
