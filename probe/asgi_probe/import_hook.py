@@ -57,12 +57,29 @@ class ModuleFinder:
     ) -> ModuleSpec | None:
         if name not in self.hooks:
             return None
-        others = [each for each in sys.meta_path if each is not self]
-        found = (each.find_spec(name, path, target) for each in others)
+        finders = list(sys.meta_path)
+        at = next((i for i, each in enumerate(finders) if each is self), len(finders))
+        found = (ask(each, name, path, target) for each in finders[at + 1 :])
         spec = next((each for each in found if each is not None), None)
         if spec is not None:
             hook_when_executed(spec, self.hooks[name])
         return spec
+
+
+def ask(
+    finder: object, name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    """Ask a finder by the rules of Python, which until 3.11 knows an older method."""
+    find, find_old = (getattr(finder, each, None) for each in ("find_spec", "find_module"))
+    spec: ModuleSpec | None = None
+    if find is not None:
+        spec = find(name, path, target)
+    elif find_old is not None and sys.version_info < (3, 12):
+        from importlib.util import spec_from_loader
+
+        loader = find_old(name, path)
+        spec = None if loader is None else spec_from_loader(name, loader)
+    return spec
 
 
 def hook_when_executed(spec: ModuleSpec, run_hook: Callable[[ModuleType], None]) -> None:

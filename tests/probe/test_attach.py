@@ -144,6 +144,58 @@ def test_a_server_is_hooked_and_its_loader_stays_what_it_is(tmp_path: Path) -> N
     assert (content["executable"], content["state"]) == (sys.executable, "loaded")
 
 
+OLD_FINDER = """
+import sys
+
+class OldFinder:
+    def __init__(self, found):
+        self.found = found
+
+    def find_module(self, name, path=None):
+        return self if name in self.found else None
+
+    def load_module(self, name):
+        module = sys.modules.setdefault(name, type(sys)(name))
+        exec(self.found[name], module.__dict__)
+        return module
+
+    def is_package(self, name):
+        return "." not in name
+
+"""
+
+
+def test_a_finder_of_the_old_kind_does_not_turn_an_optional_import_into_a_crash(
+    tmp_path: Path,
+) -> None:
+    """As of six before 1.16, of which kafka-python has a copy. `granian.asgi` is only searched."""
+    (tmp_path / "granian").mkdir()
+    (tmp_path / "granian" / "__init__.py").write_text("")
+    code = "sys.meta_path.append(OldFinder({}))\ntry:\n    import granian.asgi\n"
+    code += "except ModuleNotFoundError as error:\n    print(error.name)"
+    done = run_python(OLD_FINDER + code, tmp_path)
+    assert (done.stdout.split(), done.stderr) == (["granian.asgi"], "")
+
+
+def test_two_finders_that_wait_for_one_module_both_run_their_hooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the plug-in's and an audit's do, of tests that run under the launcher."""
+    (tmp_path / "awaited_twice.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "awaited_twice", raising=False)
+    ran: list[str] = []
+
+    def make_finder(name: str) -> import_hook.ModuleFinder:
+        return import_hook.ModuleFinder({"awaited_twice": lambda _: ran.append(name)})
+
+    finders = [make_finder("first"), make_finder("second")]
+    monkeypatch.setattr(sys, "meta_path", [*finders, *sys.meta_path])
+    module = importlib.import_module("awaited_twice")
+    assert ran == ["second", "first"]
+    assert type(module.__loader__).__name__ == "SourceFileLoader"
+
+
 def test_a_server_that_is_built_otherwise_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "uvicorn").mkdir()
     (tmp_path / "uvicorn" / "__init__.py").write_text("")
