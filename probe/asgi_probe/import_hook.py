@@ -11,6 +11,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -61,8 +62,8 @@ class ModuleFinder:
         at = next((i for i, each in enumerate(finders) if each is self), len(finders))
         found = (ask(each, name, path, target) for each in finders[at + 1 :])
         spec = next((each for each in found if each is not None), None)
-        if spec is not None:
-            hook_when_executed(spec, self.hooks[name])
+        if spec is not None and spec.loader is not None:
+            spec.loader = HookedLoader(spec, spec.loader, self.hooks[name])  # type: ignore[assignment]
         return spec
 
 
@@ -82,16 +83,35 @@ def ask(
     return spec
 
 
-def hook_when_executed(spec: ModuleSpec, run_hook: Callable[[ModuleType], None]) -> None:
-    """Change the loader in place: a service may ask it for source or data."""
-    loader = spec.loader
-    if loader is None:
-        return
-    execute = loader.exec_module
+class HookedLoader:
+    """Loader of one module that runs its hook; the real loader may be one object, or a class, for
+    many modules. The real one is back in its place before the module's code runs, and until then
+    answers a service that asks for source or data."""
 
-    def execute_and_hook(module: ModuleType) -> None:
-        execute(module)
-        run_hook(module)
+    def __init__(
+        self, spec: ModuleSpec, loader: Loader, run_hook: Callable[[ModuleType], None]
+    ) -> None:
+        self._spec, self._loader, self._run_hook = spec, loader, run_hook
 
-    if hasattr(loader, "__dict__"):
-        loader.exec_module = execute_and_hook  # type: ignore[method-assign]
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # what a copy asks for before it has a loader
+            raise AttributeError(name)
+        found = getattr(self._loader, name)
+        return {"exec_module": self._execute, "load_module": self._load}.get(name, found)
+
+    def _step_aside(self, holder: ModuleSpec | ModuleType, name: str) -> None:
+        if getattr(holder, name, None) is self:  # and not another tool's wrapper around this one
+            setattr(holder, name, self._loader)
+
+    def _execute(self, module: ModuleType) -> None:
+        self._step_aside(self._spec, "loader")
+        self._step_aside(module, "__loader__")
+        self._loader.exec_module(module)
+        self._run_hook(module)
+
+    def _load(self, name: str) -> ModuleType:
+        """Load a module of a loader without `exec_module`, such as Python 3.9 has for archives."""
+        self._step_aside(self._spec, "loader")
+        module = self._loader.load_module(name)
+        self._run_hook(module)
+        return module

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import asgi_probe
@@ -144,6 +145,78 @@ def test_a_server_is_hooked_and_its_loader_stays_what_it_is(tmp_path: Path) -> N
     assert (content["executable"], content["state"]) == (sys.executable, "loaded")
 
 
+PRINT_SERVER = (
+    "import importlib.util as u, pkgutil; found = u.find_spec('uvicorn.config').loader; "
+    "from uvicorn import config, later; made = config.Config(); made.load(); "
+    "print(type(made.loaded_app).__name__, later.NAME, found.is_package('uvicorn.config'), "
+    "config.__loader__ is config.__spec__.loader, config.LOADER is config.__loader__); "
+    "FILE = 'uvicorn', 'config.py'; "
+)
+HOOKED = ("Probe", "uvicorn.later", "False", "True", "True")
+
+
+def write_server(folder: Path) -> "list[Path]":
+    """Write a server, and a module of the same folder that is imported after it."""
+    (folder / "uvicorn").mkdir()
+    (folder / "uvicorn" / "__init__.py").write_text("")
+    (folder / "uvicorn" / "config.py").write_text(f"LOADER = __loader__{SERVER_CODE}")
+    (folder / "uvicorn" / "later.py").write_text("NAME = __name__\n")
+    return sorted(folder.glob("uvicorn/*.py"))
+
+
+def test_a_server_in_an_archive_is_hooked(tmp_path: Path) -> None:
+    """One loader has all modules of an archive's folder, and in Python 3.9 no `exec_module`."""
+    with zipfile.ZipFile(tmp_path / "service.pyz", "w") as archive:
+        for path in write_server(tmp_path):
+            archive.write(path, path.relative_to(tmp_path))
+            path.unlink()
+    code = PRINT_SERVER + "print(type(config.__loader__).__name__, pkgutil.get_data(*FILE)[:6])"
+    done = run_python(f"import sys; sys.path.insert(0, 'service.pyz'); {code}", tmp_path)
+    expected = [*HOOKED, "zipimporter", "b'LOADER'"]
+    assert (done.stdout.split(), done.stderr) == (expected, "")
+
+
+CLASS_AS_LOADER = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import spec_from_loader
+
+class Loader:
+    found = {}
+
+    @classmethod
+    def create_module(cls, spec): ...
+
+    @classmethod
+    def exec_module(cls, module):
+        cls.found[module.__name__].exec_module(module)
+
+    @classmethod
+    def is_package(cls, name):
+        return cls.found[name].is_package(name)
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        found = PathFinder.find_spec(name, path)
+        if found is None or name not in ("uvicorn.config", "uvicorn.later"):
+            return found
+        Loader.found[name] = found.loader
+        return spec_from_loader(name, Loader, origin=found.origin)
+
+sys.meta_path.insert(1, Finder)
+before = Loader.exec_module
+"""
+
+
+def test_a_loader_that_is_a_class_for_all_modules_is_hooked_for_its_server(tmp_path: Path) -> None:
+    write_server(tmp_path)
+    code = PRINT_SERVER + "print(config.__loader__ is Loader, Loader.exec_module == before)"
+    done = run_python(CLASS_AS_LOADER + code, tmp_path)
+    expected = [*HOOKED, "True", "True"]
+    assert (done.stdout.split(), done.stderr) == (expected, "")
+
+
 OLD_FINDER = """
 import sys
 
@@ -175,6 +248,16 @@ def test_a_finder_of_the_old_kind_does_not_turn_an_optional_import_into_a_crash(
     code += "except ModuleNotFoundError as error:\n    print(error.name)"
     done = run_python(OLD_FINDER + code, tmp_path)
     assert (done.stdout.split(), done.stderr) == (["granian.asgi"], "")
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python 3.12 does not ask such a finder")
+def test_a_server_that_only_a_finder_of_the_old_kind_knows_is_hooked(tmp_path: Path) -> None:
+    found = {"uvicorn": "__path__ = []", "uvicorn.config": SERVER_CODE}
+    code = f"sys.meta_path.insert(1, OldFinder({found}))\nfrom uvicorn import config\n"
+    code += "made = config.Config(); made.load(); print(type(made.loaded_app).__name__)\n"
+    code += "print(type(config.__spec__.loader).__name__)"
+    done = run_python(OLD_FINDER + code, tmp_path)
+    assert (done.stdout.split(), done.stderr) == (["Probe", "OldFinder"], "")
 
 
 def test_two_finders_that_wait_for_one_module_both_run_their_hooks(
