@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
@@ -212,7 +212,8 @@ def hook_starlette(module: ModuleType) -> None:
             probe = attach(functools.partial(call, app), "", STARLETTE, app)
             await cast(App, probe)(scope, receive, send)
         finally:
-            inside.reset(token)
+            with suppress(ValueError):  # closed in another context
+                inside.reset(token)
 
     def undo() -> None:
         if module.Starlette.__call__ is call_attached:

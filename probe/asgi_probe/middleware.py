@@ -102,7 +102,10 @@ class Probe:
             call = self._call(scope, receive, wrap(send, record))
             await (time_call(call, record, watch) if watch.times_steps else call)
         finally:
-            current.reset(token)
+            try:
+                current.reset(token)
+            except ValueError:  # a coroutine that a server drops is closed in any context
+                log.debug("a request ended in another context than its own")
             recorder.record_departure(record)
 
     def _start(self, scope: Scope) -> LoopWatch | None:

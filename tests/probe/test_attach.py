@@ -1,6 +1,7 @@
 """The probe enters a process only when a server is imported, and only once."""
 
 import asyncio
+import contextvars
 import functools
 import importlib.util
 import json
@@ -16,6 +17,8 @@ import pytest
 from asgi_probe import attach, attach_report, import_hook
 from asgi_probe.attach_report import ASGI, ASGI_2, FACTORY, NOTHING, WSGI, classify_app
 from asgi_probe.middleware import Probe
+
+from tests.probe.support import ask
 
 starlette = pytest.mark.skipif(
     importlib.util.find_spec("starlette") is None, reason="needs Starlette"
@@ -390,21 +393,6 @@ def test_a_probe_by_hand_does_nothing_outside_an_audit(
     assert list(tmp_path.iterdir()) == []
 
 
-def request(app: object, path: str) -> object:
-    """Return the status of one GET."""
-    sent: list[dict[str, object]] = []
-
-    async def receive() -> "dict[str, object]":
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: "dict[str, object]") -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "path": path, "root_path": "", "method": "GET", "headers": []}
-    asyncio.run(app(scope, receive, send))  # type: ignore[operator]
-    return sent[0]["status"]
-
-
 @starlette
 @pytest.mark.usefixtures("audited")
 def test_only_the_outermost_starlette_app_is_attached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +403,7 @@ def test_only_the_outermost_starlette_app_is_attached(monkeypatch: pytest.Monkey
     attach.hook_starlette(applications)
     inner = applications.Starlette()
     outer = applications.Starlette(routes=[Mount("/inner", inner)])
-    assert request(outer, "/inner/x") == 404
+    assert asyncio.run(ask(outer, "/inner/x")).status == 404
     assert list(attach.probes) == [id(outer)]
     for probe in attach.probes.values():
         probe.stop()
@@ -445,8 +433,34 @@ def test_what_has_wrapped_starlette_since_stays(monkeypatch: pytest.MonkeyPatch)
     app = applications.Starlette(routes=[Route("/", lambda _: Response("secret"))])
     probe = attach.attach(app, "", "a server")
     assert isinstance(probe, Probe)
-    assert request(probe, "/") == 200
-    assert request(app, "/") == 200  # not through the probe: its other hook is off
+    assert asyncio.run(ask(probe, "/")).status == 200
+    assert asyncio.run(ask(app, "/")).status == 200  # not through the probe: its other hook is off
     assert seen == ["/", "/"]
     assert list(attach.probes.values()) == [probe]
     probe.stop()
+
+
+@starlette
+@pytest.mark.usefixtures("audited")
+def test_a_starlette_app_s_request_may_be_closed_in_another_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from starlette import applications
+    from starlette.routing import Route
+
+    async def wait(_: object) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(applications.Starlette, "__call__", applications.Starlette.__call__)
+    attach.hook_starlette(applications)
+    app = applications.Starlette(routes=[Route("/", wait)])
+
+    async def close_elsewhere() -> None:
+        call = ask(app, "/")
+        contextvars.copy_context().run(call.send, None)
+        call.close()
+
+    asyncio.run(close_elsewhere())
+    assert not attach.probes[id(app)].recorder.in_flight
+    attach.probes[id(app)].stop()
+    attach.release_starlette()

@@ -6,6 +6,7 @@ import inspect
 import json
 import threading
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -264,6 +265,31 @@ def test_an_error_of_the_app_passes_through(tmp_path: Path) -> None:
     seen = observe(broken, tmp_path, calls)
     assert [row.status for row in seen.requests] == [0]
     assert not seen.probe.recorder.off
+
+
+async def stay(_: Scope, __: Receive, ___: Send) -> None:
+    await asyncio.sleep(0)
+
+
+async def close_elsewhere(app: App) -> None:
+    """Begin a request and close its coroutine in another context, as the garbage collector does
+    with what a closed loop has left."""
+    call = ask(app, "/")
+    copy_context().run(call.send, None)
+    call.close()
+
+
+def test_a_request_that_is_closed_in_another_context_departs(tmp_path: Path) -> None:
+    seen = observe(stay, tmp_path, close_elsewhere)
+    assert len(seen.requests) == 1
+    assert not seen.probe.recorder.in_flight
+
+
+def test_in_the_plug_in_it_departs_too() -> None:
+    from asgi_probe.testing.requests import recorder, wrap_call
+
+    asyncio.run(close_elsewhere(partial(wrap_call(lambda _, *given: stay(*given)), stay)))
+    assert not recorder.in_flight
 
 
 def test_a_fault_of_the_probe_switches_it_off_and_the_app_goes_on(

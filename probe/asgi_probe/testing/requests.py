@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from asgi_probe.frameworks import record_routes
 from asgi_probe.recorder import Recorder
@@ -50,7 +51,8 @@ def wrap_call(original: Call) -> Call:
         try:
             await original(app, scope, receive, send)
         finally:
-            current.reset(token)
+            with suppress(ValueError):  # closed in another context
+                current.reset(token)
             recorder.record_departure(record)
 
     call_noted.probe_original = original  # type: ignore[attr-defined]
