@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
+from weakref import WeakValueDictionary
 
 from .attach_report import (
     DIRECTORY_VARIABLE,
@@ -29,8 +30,9 @@ from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
 
 log = logging.getLogger("probe")
-probes: dict[int, Probe] = {}
-"""Maps id(app) to its probe: a server may load one app in two places, or call it many times."""
+probes: WeakValueDictionary[int, Probe] = WeakValueDictionary()
+"""Maps id(app) to its probe: a server may load one app in two places, or call it many times. The
+server keeps the probe, or a Starlette app its own; an app may live as short as one request."""
 undo_starlette: list[Callable[[], None]] = []
 inside: ContextVar[bool] = ContextVar("asgi_probe_inside", default=False)
 
@@ -85,18 +87,21 @@ def attach(app: object, server: str, hook: str, bare: object = None) -> object:
     bare: the app without the server's own wrappers.
     """
     bare = app if bare is None else bare
-    if id(bare) in probes:
-        return probes[id(bare)]
+    probe = probes.get(id(bare))
+    if probe is not None:
+        return probe
     with keep_from_app("attach to the app"):
         directory = Path(os.environ[DIRECTORY_VARIABLE])
         report = AttachReport(directory, bare, describe_server(server), hook)
         report.update()
         if report.kind not in NO_ASGI_APPS:
-            probes[id(bare)] = Probe(cast(App, app), directory)
-            probes[id(bare)].report_to(report)
-            if hook != STARLETTE:
+            probe = probes[id(bare)] = Probe(cast(App, app), directory)
+            probe.report_to(report)
+            if hook == STARLETTE:
+                vars(bare)["_asgi_probe"] = probe
+            else:
                 release_starlette()
-    return probes.get(id(bare), app)
+    return app if probe is None else probe
 
 
 def hook_uvicorn_config(module: ModuleType) -> None:

@@ -61,7 +61,7 @@ class AttachReport:
             "trial": None,
             "stopped": None,
         }
-        gil.observers.append(self.update)
+        gil.observers[:] = [self.update]  # of the process's reports the last one is in its file
 
     def is_superfluous(self) -> bool:
         """Return True if another hook has attached a probe: each request is recorded once."""

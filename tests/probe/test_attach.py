@@ -3,18 +3,20 @@
 import asyncio
 import contextvars
 import functools
+import gc
 import importlib.util
 import json
 import os
 import socket
 import subprocess
 import sys
+import weakref
 import zipfile
 from pathlib import Path
 
 import asgi_probe
 import pytest
-from asgi_probe import attach, attach_report, import_hook
+from asgi_probe import attach, attach_report, gil, import_hook
 from asgi_probe.attach_report import ASGI, ASGI_2, FACTORY, NOTHING, WSGI, classify_app
 from asgi_probe.middleware import Probe
 
@@ -336,7 +338,7 @@ def test_what_a_server_could_call_with_it(app: object, kind: str) -> None:
 @pytest.fixture
 def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASGI_PROBE_DIR", str(tmp_path))
-    monkeypatch.setattr(attach, "probes", {})
+    monkeypatch.setattr(attach, "probes", weakref.WeakValueDictionary())
     monkeypatch.setattr(attach_report, "attached", set())
     return tmp_path
 
@@ -463,4 +465,33 @@ def test_a_starlette_app_s_request_may_be_closed_in_another_context(
     asyncio.run(close_elsewhere())
     assert not attach.probes[id(app)].recorder.in_flight
     attach.probes[id(app)].stop()
+    attach.release_starlette()
+
+
+@starlette
+@pytest.mark.usefixtures("audited")
+def test_a_starlette_app_keeps_its_probe_and_nothing_keeps_the_app(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of a service that makes an app per tenant or per request, on a server without a hook."""
+    from starlette import applications
+
+    monkeypatch.setattr(applications.Starlette, "__call__", applications.Starlette.__call__)
+    monkeypatch.setattr(gil, "observers", [])
+    attach.hook_starlette(applications)
+    app, other = applications.Starlette(), applications.Starlette()
+    dropped = weakref.ref(other)
+
+    async def call(*apps: applications.Starlette) -> None:
+        for each in apps:
+            assert (await ask(each, "/")).status == 404
+
+    asyncio.run(call(app, other, app))
+    probe = attach.probes[id(app)]
+    probe.stop()
+    del other
+    gc.collect()
+    assert dropped() is None
+    assert list(attach.probes.values()) == [probe]
+    assert len(gil.observers) == 1
     attach.release_starlette()
