@@ -11,10 +11,10 @@ from collections import deque
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from time import monotonic
 
 from . import gil
 from .blocks import watches
+from .clocks import monotonic
 from .encode_json import encode_json
 
 DIRECTORY_VARIABLE, TRIAL_VARIABLE = "ASGI_PROBE_DIR", "ASGI_PROBE_TRIAL"

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from contextvars import Context
 from math import inf
 from threading import get_ident, get_native_id
-from time import monotonic, thread_time
+from time import thread_time
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
+from .clocks import monotonic
 from .request_record import RequestRecord, current, work_spans
 from .settings import read_beat_s
 from .stacks import RUNNER, StackTexts, read_stack

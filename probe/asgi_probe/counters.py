@@ -8,10 +8,10 @@ import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf, nan
-from time import monotonic, process_time, thread_time
+from time import process_time, thread_time
 from typing import NamedTuple
 
-from .clocks import ThreadUsage, read_thread_cpu_s
+from .clocks import ThreadUsage, monotonic, read_thread_cpu_s
 
 LATE_S = 0.002
 """A sample that is this late was delayed by something other than the timer."""

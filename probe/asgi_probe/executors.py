@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from math import isnan, nan
 from threading import get_ident
-from time import monotonic
 
 from . import thread_calls
+from .clocks import monotonic
 from .handovers import ENDS_OF_ITERATION, Handover, log
 from .metrics_feed import IN_EXECUTOR
 from .queues import Queue, Queues

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from itertools import count
 from math import isnan, nan
 from threading import get_ident, get_native_id
-from time import monotonic, thread_time
+from time import thread_time
 from types import CodeType, FrameType
 
+from .clocks import monotonic
 from .journal import STACK, Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .stacks import MOST_FRAMES, SeenFrame, StackTexts

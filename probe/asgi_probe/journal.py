@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from time import time
 
+from .clocks import time
 from .encode_json import encode_json
 
 VERSION, FRAME = 1, struct.Struct("<cI")

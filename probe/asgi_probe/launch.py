@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from json import loads
 from pathlib import Path
-from time import gmtime, monotonic, strftime
+from time import gmtime, strftime
 
 from .attach_report import DIRECTORY_VARIABLE
+from .clocks import monotonic
 from .command_words import hide_values
 from .encode_json import encode_json
 from .errors import UsageError

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from math import isnan, nan
-from time import monotonic, thread_time
+from time import thread_time
 from typing import TYPE_CHECKING
 
+from .clocks import monotonic
 from .journal import Columns, make_packer
 from .recorder import Recorder
 from .request_record import RequestRecord, current

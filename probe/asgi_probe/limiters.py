@@ -8,9 +8,9 @@ import sys
 from asyncio import current_task
 from collections.abc import Awaitable, Callable
 from math import isnan
-from time import monotonic
 from weakref import WeakKeyDictionary
 
+from .clocks import monotonic
 from .handovers import Handover, log
 from .limiter_names import find_limiter_name
 from .queues import Queues

@@ -8,11 +8,11 @@ import asyncio
 import sys
 from math import nan
 from pathlib import Path
-from time import monotonic
 from types import CodeType
 from typing import TYPE_CHECKING
 
 from .blocks import BEAT_S, unwatch_loop, watch_loop
+from .clocks import monotonic
 from .function_source import is_library
 from .journal import Columns, ProbeJournal, make_packer
 from .metrics_feed import LoopSample, count_tasks

@@ -16,11 +16,11 @@ from concurrent import futures
 from inspect import iscoroutinefunction, unwrap
 from math import inf, nan
 from threading import Thread, get_ident
-from time import monotonic
 from types import CodeType, FrameType, ModuleType
 from typing import cast
 from weakref import WeakKeyDictionary
 
+from .clocks import monotonic
 from .import_hook import ModuleFinder
 from .journal import STACK, Columns, ProbeJournal, make_packer
 from .makers import MAKERS, TASK, Call, Maker, replace_attribute

@@ -8,12 +8,12 @@ from asyncio import get_running_loop
 from collections.abc import Awaitable
 from functools import lru_cache
 from pathlib import Path
-from time import monotonic
 
 from .addresses import LISTEN_VARIABLE, parse_address
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachReport
 from .audit_logs import is_audit
 from .blocks import LoopWatch, instrument_handles
+from .clocks import monotonic
 from .executors import instrument_executors
 from .frameworks import record_routes
 from .made import instrument_makers

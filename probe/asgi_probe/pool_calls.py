@@ -7,10 +7,10 @@ import functools
 import sys
 from collections.abc import Awaitable, Callable
 from math import isnan
-from time import monotonic
 from typing import cast
 
 from . import thread_calls
+from .clocks import monotonic
 from .handovers import ENDS_OF_ITERATION, Handover, log
 from .limiters import asking, expect_token
 from .metrics_feed import WaitLabels

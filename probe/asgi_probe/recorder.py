@@ -7,11 +7,11 @@ from asyncio import AbstractEventLoop
 from itertools import count
 from math import isnan, nan
 from pathlib import PurePath
-from time import monotonic
 from typing import NamedTuple
 
 from .attach_report import AttachReport
 from .blocks import LoopWatch
+from .clocks import monotonic
 from .journal import CLIENT, NAME, NoJournal, ProbeJournal, make_packer
 from .metrics_feed import MetricsFeed
 from .request_record import HANDLERS, RequestRecord, parse_request_id

@@ -7,9 +7,9 @@ from contextvars import ContextVar
 from functools import partial
 from math import inf, nan
 from threading import current_thread, get_ident, get_native_id
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from .clocks import monotonic
 from .journal import Columns
 from .routes import Scope
 

@@ -9,10 +9,10 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 from . import audit_logs, thread_calls
 from .blocks import BEAT_S, LoopWatch, watches
+from .clocks import monotonic
 from .executors import instrument_loop
 from .journal import Columns, NoJournal, ProbeJournal
 from .layer_links import record_layers

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from math import isnan, nan
-from time import monotonic
 from typing import NamedTuple
 
 from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
 from .causes import Clocks
+from .clocks import monotonic
 from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import STACK, Columns, ProbeJournal, make_packer

@@ -6,9 +6,9 @@ from __future__ import annotations
 import logging
 import os
 from threading import get_native_id
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from .clocks import monotonic
 from .journal import Columns, ProbeJournal, make_packer
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ waiting task (`Task.print_stack`) ends here."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Generator
-from time import monotonic
 from types import coroutine
 
 from .blocks import BLOCKED_AFTER_S, LoopWatch
+from .clocks import monotonic
 from .request_record import RequestRecord
 
 NO_REQUEST = object()

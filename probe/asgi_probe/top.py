@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from time import localtime, monotonic, sleep, strftime
+from time import localtime, sleep, strftime
 from typing import Protocol
 
 from .addresses import Address, parse_address
+from .clocks import monotonic
 from .errors import BROKEN, CANNOT, UsageError
 from .journal_files import JournalFiles
 from .live_state import PART, ServiceState

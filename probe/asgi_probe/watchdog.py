@@ -10,10 +10,11 @@ import os
 import threading
 from collections import deque
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 from .attach_report import unwritten, write_reports
 from .blocks import BEAT_S, MISSED_S, LoopWatch, unwatch_all
+from .clocks import monotonic
 from .journal import ProbeJournal, remove_ended_journals
 from .metrics_feed import MetricsFeed
 from .process_census import ProcessCensus

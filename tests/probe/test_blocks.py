@@ -27,6 +27,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from tests.probe.frozen_time import freeze_time
 from tests.probe.support import Calls, ask, get, ignore, observe, read_table
 
 BLOCK_S = 0.1
@@ -175,6 +176,17 @@ def test_seconds_belong_to_the_request_that_took_them(tmp_path: Path) -> None:
 
 
 @ON_LINUX
+def test_a_frozen_time_is_none_of_its_times(tmp_path: Path) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with freeze_time():
+            block()
+            await asyncio.sleep(0)  # the handle ends while the time is frozen
+        await PlainTextResponse("")(scope, receive, send)
+
+    (row,) = block_in(app, tmp_path, get("/"))
+    assert row.seconds < 60  # the time limit of a test; the frozen time is decades away
+
+
 def test_a_wait_uses_no_cpu_and_a_computation_does(tmp_path: Path) -> None:
     app = FastAPI()
 

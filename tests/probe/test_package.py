@@ -11,6 +11,8 @@ from pathlib import Path
 import asgi_probe
 import pytest
 
+from tests.probe.frozen_time import CLOCKS
+
 PACKAGE = Path(asgi_probe.__file__).parent
 PROJECT = PACKAGE.parent
 Documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -67,6 +69,15 @@ def test_each_public_name_has_a_docstring_that_names_its_errors(name: str) -> No
 def test_each_module_has_a_docstring() -> None:
     for path in PACKAGE.rglob("*.py"):
         assert ast.get_docstring(parse(path)), path
+
+
+def test_its_clocks_are_its_own() -> None:
+    """A test that freezes the time replaces the clocks that a module has imported from `time`."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ImportFrom) and node.module == "time":
+                names = {each.name.replace("_ns", "") for each in node.names}
+                assert not names & set(CLOCKS), path
 
 
 def test_the_readme_names_what_exists() -> None:

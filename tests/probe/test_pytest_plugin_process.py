@@ -12,6 +12,7 @@ import pytest
 pytest_plugins = ("pytester",)
 pytestmark = [pytest.mark.slow, pytest.mark.untimed]
 PROBE = Path(__file__).parents[2] / "probe"
+FREEZER = Path(__file__).with_name("frozen_time.py")
 PLUGIN = ("-p", "asgi_probe.pytest_plugin", "-p", "no:cacheprovider")
 BLOCKING = """
 import asyncio, time
@@ -154,6 +155,48 @@ def test_without_run_delays_the_message_says_so(pytester: pytest.Pytester) -> No
     result = run(pytester, *PLUGIN, "--loop-blocking=50ms")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["  This system does not report how long a thread waits*"])
+
+
+FROZEN = """
+import asyncio, pytest, time
+from frozen_time import freeze_time
+
+@pytest.fixture
+def frozen():
+    with freeze_time():
+        yield
+
+def test_freezes():
+    async def main():
+        with freeze_time():
+            time.sleep(0.001)  # a handle that waits for nothing is excused: the machine stood still
+            await asyncio.sleep(0)
+    asyncio.run(main())
+
+def test_blocks(frozen):
+    async def main():
+        time.sleep(0.1)
+    asyncio.run(main())
+
+def test_imports_the_plug_in_while_it_is_frozen(frozen, loop_blocking):
+    async def main():
+        time.sleep(0.1)
+    with loop_blocking(max="50ms"):
+        asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("options", "failed"), [(["--loop-blocking=50ms"], 2), ([], 1)])
+def test_a_frozen_time_neither_makes_nor_hides_a_block(
+    pytester: pytest.Pytester, options: list[str], failed: int
+) -> None:
+    pytester.makepyfile(test_inner=FROZEN, frozen_time=FREEZER.read_text())
+    result = run(pytester, *PLUGIN, *options)
+    result.assert_outcomes(passed=3 - failed, failed=failed)
+    shown = re.findall(r"blocked for (\d+) ms;", result.stdout.str())
+    assert len(shown) == failed
+    # a busy machine adds to the 100 ms, less than the time limit of the run; some is excused
+    assert all(50 <= int(each) < 50_000 for each in shown)
 
 
 PROBED = """

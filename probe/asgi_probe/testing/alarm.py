@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 from math import nan
-from time import monotonic, sleep
+from time import sleep
+
+from asgi_probe.clocks import monotonic
 
 from .run_delays import libc
 

@@ -10,8 +10,10 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from time import monotonic, sleep
+from time import sleep
 from weakref import WeakSet
+
+from asgi_probe.clocks import monotonic
 
 from .timed_thread import LoopThread, TimedRun
 

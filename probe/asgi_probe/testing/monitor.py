@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
-from time import monotonic
 from typing import NamedTuple
 
 from asgi_probe.causes import KEPT
+from asgi_probe.clocks import monotonic
 
 from .found_blocks import BlockFinder, FoundBlock, RunUsage
 from .found_waits import FoundWait, describe_wait

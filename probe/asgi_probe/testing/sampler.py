@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from math import inf
-from time import monotonic, process_time, thread_time
+from time import process_time, thread_time
 from typing import NamedTuple
 
 from asgi_probe.blocks import BEAT_S
-from asgi_probe.clocks import read_thread_cpu_s
+from asgi_probe.clocks import monotonic, read_thread_cpu_s
 from asgi_probe.stacks import read_stack
 from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
 

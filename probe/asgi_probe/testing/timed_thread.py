@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import Mapping
 from contextvars import Context
 from math import inf
-from time import monotonic, thread_time
+from time import thread_time
 from typing import NamedTuple
 from weakref import finalize
 
 from asgi_probe.blocks import LoopWatch
+from asgi_probe.clocks import monotonic
 from asgi_probe.holders import HolderLog
 from asgi_probe.request_record import RequestRecord
 from asgi_probe.stacks import SeenFrame

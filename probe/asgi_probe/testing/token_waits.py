@@ -8,10 +8,10 @@ import threading
 from collections import deque
 from functools import partial
 from math import inf, nan
-from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
+from asgi_probe.clocks import monotonic
 from asgi_probe.limiters import Acquire, has_queue
 from asgi_probe.pool_calls import PoolCall
 from asgi_probe.request_record import RequestRecord, classify_thread, current
