@@ -28,6 +28,7 @@ from time import sleep
 from .addresses import Address
 from .errors import UsageError
 from .journal_files import JournalFiles
+from .probe_thread import ProbeThread
 
 log = logging.getLogger("probe")
 GREETING = b"asgi-probe 1\n"
@@ -52,7 +53,7 @@ def start_relay(directory: Path, address: Address) -> None:
     key = os.getpid(), address
     if key not in started:
         stop = started[key] = threading.Event()
-        run = threading.Thread(
+        run = ProbeThread(
             target=run_relay, args=(directory, address, stop), name="probe relay", daemon=True
         )
         run.start()
@@ -182,7 +183,7 @@ def accept_clients(server: socket.socket, directory: Path) -> None:
             client.close()
             continue
         given = client, directory, clients, viewers
-        threading.Thread(target=serve_client, args=given, name="probe relay", daemon=True).start()
+        ProbeThread(target=serve_client, args=given, name="probe relay", daemon=True).start()
 
 
 def serve_client(

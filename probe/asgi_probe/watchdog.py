@@ -17,6 +17,7 @@ from .blocks import BEAT_S, MISSED_S, LoopWatch, unwatch_all
 from .clocks import monotonic
 from .journal import ProbeJournal, remove_ended_journals
 from .metrics_feed import MetricsFeed
+from .probe_thread import ProbeThread
 from .process_census import ProcessCensus
 from .recorder import Recorder
 from .session import Session, open_journal
@@ -54,9 +55,7 @@ class Watchdog:
             if directory not in self._sessions:
                 self._sessions[directory] = Session(self._open_journal(directory, most_bytes))
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="probe watchdog", daemon=True
-                )
+                self._thread = ProbeThread(target=self._run, name="probe watchdog", daemon=True)
                 self._thread.start()
             if recorder.feed is not None:
                 self._feeds.add(recorder.feed)

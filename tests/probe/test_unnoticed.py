@@ -7,6 +7,8 @@ import gc
 import inspect
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -43,6 +45,49 @@ def answer_after(work: Callable[[], Awaitable[object]]) -> App:
 def audit_call(work: Callable[[], Awaitable[object]], folder: Path) -> None:
     """Run it in a request."""
     observe(answer_after(work), folder, get("/"))
+
+
+SIGNALLED = """
+import asyncio, os, signal, sys, threading, time
+from pathlib import Path
+from asgi_probe import Probe, relay
+from asgi_probe.testing.loop_threads import LoopThreads
+from asgi_probe.testing.sampler import Sampler
+from tests.probe.support import ask
+
+async def app(scope, receive, send):
+    client = connect(str(folder / "socket"))
+    assert client.recv(1)  # its thread sends journals
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.sigwait([signal.SIGUSR1])
+    print(sorted(each.name for each in threading.enumerate()))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body"})
+
+def connect(path):
+    while True:
+        try:
+            return relay.connect(path)
+        except OSError:  # until its thread listens
+            time.sleep(0.01)
+
+folder = Path(sys.argv[1])
+Sampler(LoopThreads()).start()
+relay.start_relay(folder, str(folder / "socket"))
+asyncio.run(ask(Probe(app, folder), "/"))
+"""
+
+
+def test_its_threads_take_no_signal_that_the_app_waits_for(tmp_path: Path) -> None:
+    """In a process of its own, which the signal would end."""
+    done = subprocess.run(
+        (sys.executable, "-c", SIGNALLED, str(tmp_path)),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    threads = ["MainThread", *["probe relay"] * 2, "probe test sampler", "probe watchdog"]
+    assert (done.returncode, done.stderr, done.stdout.strip()) == (0, "", str(threads))
 
 
 class Kept:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from asgi_probe.blocks import BEAT_S
 from asgi_probe.clocks import monotonic, read_thread_cpu_s
+from asgi_probe.probe_thread import ProbeThread
 from asgi_probe.stacks import read_stack
 from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
 
@@ -61,7 +62,7 @@ class Sampler:
         self._count = 0
         self._looked = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="probe test sampler", daemon=True)
+        self._thread = ProbeThread(target=self._run, name="probe test sampler", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
