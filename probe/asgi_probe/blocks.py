@@ -20,6 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .clocks import monotonic
+from .reentry import run_inside
 from .request_record import RequestRecord, current, work_spans
 from .settings import read_beat_s
 from .stacks import RUNNER, StackTexts, read_stack
@@ -37,6 +38,7 @@ MOST_WAITING = 10_000
 """Maximum of queued entries; the watchdog takes them about 100 times per second."""
 RELEVANT_GC_S = 0.001
 MOST_OTHERS = 16
+Run = Callable[[events.Handle], None]
 
 
 class Ended(NamedTuple):
@@ -73,6 +75,8 @@ class LoopWatch:
         """The last departed request: when its last handle ends, no context has it any more."""
         self.began_s = 0.0
         self.running: object = None
+        self.inner_run: FrameType | None = None
+        """The frame that ran the loop inside the running handle, if one did; see reentry.py."""
         self.beat_s = read_beat_s()
         self.beat_at_s = monotonic()
         self.ended: deque[Ended] = deque(maxlen=MOST_WAITING)
@@ -100,6 +104,8 @@ class LoopWatch:
             self.note_others(now_s)
 
     def note_end(self, running: object, began_s: float, ended_s: float) -> None:
+        if ended_s - began_s < BLOCKED_AFTER_S:
+            return
         record = self.find_record(running, began_s)
         self.ended.append(Ended(began_s, ended_s, thread_time(), record))
         self.note_others(ended_s)
@@ -112,10 +118,8 @@ class LoopWatch:
         working = [ident for ident, span in spans if span is not None and span.ended_s == inf]
         if working:
             found = working[:MOST_OTHERS]
-            self.others = (
-                now_s,
-                {ident: self.stacks.format_stack(read_stack(ident)) for ident in found},
-            )
+            stacks = {each: self.stacks.format_stack(read_stack(each)) for each in found}
+            self.others = now_s, stacks
 
     def find_running(self, now_s: float) -> Running | None:
         """Return the running handle, called by the watchdog. None between two handles, in a
@@ -206,7 +210,7 @@ def instrument_handles() -> None:
         vars(events)["Handle"]._run = wrap_run(original)
 
 
-def wrap_run(original: Callable[[events.Handle], None]) -> Callable[[events.Handle], None]:
+def wrap_run(original: Run) -> Run:
     def run_handle(handle: events.Handle) -> None:
         loop: object = handle._loop  # type: ignore[attr-defined]
         context: Context = handle._context  # type: ignore[attr-defined]
@@ -214,33 +218,29 @@ def wrap_run(original: Callable[[events.Handle], None]) -> Callable[[events.Hand
         if watch is None:
             run_unwatched(original, handle, loop, context)
             return
-        watch.began_s = began_s = monotonic()
+        if watch.running is not None:  # as with nest_asyncio
+            run_inside(run_handle, handle, watch)
+            return
+        watch.began_s = monotonic()
         watch.running = context
         try:
             original(handle)
         finally:
-            watch.running = None
+            watch.running = watch.inner_run = None
             ended_s = monotonic()
-            if ended_s - began_s >= BLOCKED_AFTER_S:
-                watch.note_end(context, began_s, ended_s)
+            if ended_s - watch.began_s >= BLOCKED_AFTER_S:
+                watch.note_end(context, watch.began_s, ended_s)
 
     run_handle.probe_original = original  # type: ignore[attr-defined]
     return run_handle
 
 
-def run_unwatched(
-    original: Callable[[events.Handle], None],
-    handle: events.Handle,
-    loop: object,
-    context: Context,
-) -> None:
+def run_unwatched(original: Run, handle: events.Handle, loop: object, context: Context) -> None:
     """Run a handle during which watching may start: an app's startup runs in the first handle."""
     try:
         original(handle)
     finally:
         watch = watches.get(loop)
         if watch is not None and watch.running is not None:
-            watch.running = None
-            ended_s = monotonic()
-            if ended_s - watch.began_s >= BLOCKED_AFTER_S:
-                watch.note_end(context, watch.began_s, ended_s)
+            watch.running = watch.inner_run = None
+            watch.note_end(context, watch.began_s, monotonic())

@@ -15,6 +15,7 @@ from .clocks import monotonic
 from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import STACK, Columns, ProbeJournal, make_packer
+from .reentry import is_between
 from .request_record import RequestRecord
 from .routes import intern_route
 from .silences import SilenceLog, is_silent
@@ -125,8 +126,8 @@ class StretchLog:
         late = look.late_s > LATE_S
         doubtful = self.is_doubtful = running is not None or late or is_silent(watch, now_s)
         stack = read_stack(watch.thread) if doubtful else []
-        if running is not None and running.began_s != watch.began_s:
-            running = None  # the loop ran another handle before the stack was read
+        if running is not None and (running.began_s != watch.began_s or is_between(watch, stack)):
+            running = None  # the loop ran another handle before the stack was read, or waits
         if self._silences is not None:
             running = self._silences.look(now_s, running, stack, busy=late and look.busy)
         self._holders.read(now_s, look.others_cpu_s, reads_stacks=doubtful)

@@ -18,6 +18,7 @@ import pytest
 from asgi_probe import Probe
 from asgi_probe.clocks import read_thread_cpu_s
 from asgi_probe.routes import App, Message, Receive, Scope, Send
+from asgi_probe.settings import BEAT_VARIABLE
 from asgi_probe.stacks import MOST_FRAMES
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from tests.probe.frozen_time import freeze_time
+from tests.probe.reentrant_loop import ReentrantLoop
 from tests.probe.support import Calls, ask, get, ignore, observe, read_table
 
 BLOCK_S = 0.1
@@ -185,6 +187,41 @@ def test_a_frozen_time_is_none_of_its_times(tmp_path: Path) -> None:
 
     (row,) = block_in(app, tmp_path, get("/"))
     assert row.seconds < 60  # the time limit of a test; the frozen time is decades away
+
+
+@pytest.mark.parametrize("beat_ms", [10, 1_000])  # then the loop waits for long between two beats
+def test_a_handle_that_runs_its_own_loop_blocks_it_only_outside_those_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beat_ms: int
+) -> None:
+    monkeypatch.setenv(BEAT_VARIABLE, str(beat_ms))
+    loop = ReentrantLoop()
+
+    async def wait(work: Callable[[], object]) -> None:
+        await asyncio.sleep(2 * BLOCK_S)
+        work()
+        await asyncio.sleep(2 * BLOCK_S)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        block()
+        loop.run_until_complete(wait(int))
+        block()
+        loop.run_until_complete(wait(block))
+        block()
+        await PlainTextResponse("")(scope, receive, send)
+
+    probe = Probe(app, tmp_path)
+    loop.run_until_complete(ask(probe, "/"))
+    loop.close()
+    probe.stop()
+    rows = [each for each in find_blocks(tmp_path) if each.seconds > 0.9 * BLOCK_S]
+    assert [row.route for row in rows] == ["/"] * 4
+    # less than a run of the loop inside; a busy machine adds to each block
+    assert all(row.seconds < 4 * BLOCK_S for row in rows)
+    shown = [row.lines & {"block", "wait", "select"} for row in rows]
+    expected: list[set[str]] = [{"block"}, {"block"}, {"block", "wait"}, {"block"}]
+    # a sample that is late shows nothing, and at the longer beat there need be none
+    assert all(lines <= wanted for lines, wanted in zip(shown, expected))
+    assert any(shown) or beat_ms > 10
 
 
 def test_a_wait_uses_no_cpu_and_a_computation_does(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import re
 import sys
 import threading
 from asyncio import events
+from pathlib import Path
 
 import pytest
 
+from tests.probe import reentrant_loop
 from tests.probe.plugin_support import BLOCKING, SERVER, run, unwrap_apps
 
 pytest_plugins = ("pytester",)
@@ -359,6 +361,43 @@ def test_a_failed_test_keeps_its_own_error(pytester: pytest.Pytester) -> None:
     result = run(pytester, source, "--loop-blocking=50ms")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*assert 0", "* event loop *", "The event loop was blocked for *"])
+
+
+REENTRANT = """
+from reentrant_loop import ReentrantLoop
+
+@pytest.mark.parametrize("place", ["nowhere", "before", "inside", "between", "after"])
+def test_runs_inside(place):
+    loop = ReentrantLoop()
+
+    def pass_by(name):
+        if name == place:
+            block()
+
+    async def wait():
+        await asyncio.sleep(0.1)
+        pass_by("inside")
+
+    async def main():
+        pass_by("before")
+        loop.run_until_complete(wait())
+        pass_by("between")
+        loop.run_until_complete(asyncio.sleep(0.1))
+        pass_by("after")
+
+    loop.run_until_complete(main())
+    loop.close()
+"""
+
+
+def test_a_handle_that_runs_its_own_loop_blocks_it_only_outside_those_runs(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(reentrant_loop=Path(reentrant_loop.__file__).read_text())
+    result = run(pytester, REENTRANT, "--loop-blocking=50ms")
+    result.assert_outcomes(passed=1, failed=4)
+    shown = re.findall(r"in block: time\.sleep$", result.stdout.str(), re.MULTILINE)
+    assert len(shown) == 4
 
 
 def test_a_debugger_blocks_no_loop(pytester: pytest.Pytester) -> None:

@@ -80,7 +80,7 @@ class LoopThreads:
     def _begin(self, handle: events.Handle) -> LoopThread | None:
         try:
             thread = self.find()
-            thread.begin(handle)
+            self._keep(thread, thread.enter(handle, self.least_s))
         except Exception as error:  # the test must not be affected
             self.fault = error
             return None
@@ -88,7 +88,7 @@ class LoopThreads:
 
     def _end(self, thread: LoopThread) -> None:
         try:
-            self._keep(thread, thread.end(self.least_s))
+            self._keep(thread, thread.leave(self.least_s))
         except Exception as error:  # the test must not be affected
             self.fault = error
 

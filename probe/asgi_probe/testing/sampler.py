@@ -15,6 +15,7 @@ from typing import NamedTuple
 from asgi_probe.blocks import BEAT_S
 from asgi_probe.clocks import monotonic, read_thread_cpu_s
 from asgi_probe.probe_thread import ProbeThread
+from asgi_probe.reentry import is_between
 from asgi_probe.stacks import read_stack
 from asgi_probe.stretches import DENSE_UNTIL_S, SPARSER
 
@@ -130,7 +131,8 @@ class Sampler:
         is_long = age_s >= min(BEAT_S, self._threads.least_s / 4)
         if is_long and is_due(thread, now_s, began_s):
             waited_s, stack = self._delays.read(thread.native_id), read_stack(watch.thread)
-            if watch.began_s == began_s and watch.running is running:
+            is_same = watch.began_s == began_s and watch.running is running
+            if is_same and not is_between(watch, stack):
                 thread.samples.append(RunSample(now_s, began_s, thread_cpu_s, waited_s, stack))
         others_cpu_s = process_time() - thread_cpu_s - thread_time()
         thread.holders.read(now_s, others_cpu_s, reads_stacks=is_long)

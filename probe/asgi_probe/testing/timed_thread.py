@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from contextvars import Context
 from math import inf
 from time import thread_time
+from types import FrameType
 from typing import NamedTuple
 from weakref import finalize
 
 from asgi_probe.blocks import LoopWatch
 from asgi_probe.clocks import monotonic
 from asgi_probe.holders import HolderLog
+from asgi_probe.reentry import find_loop_run
 from asgi_probe.request_record import RequestRecord
 from asgi_probe.stacks import SeenFrame
 
@@ -56,9 +58,14 @@ class ThreadClocks(NamedTuple):
 
 
 class RunStart(NamedTuple):
+    """outer: the handle inside which the loop runs this one; see reentry.py. inner_run: the frame
+    that runs the loop there."""
+
     began_s: float
     clocks: ThreadClocks
     handle: events.Handle
+    outer: RunStart | None = None
+    inner_run: FrameType | None = None
 
 
 class TimedRun(NamedTuple):
@@ -111,11 +118,36 @@ class LoopThread:
         self._clocks = ThreadClocks(-inf, 0.0, 0.0, 0, {})
         finalize(self, self._delays.close)
 
-    def begin(self, handle: events.Handle) -> None:
+    def enter(self, handle: events.Handle, least_s: float) -> TimedRun | None:
+        """Begin a run. If the loop runs the handle inside another one, end the run of that first,
+        and return it if it took least_s or longer, unless the loop has waited meanwhile."""
+        outer = self._starts[-1] if self._starts else None
+        if outer is None or outer.handle._loop is not handle._loop:  # type: ignore[attr-defined]
+            self.begin(handle)
+            return None
+        inner_run = find_loop_run()
+        run = self.end(inf if inner_run is self.watch.inner_run else least_s)
+        self.begin(handle, outer, inner_run)
+        return run
+
+    def leave(self, least_s: float) -> TimedRun | None:
+        """End a run like `end`, and go on with the one outside it."""
+        start = self._starts[-1]
+        run, self.watch.inner_run = self.end(least_s), start.inner_run
+        if start.outer is not None:
+            self._begin_again(start.outer)
+        return run
+
+    def begin(
+        self,
+        handle: events.Handle,
+        outer: RunStart | None = None,
+        inner_run: FrameType | None = None,
+    ) -> None:
         began_s = monotonic()
         if began_s - self._clocks.at_s > REREAD_S:
             began_s = self._read_clocks().at_s
-        self._starts.append(RunStart(began_s, self._clocks, handle))
+        self._starts.append(RunStart(began_s, self._clocks, handle, outer, inner_run))
         self._show_running()
 
     def _read_clocks(self) -> ThreadClocks:
@@ -171,10 +203,13 @@ class LoopThread:
         """End the run, if the thread is inside a handle, and begin the next one at once."""
         if not self._starts:
             return None
-        handle = self._starts[-1].handle
+        start = self._starts[-1]
         run = self.end(least_s)
-        self.begin(handle)
+        self._begin_again(start)
         return run
+
+    def _begin_again(self, start: RunStart) -> None:
+        self.begin(start.handle, start.outer, start.inner_run)
 
     def _show_running(self) -> None:
         """Show the sampler which run it would see."""
