@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from inspect import unwrap
+from types import FunctionType
 from typing import Protocol
 
 from .layers import enter, recorders
 from .recorder import Recorder
-from .routes import App, Receive, Scope, Send, describe_endpoint
+from .routes import App, Receive, Scope, Send, describe_endpoint, find_function
 
 BASE = "BaseHTTPMiddleware"
 BASE_CLASS = "starlette.middleware.base", BASE
 MOST_RECORDERS = 100
 """Probes of a process whose layers are recorded, the latest ones."""
+MOST_WRAPPERS = 20
+"""Functions that are searched for the one of the class, wrappers included."""
 BUILDERS = ("starlette.applications", "Starlette"), ("fastapi.applications", "FastAPI")
 
 
@@ -104,9 +108,30 @@ def describe_layer(app: App) -> tuple[str, str]:
     try:
         is_base = BASE_CLASS in [(each.__module__, each.__name__) for each in cls.__mro__]
         code = getattr(app, "dispatch_func", app) if is_base else app
+        code = find_own_function(find_function(code, ""), cls)
         return describe_endpoint(code, "").endpoint or cls.__name__, BASE if is_base else "ASGI"
     except Exception:  # any attribute of the app's objects may raise; the app must not be affected
         return cls.__name__, "ASGI"
+
+
+def find_own_function(called: object, cls: type) -> object:
+    """Return the function of a class instead of the wrapper that another module (Sentry) has put in
+    its place."""
+    modules = {each.__module__ for each in cls.__mro__}
+    own = (each for each in iterate_wrapped(called) if each.__module__ in modules)
+    return next(own, called)
+
+
+def iterate_wrapped(called: object) -> Iterator[FunctionType]:
+    """Yield a function and those that it wraps, the outermost first: a wrapper without
+    `__wrapped__` has them in its closure."""
+    pending = [called]
+    for _ in range(MOST_WRAPPERS):
+        each = pending.pop(0) if pending else None
+        function = unwrap(getattr(each, "__func__", each)) if callable(each) else None
+        if isinstance(function, FunctionType):
+            yield function
+            pending += [cell.cell_contents for cell in function.__closure__ or ()]
 
 
 class EndpointLink(Link):

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -110,7 +111,8 @@ def base(dispatch: Callable[[Request, CallNext], Awaitable[Response]]) -> Middle
 
 
 def name(function: Callable[..., object]) -> str:
-    return f"{__file__}:{function.__code__.co_firstlineno} {function.__qualname__}"
+    code = function.__code__
+    return f"{code.co_filename}:{code.co_firstlineno} {function.__qualname__}"
 
 
 def test_each_layer_is_a_row_and_its_times_follow_each_other(tmp_path: Path) -> None:
@@ -126,6 +128,32 @@ def test_each_layer_is_a_row_and_its_times_follow_each_other(tmp_path: Path) -> 
         assert outer.passed_s <= outer.body_s <= outer.sent_s <= outer.returned_s
         assert inner.returned_s <= outer.returned_s
     assert (rows[-1].inner_s, rows[-1].answered_s) == (None, None)
+
+
+def wrap_call(old_call: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Wrap what a class calls, as Sentry does: from its own module, and without `__wrapped__`."""
+
+    async def call(*given: object) -> None:
+        await old_call(*given)
+
+    call.__module__ = "library"
+    return call
+
+
+def test_a_layer_is_the_code_of_its_class_and_not_a_librarys_wrapper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library would be blamed for what the layer does."""
+
+    class Twice(PassOn): ...
+
+    classes = Twice, CORSMiddleware, ReadBody
+    names = [name(each.__call__) for each in classes]
+    for each in (*classes, ReadBody):  # two libraries wrap the last one
+        monkeypatch.setattr(each, "__call__", wrap_call(each.__call__))
+    layers = [Middleware(each) for each in classes]
+    (rows,) = find_layers(build(*layers), tmp_path, get("/"))
+    assert [row.layer for row in rows] == [*names, "endpoint"]
 
 
 def test_fastapi_builds_its_own_stack(tmp_path: Path) -> None:
