@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from math import isnan, nan
 from threading import get_ident
+from types import FrameType
 
 from . import thread_calls
 from .clocks import monotonic
@@ -24,6 +25,11 @@ Call = Callable[..., object]
 executors = Queues("executor")
 asking_default: set[int] = set()
 """Idents of threads that are submitting to the default executor of a loop that hides it."""
+
+ADJUSTS = getattr(getattr(ThreadPoolExecutor, "_adjust_thread_count", None), "__code__", 0)
+"""Code object of the method that starts an executor's threads."""
+MOST_WRAPPERS = 10
+"""Frames around `Thread.start` of libraries that wrap it too (Sentry)."""
 
 
 def instrument_executors() -> None:
@@ -132,6 +138,16 @@ class ExecutorCall:
                 thread_calls.log.write(span.record, "executor", self.asked_s, span.began_s)
             if place is not None:
                 place.end()
+
+
+def find_adjusting(starter: FrameType) -> FrameType | None:
+    """Return the frame of ADJUSTS that starts a thread; None if other code starts it."""
+    frame: FrameType | None = starter
+    for _ in range(MOST_WRAPPERS):
+        if frame is None or frame.f_code is ADJUSTS:
+            return frame
+        frame = frame.f_back
+    return None
 
 
 def find_queue(executor: ThreadPoolExecutor, asker: str | None) -> Queue:

@@ -21,6 +21,7 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 from .clocks import monotonic
+from .executors import find_adjusting
 from .import_hook import ModuleFinder
 from .journal import STACK, Columns, ProbeJournal, make_packer
 from .makers import MAKERS, TASK, Call, Maker, replace_attribute
@@ -81,8 +82,9 @@ class MadeLog:
         bounds them, and anyio's, which its tokens bound and which end when idle."""
         if str(type(thread).__module__).startswith("anyio."):
             return
-        if starter.f_code is ADJUSTS:
-            made = self._executors.get(starter.f_locals.get("self"))
+        adjusting = find_adjusting(starter)
+        if adjusting is not None:
+            made = self._executors.get(adjusting.f_locals.get("self"))
             kind = EXECUTOR_THREAD
         else:
             kind = THREAD
@@ -116,8 +118,6 @@ class MadeLog:
 
 open_logs: list[MadeLog] = []
 """The log of this process, while its watchdog runs."""
-ADJUSTS = getattr(getattr(futures.ThreadPoolExecutor, "_adjust_thread_count", None), "__code__", 0)
-"""Code object of the method that starts an executor's threads."""
 
 
 def open_log(journal: ProbeJournal) -> MadeLog:

@@ -10,6 +10,7 @@ import pickle
 import ssl
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -23,6 +24,8 @@ from asgi_probe.routes import App
 from fastapi import BackgroundTasks, Depends, FastAPI
 
 from tests.probe.support import Calls, ask, get, observe, read_table
+
+Start = Callable[[threading.Thread], None]
 
 
 def audit(
@@ -278,6 +281,42 @@ def test_threads_of_an_executor_count_where_the_request_made_it(
     for each in (shared, *kept):
         each.shutdown()
     assert [(row.kind, find_functions(row)[0]) for row in rows] == [("executor thread", "make_own")]
+
+
+@pytest.mark.parametrize("is_outside", [True, False])
+def test_threads_of_an_executor_are_known_through_another_librarys_wrapper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_outside: bool
+) -> None:
+    """Sentry wraps `Thread.start` too, before the probe or after it; so may a second library."""
+    made.instrument_makers()
+    probes = threading.Thread.start
+
+    def wrap(start: Start) -> Start:
+        @functools.wraps(start)  # as Sentry does
+        def wrapped(thread: threading.Thread) -> None:
+            start(thread)
+
+        return wrapped
+
+    original = vars(probes)["probe_original"]
+    inner = probes if is_outside else wrap(wrap(original))
+    start = wrap(wrap(inner)) if is_outside else made.wrap_thread_start(inner)
+    vars(start)["probe_original"] = original
+    monkeypatch.setattr(threading.Thread, "start", start)
+    app, shared = FastAPI(), ThreadPoolExecutor(4)
+
+    @app.get("/shared")
+    async def use_shared() -> None:
+        shared.submit(int).result()
+
+    @app.get("/own")
+    async def make_own() -> None:
+        with ThreadPoolExecutor(2) as own:
+            own.submit(int).result()
+
+    rows = audit(app, tmp_path, monkeypatch, get("/shared", "/own"))
+    shared.shutdown()
+    assert [row.kind for row in rows] == ["executor thread", "executor thread end"]
 
 
 def test_what_an_executors_thread_makes_belongs_to_its_request(
