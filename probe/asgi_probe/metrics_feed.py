@@ -166,8 +166,7 @@ class MetricsFeed:
 
     def _find_route(self, record: RequestRecord) -> str:
         route = find_whole_pattern(record.scope)
-        parameters = record.scope.get("path_params")
-        if route is None or (parameters and not has_names(route, parameters)):
+        if route is None:
             return UNKNOWN_ROUTE
         label = self._routes.get(route)
         if label is None:
@@ -214,14 +213,6 @@ def find_feed(metrics: Metrics) -> MetricsFeed:
     if feed is None:
         feed = feeds[id(metrics)] = MetricsFeed(metrics, read_beat_s())
     return feed
-
-
-def has_names(route: str, parameters: object) -> bool:
-    """Return True if a route contains the names of its parameters. A mount's path could still have
-    a value, such as 007 of an integer."""
-    return not isinstance(parameters, dict) or all(
-        f"{{{name}}}" in route or f"{{{name}:" in route for name in list(parameters)
-    )
 
 
 def count_tasks(loop: AbstractEventLoop) -> float:

@@ -23,6 +23,9 @@ ROUTE_KEYS = (
     "endpoint", "fastapi",
 )  # fmt: skip
 
+OTHER_PARTS = "/{path}"
+"""What a path has below a mount, and in place of what may be a client's values."""
+
 
 class EndpointFacts(NamedTuple):
     """endpoint: "file:first_line qualname" of its code; None if it is not Python code. awaited: it
@@ -55,7 +58,10 @@ def find_whole_pattern(scope: Scope) -> str | None:
     own = scope.get("app_root_path")  # root_path before the first mount; unset without a mount
     if not isinstance(own, str) or len(mounts) <= len(own):
         return pattern
-    return restore_parameters(mounts[len(own) :], scope) + pattern
+    found, rest = find_mounts(scope.get("router"), f"{mounts[len(own) :]}/")
+    whole = found + rest[:-1] + pattern
+    is_apps = rest == "/" or has_names(whole, scope.get("path_params"))
+    return whole if is_apps else f"{found}{OTHER_PARTS}{pattern}"
 
 
 def keep_route(scope: Scope) -> Scope:
@@ -79,7 +85,7 @@ def find_pattern(scope: Scope) -> str | None:
     if isinstance(template, str):
         return template
     if isinstance(own, str):  # a mount, and the app inside it keeps no route
-        return "/{path}"
+        return OTHER_PARTS
     path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))
     own_path = path[len(mounts) :] if f"{path}/".startswith(f"{mounts}/") else path
     patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint"), own_path))
@@ -113,18 +119,31 @@ def iterate_patterns(router: object, endpoint: object, path: str) -> Iterator[st
         yield from iterate_patterns(route, endpoint, path)
 
 
-def restore_parameters(mounts: str, scope: Scope) -> str:
-    """Return a mount's path with {name} in place of each parameter's value."""
-    parameters = scope.get("path_params")
-    pattern = find_pattern(scope) or ""
-    parts = mounts.split("/")
-    for name, value in parameters.items() if isinstance(parameters, dict) else ():
-        if f"{{{name}}}" not in pattern and f"{{{name}:" not in pattern:
-            for at in range(len(parts) - 1, -1, -1):
-                if parts[at] == str(value):
-                    parts[at] = f"{{{name}}}"
-                    break
-    return "/".join(parts)
+def find_mounts(router: object, path: str) -> tuple[str, str]:
+    """Return the patterns of the mounts that a path leads through, and the rest of the path, which
+    the app does not show (it has "/" at its end)."""
+    routes = getattr(router, "routes", None)
+    for route in routes if isinstance(routes, list) and path != "/" else ():
+        if not is_mount(route):
+            continue
+        own, inner, regex = "", path, getattr(route, "path_regex", None)
+        if isinstance(regex, Pattern) and "path" in regex.groupindex:
+            match = regex.match(path)
+            if match is None:
+                continue
+            own = str(route.path_format)[: -len(OTHER_PARTS)]
+            inner = f"/{match['path']}"
+        found, rest = find_mounts(route, inner)
+        if own or found:
+            return own + found, rest
+    return "", path
+
+
+def has_names(pattern: str, parameters: object) -> bool:
+    """Return True if a pattern has the names of its parameters. One without may have a value."""
+    return not isinstance(parameters, dict) or all(
+        f"{{{name}}}" in pattern or f"{{{name}:" in pattern for name in list(parameters)
+    )
 
 
 def describe_endpoint(endpoint: object, method: str) -> EndpointFacts:

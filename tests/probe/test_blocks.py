@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import random
+import re
 import sys
 import threading
 import time
@@ -23,9 +24,10 @@ from asgi_probe.stacks import MOST_FRAMES
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from tests.probe.frozen_time import freeze_time
@@ -362,6 +364,47 @@ def test_two_mounted_apps_are_two_routes(tmp_path: Path) -> None:
     assert [row.route for row in rows] == [
         "/first/", "/second/{tenant}/items/{item}", "/second/{tenant}/items/{item}",
     ]  # fmt: skip
+
+
+UUID = "123e4567-e89b-12d3-a456-426614174000"
+
+
+@pytest.mark.parametrize(
+    ("mount", "values"),
+    [
+        ("/t/{tenant:uuid}", (UUID, UUID.upper(), UUID.replace("-", ""))),
+        ("/f/{key:path}/in", ("token/SECRET", "in/in/x", "")),
+        ("/n/{year:int}", ("7", "007")),
+        ("/n/{share:float}", ("1.5", "1.50", "2")),
+        ("/x/{key}", ("x", "5", "a%20b", "a\nb")),  # as other parts of the path
+        ("/id/{id}", ("SECRET", "5")),  # the name of the route's parameter too
+    ],
+)
+def test_no_value_of_a_mounts_parameter_is_in_its_route(
+    tmp_path: Path, mount: str, values: tuple[str, ...]
+) -> None:
+    """A converter's value may have another text: 1.5 where the client writes 1.50."""
+    named = re.sub(r":\w+", "", mount)
+    app = Starlette(routes=[Mount(mount, routes=[Route("/x/{id}", answer)])])
+    paths = [f"{re.sub('{.*}', each, mount)}/x/5" for each in values]
+    assert {row.route for row in find_routes(app, tmp_path, *paths)} == {f"{named}/x/{{id}}"}
+
+
+def test_mounts_that_the_app_does_not_show_have_no_value_either(tmp_path: Path) -> None:
+    """A middleware around a mounted app hides its routes."""
+    user = Mount("/u/{user}", routes=[Route("/x", answer)])
+    plain = Mount("/v", routes=[Route("/x/{id}", answer)])
+    app = Starlette(routes=[Mount("/t", app=GZipMiddleware(Starlette(routes=[user, plain])))])
+    rows = find_routes(app, tmp_path, "/t/u/SECRET/x", "/t/v/x/5")
+    assert [row.route for row in rows] == ["/t/{path}/x", "/t/v/x/{id}"]
+
+
+def test_the_mounts_of_a_host_are_known(tmp_path: Path) -> None:
+    """The values of a host's parameters are in no path."""
+    mount = Mount("/t/{key}", routes=[Route("/x", answer)])
+    app = Starlette(routes=[Host("{name}", app=Router(routes=[mount]))])
+    observed = observe(app, tmp_path, get("/t/SECRET/x", host="shop"))
+    assert [row.route for row in observed.requests] == ["/t/{key}/x"]
 
 
 def test_what_is_mounted_without_routes_is_one_route(tmp_path: Path) -> None:

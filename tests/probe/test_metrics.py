@@ -289,7 +289,7 @@ def test_no_label_is_a_path() -> None:
     calls = get("/acme/items/1", "/acme/secret/1", "/n/007/items/1", "/secret")
     labels = record(ask_in_thread_first, calls).list_labels("thread.wait")
     routes = {route for route, _, _ in labels} - {"/{tenant}/{path}"}  # not of an older Starlette
-    assert routes == {"/{tenant}/items/{number}", "(unknown)"}
+    assert routes == {"/{tenant}/items/{number}", "/n/{year}/items/{number}", "(unknown)"}
 
 
 def test_routes_beyond_the_maximum_share_a_label() -> None:

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pytest
 from asgi_probe.function_source import is_library
 from asgi_probe.loop_monitor import format_user_line
-from asgi_probe.metrics_feed import has_names
-from asgi_probe.routes import find_route
+from asgi_probe.routes import find_route, has_names
 from asgi_probe.stacks import PROBE_HOME, StackTexts
 from asgi_probe.waits import describe_pool, is_waiter
 
