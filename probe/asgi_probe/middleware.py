@@ -204,7 +204,8 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
     def note_and_send(message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
-            record.status = message["status"]  # type: ignore[assignment]
+            status = message["status"]  # of the app: servers send 200.0 too
+            record.status = status if isinstance(status, int) and 0 <= status <= 0xFFFF else 0
             if record.ended_s != record.ended_s:  # NaN: no pool thread has recorded the end
                 record.ended_s = monotonic()
         elif kind == "http.response.body" and not message.get("more_body"):

@@ -151,6 +151,6 @@ def parse_request_id(scope: Scope) -> int:
     try:
         headers = dict(scope["headers"])  # type: ignore[call-overload]
         value = headers.get(AUDIT_ID_HEADER) or headers.get(b"x-request-id", b"")
-        return int(value, 16) if len(value) == 16 else 0
+        return max(int(value, 16), 0) if len(value) == 16 else 0
     except (KeyError, TypeError, ValueError):  # headers or an id in another format
         return 0

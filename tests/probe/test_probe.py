@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -235,6 +236,22 @@ def test_where_it_cannot_know_it_says_nothing(tmp_path: Path) -> None:
     (row,) = observe(raw, tmp_path, get("/x")).requests
     assert (row.thread_kind, row.thread_id, row.started_s) == (None, 0, None)
     assert (row.route, row.status) == ("/x", 204)
+
+
+def test_an_odd_status_or_id_does_not_end_the_recording(tmp_path: Path) -> None:
+    """uvicorn sends a status of 200.0; the id is a client's. Neither fits into its column."""
+    statuses: list[object] = [200.0, 99_999, -1, "200", HTTPStatus.NOT_FOUND, 200]
+    pending = list(statuses)
+
+    async def raw(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": pending.pop(0), "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    calls = get(*["/"] * len(statuses), **{"x-request-id": "-00000000000000f"})
+    rows = observe(raw, tmp_path, calls).requests
+    assert [(row.status, row.request_id) for row in rows] == [
+        (each, 0) for each in (0, 0, 0, 0, 404, 200)
+    ]
 
 
 def test_it_looks_through_base_http_middleware(tmp_path: Path) -> None:
