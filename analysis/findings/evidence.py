@@ -79,7 +79,7 @@ class Stretch:
     """Time in which the loop's thread ran a single handle or a single visit.
 
     is_timed: from the handle's own clock; otherwise within ±10 ms. is_open: its end was never
-    written.
+    written. is_late: its request had left the app before it began, but had started a task.
     """
 
     pid: int
@@ -88,6 +88,7 @@ class Stretch:
     clocks: StretchClocks
     is_timed: bool = True
     is_open: bool = False
+    is_late: bool = False
     visit: int | None = None
     route: str | None = None
     holder: GilHolder | None = None

@@ -83,7 +83,8 @@ class AuditBuilder:
         self.blocks.append(row | columns)
         for place, stack in enumerate(stacks, start=1):
             at_s = began_s + length_s * (place - 0.5) / len(stacks)
-            sample = {"pid": PID, "stretch": number, "visit": number, "in_gc": 0}
+            visit = columns.get("visit", number)
+            sample = {"pid": PID, "stretch": number, "visit": visit, "in_gc": 0}
             self.stacks.append(sample | {"at_s": at_s, "stack": json.dumps(stack)})
 
     def ask(self, route: str, started_s: float, ended_s: float | None, **columns: object) -> None:

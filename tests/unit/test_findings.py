@@ -9,11 +9,15 @@ import pytest
 
 from analysis.findings import AuditEvidence, export_findings, find_all
 from analysis.findings.base import Victim
+from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.loop_blocked import LoopBlocked
+from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.evidence import compute_once
+from analysis.findings.places import build_finder
 from records.rows import THREAD_STACKS
 from tests.unit.audit_samples import (
     PID,
+    RUN,
     AuditBuilder,
     endpoint,
     find_kind,
@@ -50,6 +54,25 @@ def test_a_waiting_endpoint_is_found_with_its_place_cause_and_seconds() -> None:
     assert round(found.median_ms or 0, 3) == round(found.longest_ms or 0, 3) == 200.0
     assert round(found.share or 0, 6) == 0.2
     assert (found.severity, found.confidence) == ("error", "high")
+
+
+def test_what_a_task_blocks_after_its_request_is_no_time_of_that_request() -> None:
+    """A worker that the first request starts blocks for good: ten blocks are not one of 0.6 s."""
+    audit = AuditBuilder()
+    stack = [own("worker", 12), *RUN]
+    audit.block(0.1, 0.1, [stack] * 4, visit=1)
+    for turn in range(1, 11):
+        audit.block(float(turn), 0.06, [stack] * 3, visit=1)
+    audit.handle("/report", visit=1, arrived_s=0.05, returned_s=0.3)
+    evidence = audit.build()
+    (found,) = find_kind(LoopBlocked, evidence)
+    assert (found.count, found.route) == (1, "/report")
+    assert round(found.seconds or 0, 6) == 0.7
+    assert round(found.longest_ms or 0, 3) == 100.0
+    assert round(found.median_ms or 0, 3) == 60.0
+    (site,) = attribute_blocks(evidence).sites.items()
+    code = BlockedCode.from_shares(*site, build_finder(evidence))
+    assert round(code.block_ms, 3) == 60.0
 
 
 def test_what_the_loop_waits_for_is_named_where_its_thread_was_seen_to() -> None:

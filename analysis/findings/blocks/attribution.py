@@ -72,7 +72,8 @@ def attribute_blocks(evidence: AuditEvidence) -> Attribution:
     """Attribute the blocks, also to the calls that ran in threads of the pools."""
     works = ThreadWorks.load(locate_handovers(evidence))
     finder, in_flight = build_finder(evidence), RoutesInFlight(evidence)
-    stretches = [in_flight.fill_route(each, finder) for each in evidence.stretches]
+    marked = map(in_flight.mark_late, evidence.stretches)
+    stretches = [in_flight.fill_route(each, finder) for each in marked]
     return attribute_stretches(stretches, finder, count_requests(evidence), works)
 
 

@@ -22,6 +22,7 @@ from analysis.findings.blocks.shares import (
     choose_cause,
     choose_heaviest,
     count_samples,
+    list_times,
     show_stack,
     sum_by_request,
     sum_seconds,
@@ -112,7 +113,7 @@ class LoopBlocked(AuditFinding):
         finder: PlaceFinder,
     ) -> Self:
         cause = choose_cause(shares)
-        spent_ms = [1000 * each for each in sum_by_request(shares).values()]
+        spent_ms = [1000 * each for each in list_times(shares)]
         is_serving = place.phase != "startup"
         taken = [(each.stretch.began_s, each.seconds) for each in shares]
         share = measure_share(taken, place.route, evidence) if is_serving else None
@@ -123,7 +124,7 @@ class LoopBlocked(AuditFinding):
             call=choose_heaviest((name_call(each.located, cause), each.seconds) for each in shares),
             stack=show_stack(shares, finder),
             cause=cause,
-            count=len(spent_ms),
+            count=len(sum_by_request(shares)),
             seconds=sum_seconds(shares),
             median_ms=median(spent_ms),
             longest_ms=max(spent_ms),

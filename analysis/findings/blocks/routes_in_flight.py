@@ -23,6 +23,14 @@ class RoutesInFlight:
         self._pids = rows["pid"].to_numpy()
         self._arrived_s: Values = rows["arrived_s"].to_numpy()
         self._left_s: Values = rows["returned_s"].fill_null(float("inf")).to_numpy()
+        visits = rows.select("pid", "visit", "returned_s").drop_nulls()
+        self._left_s_of = {(pid, visit): left_s for pid, visit, left_s in visits.iter_rows()}
+
+    def mark_late(self, stretch: Stretch) -> Stretch:
+        """Mark a block of a task that has outlived its request, perhaps by the whole audit."""
+        left_s = self._left_s_of.get((stretch.pid, stretch.visit))
+        is_late = left_s is not None and left_s <= stretch.began_s
+        return replace(stretch, is_late=True) if is_late else stretch
 
     def fill_route(self, stretch: Stretch, finder: PlaceFinder) -> Stretch:
         """Fill in the route if all requests in flight have the same one and each sample is inside a

@@ -58,6 +58,16 @@ def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:
     return found
 
 
+def list_times(shares: Sequence[StretchShare]) -> Sequence[Second]:
+    """Return the seconds of each request. A block after it has left counts for itself: no request
+    has that time, and a task that one request started may go on for good."""
+    found: dict[object, Second] = defaultdict(float)
+    for share in shares:
+        is_late = share.stretch.is_late and not share.is_holder
+        found[share.stretch.key if is_late else share.request] += share.seconds
+    return list(found.values())
+
+
 def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second]]:
     stretches = {share.stretch.key: share.stretch for share in shares}
     seconds: dict[tuple[int, int], Second] = defaultdict(float)

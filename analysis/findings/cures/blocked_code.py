@@ -12,8 +12,8 @@ from analysis.findings.blocks.shares import (
     StretchShare,
     choose_cause,
     choose_heaviest,
+    list_times,
     show_stack,
-    sum_by_request,
     sum_by_stretch,
 )
 from analysis.findings.places import BlockPlace, PlaceFinder, shorten_function
@@ -46,7 +46,7 @@ class BlockedCode:
             stack=show_stack(shares, finder),
             cause=cause,
             call=choose_heaviest((name_call(each.located, cause), each.seconds) for each in shares),
-            block_ms=1000 * median(sum_by_request(shares).values()),
+            block_ms=1000 * median(list_times(shares)),
             unseen_share=unseen_s / length_s if length_s else 0.0,
         )
 
