@@ -23,7 +23,7 @@ def audit_service(order: AuditOrder) -> int:
     if order.only_plan:
         directory.discard()
         print(*render_plan(audit.plan), sep="\n")
-        return INTERRUPTED if audit.ended_by else ALL_WELL
+        return INTERRUPTED if interruption.reason else ALL_WELL
     code = report_audit(directory, order.gate, json_output=order.json_output, verbose=order.verbose)
     if interrupted_by is None:
         return code

@@ -8,7 +8,7 @@ pattern, a library generates one with a fixed seed.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -30,6 +30,7 @@ GENERATOR_S: Second = 8.0
 COMBINERS = ("allOf", "anyOf", "oneOf")
 
 Node = Mapping[str, object]
+Check = Callable[[], None]
 
 
 class CannotFillError(Exception):
@@ -43,8 +44,9 @@ class Stated(NamedTuple):
 
 @dataclass(slots=True)
 class Search:
-    """Progress of the search for one value."""
+    """Progress of the search for one value. check: called before each part; may raise."""
 
+    check: Check
     looked_at: int = 0
     depth: int = 0
 
@@ -108,9 +110,9 @@ def list_examples(node: Node, document: Node) -> Iterator[object]:
             yield found["value"]
 
 
-def choose_value(schema: object, document: Node, search: Search | None = None) -> Stated:
-    """Choose a value for the schema. Raises CannotFillError."""
-    search = search or Search()
+def choose_value(schema: object, document: Node, search: Search) -> Stated:
+    """Choose a value for the schema. Raises CannotFillError, and what the search's check raises."""
+    search.check()  # a part may take GENERATOR_S
     search.looked_at += 1
     if search.looked_at > MOST_SCHEMAS:
         raise CannotFillError(f"its schema has more than {MOST_SCHEMAS} parts")

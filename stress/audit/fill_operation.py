@@ -8,7 +8,9 @@ from urllib.parse import quote, urlencode
 from stress.audit.ask import Ask
 from stress.audit.example_values import (
     CannotFillError,
+    Check,
     Node,
+    Search,
     Stated,
     choose_value,
     find_stated_value,
@@ -44,11 +46,14 @@ class Parts:
     headers: list[tuple[str, str]]
     cookies: list[str]
     sources: list[str]
+    check: Check
 
 
-def fill_operation(operation: Operation, document: Node, given: frozenset[str]) -> Ask:
-    """Build one request for the operation. Raises CannotFillError."""
-    parts = Parts(operation.route, [], [], [], [])
+def fill_operation(
+    operation: Operation, document: Node, given: frozenset[str], check: Check
+) -> Ask:
+    """Build one request for the operation. Raises CannotFillError, and what `check` raises."""
+    parts = Parts(operation.route, [], [], [], [], check)
     for each in operation.parameters:
         if is_needed(each, given):
             fill_parameter(parts, each, document)
@@ -83,7 +88,7 @@ def fill_parameter(parts: Parts, parameter: Node, document: Node) -> None:
     name, place = str(parameter.get("name")), parameter.get("in")
     if not name.isprintable():
         raise CannotFillError(f"its parameter {name!r} has a name that cannot be sent")
-    stated = choose_parameter_value(parameter, document)
+    stated = choose_parameter_value(parameter, document, parts.check)
     parts.sources.append(f"{name} from {stated.source}")
     if place == "query":
         parts.query += list_query_pairs(name, stated.value, parameter)
@@ -101,7 +106,7 @@ def fill_parameter(parts: Parts, parameter: Node, document: Node) -> None:
         raise CannotFillError(str(parameter.get("why", f"its parameter {name!r} has no location")))
 
 
-def choose_parameter_value(parameter: Node, document: Node) -> Stated:
+def choose_parameter_value(parameter: Node, document: Node, check: Check) -> Stated:
     """Choose from the parameter, its media type or its schema, which Swagger 2.0 does not nest."""
     stated = find_stated_value(
         {key: parameter[key] for key in ("example", "examples") if key in parameter}, document
@@ -109,13 +114,14 @@ def choose_parameter_value(parameter: Node, document: Node) -> Stated:
     if stated is not None:
         return stated
     for media in get_node(parameter.get("content")).values():
-        value = choose_media_value(get_node(media), document)
+        value = choose_media_value(get_node(media), document, check)
         return Stated(json.dumps(value.value), value.source)
-    return choose_value(parameter.get("schema", parameter), document)
+    return choose_value(parameter.get("schema", parameter), document, Search(check))
 
 
-def choose_media_value(media: Node, document: Node) -> Stated:
-    return find_stated_value(media, document) or choose_value(media.get("schema", {}), document)
+def choose_media_value(media: Node, document: Node, check: Check) -> Stated:
+    stated = find_stated_value(media, document)
+    return stated or choose_value(media.get("schema", {}), document, Search(check))
 
 
 def list_query_pairs(name: str, value: object, parameter: Node) -> list[tuple[str, str]]:
@@ -160,10 +166,10 @@ def fill_body(parts: Parts, operation: Operation, document: Node) -> bytes | Non
     content = get_node(body.get("content"))
     for kind, media in content.items():
         if JSON_TYPE.match(kind):
-            value = choose_media_value(get_node(media), document)
+            value = choose_media_value(get_node(media), document, parts.check)
             text = json.dumps(value.value).encode()
         elif kind == FORM_TYPE:
-            value = choose_media_value(get_node(media), document)
+            value = choose_media_value(get_node(media), document, parts.check)
             pairs = list_query_pairs("body", get_node(value.value), {})
             text = urlencode(pairs).encode()
         else:

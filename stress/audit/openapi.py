@@ -16,11 +16,12 @@ from scenarios.units import Second
 from stress.audit.ask import Ask
 from stress.audit.example_values import CannotFillError, Node, get_items, get_node, resolve
 from stress.audit.fill_operation import PLACEHOLDER, SAFE, Operation, fill_operation, is_needed
+from stress.interruption import Interruption
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 MOST_OPERATIONS = 1000
 MOST_S: Second = 15.0
-"""Time limit for filling all operations; later ones are not sent."""
+"""Time limit for filling all operations: one that is not filled by then is not sent."""
 
 
 def parse_document(text: bytes) -> Node:
@@ -76,22 +77,32 @@ def merge_parameters(item: Node, operation: Node, document: Node) -> Iterable[No
 
 
 def plan_operations(
-    document: Node, base: str, methods: frozenset[str], headers: Sequence[tuple[str, str]]
+    document: Node,
+    base: str,
+    methods: frozenset[str],
+    headers: Sequence[tuple[str, str]],
+    interruption: Interruption,
 ) -> tuple[tuple[Ask, ...], tuple[UnaskedRoute, ...]]:
-    """Fill all operations. headers: the user's, which fill parameters of the same name."""
+    """Fill all operations. headers: the user's, which fill parameters of the same name. Raises
+    CellInterruptedError."""
     asks: list[Ask] = []
     unasked: list[UnaskedRoute] = []
     given = frozenset(name.lower() for name, _ in headers)
     deadline_s = monotonic() + MOST_S
+
+    def check() -> None:
+        interruption.check()
+        if monotonic() > deadline_s:
+            raise CannotFillError(f"the document takes longer than {MOST_S:.0f} s to fill")
+
     for number, operation in enumerate(list_operations(document, base)):
         try:
             if number >= MOST_OPERATIONS:
                 raise CannotFillError(f"the document has more than {MOST_OPERATIONS} operations")
             if operation.method not in methods:
                 raise CannotFillError(f"{operation.method} is sent only if you name it")
-            if monotonic() > deadline_s:
-                raise CannotFillError(f"the document takes longer than {MOST_S:.0f} s to fill")
-            asks.append(fill_operation(operation, document, given))
+            check()
+            asks.append(fill_operation(operation, document, given, check))
         except CannotFillError as error:
             how = write_advice(operation, given)
             unasked.append(UnaskedRoute(operation.method, operation.route, str(error), how))

@@ -100,7 +100,9 @@ def plan_requests(url: str, options: RequestOptions, interruption: Interruption)
             return plan
     document = read_document(url, headers, interruption, is_from_document)
     plan = add_templates(plan, document)
-    return add_operations(plan, document, methods, headers) if is_from_document else plan
+    if not is_from_document:
+        return plan
+    return add_operations(plan, document, methods, headers, interruption)
 
 
 def parse_all(texts: Sequence[str], option: str, headers: Headers, folder: Path) -> tuple[Ask, ...]:
@@ -157,11 +159,13 @@ def add_operations(
     document: ApiDocument | MissingDocument,
     methods: frozenset[str],
     headers: Headers,
+    interruption: Interruption,
 ) -> RequestPlan:
-    """Add the document's operations, except the routes that the user gave."""
+    """Add the document's operations, except the routes that the user gave. Raises
+    CellInterruptedError."""
     if isinstance(document, MissingDocument):
         return guess_requests(plan, document, headers)
-    asks, unasked = plan_operations(document.content, document.base, methods, headers)
+    asks, unasked = plan_operations(document.content, document.base, methods, headers, interruption)
     mine = {each.name for each in plan.asks}
     more = tuple(each.add_headers(headers) for each in asks if each.name not in mine)
     sent = mine | {each.name for each in plan.before}

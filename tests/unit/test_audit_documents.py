@@ -5,8 +5,10 @@ import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from time import process_time
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -14,11 +16,13 @@ from hypothesis import strategies as st
 
 from records.audit import UnaskedRoute
 from scenarios.errors import UserError
+from stress.audit import example_values, openapi
 from stress.audit.ask import Ask, RequestPlan
+from stress.audit.example_values import GENERATOR_S, Node, Stated
 from stress.audit.openapi import parse_document, plan_operations
 from stress.audit.parse_requests import parse_header, parse_host, parse_request
 from stress.audit.requests import RequestOptions, plan_requests, render_plan
-from stress.interruption import Interruption
+from stress.interruption import CellInterruptedError, Interruption
 
 HERE = Path(__file__).parent
 SCHEMA = {"type": "string"}
@@ -34,11 +38,14 @@ def plan(
 ) -> RequestPlan:
     document = {"openapi": "3.1.0", "paths": paths, "components": {"schemas": schemas or {}}}
     node = parse_document(json.dumps(document).encode())
-    return RequestPlan(*plan_operations(node, "", frozenset(methods), headers))
+    return RequestPlan(*plan_operations(node, "", frozenset(methods), headers, Interruption()))
 
 
 def need(name: str, place: str, schema: object = SCHEMA) -> dict[str, object]:
     return {"name": name, "in": place, "required": True, "schema": schema}
+
+
+PATTERNS = [need(f"p{each}", "query", {"pattern": f"^{each}$"}) for each in range(40)]
 
 
 def plan_one(*parameters: object, headers: Sequence[tuple[str, str]] = ()) -> RequestPlan:
@@ -73,6 +80,44 @@ class TestItEndsSoon:
         start_s = process_time()
         plan_one(need("p", "query", {"type": "string", "pattern": r"^([0-9-]+)+!$"}))
         assert process_time() - start_s < 20  # a UUID is 36 characters long
+
+    def test_the_limit_of_time_holds_within_an_operation(self) -> None:
+        """Each of the patterns takes as long as a generator may, by a clock of the test."""
+        now_s = 0.0
+
+        def pass_time(_: str) -> Stated:
+            nonlocal now_s
+            now_s += GENERATOR_S
+            return Stated("A", "schema, generated")
+
+        with (
+            patch.object(openapi, "monotonic", lambda: now_s),
+            patch.object(example_values, "run_generator", side_effect=pass_time) as generate,
+        ):
+            planned = plan({"/x": {"get": {"parameters": PATTERNS}}, "/y": {"get": {"a": 1}}})
+        assert generate.call_count == ceil(
+            openapi.MOST_S / GENERATOR_S
+        )  # the last one begins in it
+        assert not planned.asks
+        assert [(each.route, each.reason) for each in planned.unasked] == [
+            ("/x", "the document takes longer than 15 s to fill"),
+            ("/y", "the document takes longer than 15 s to fill"),
+        ]
+
+    def test_ctrl_c_within_an_operation(self) -> None:
+        interruption = Interruption()
+
+        def press(_: str) -> Stated:
+            interruption.reason = "Ctrl-C"
+            return Stated("A", "schema, generated")
+
+        document: Node = {"paths": {"/x": {"get": {"parameters": PATTERNS}}}}
+        with (
+            patch.object(example_values, "run_generator", side_effect=press) as generate,
+            pytest.raises(CellInterruptedError, match="Ctrl-C"),
+        ):
+            plan_operations(document, "", frozenset({"GET"}), (), interruption)
+        assert generate.call_count == 1
 
 
 class TestWhatTheUserTypesIsSent:
@@ -137,7 +182,7 @@ class TestWhatIsAdvised:
     def test_no_path_is_another_host(self, base: str) -> None:
         """A user's request to their service may contain a secret."""
         document = {"paths": {"//other.example/x" if not base else "/x": {"get": {"a": 1}}}}
-        assert plan_operations(document, base, frozenset({"GET"}), ()) == ((), ())
+        assert plan_operations(document, base, frozenset({"GET"}), (), Interruption()) == ((), ())
 
 
 class TestWrongWords:

@@ -38,7 +38,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 def plan(paths: Mapping[str, object], methods: frozenset[str] = GET, **more: object) -> RequestPlan:
     document = parse_document(json.dumps({"paths": paths, **more}).encode())
-    return RequestPlan(*plan_operations(document, "", methods, ()))
+    return RequestPlan(*plan_operations(document, "", methods, (), Interruption()))
 
 
 def plan_parameter(schema: object, **more: object) -> RequestPlan:
@@ -151,13 +151,13 @@ class TestDocument:
         def create(item: Item) -> None: ...
 
         document = json.loads(json.dumps(app.openapi()))
-        asks, unasked = plan_operations(document, "", GET, ())
+        asks, unasked = plan_operations(document, "", GET, (), Interruption())
         assert [each.target for each in asks] == ["/items/1?code=AA-000"]
         assert asks[0].headers == (("x-key", "1"),)
         assert [(each.method, each.how) for each in unasked] == [
             ("POST", "--request 'POST /items @BODY.json'")
         ]
-        asks, unasked = plan_operations(document, "", frozenset({"POST"}), ())
+        asks, unasked = plan_operations(document, "", frozenset({"POST"}), (), Interruption())
         assert asks[0].body == b'{"name": 1}' or json.loads(asks[0].body or b"") == {"name": "1"}
 
     @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ class TestDocument:
         schema = {"type": "string", "pattern": "("}
         parameter = {"name": "X-Key", "in": "header", "required": True, "schema": schema}
         document = {"paths": {"/x": {"get": {"parameters": [parameter]}}}}
-        asks, _ = plan_operations(document, "", GET, (("x-key", SECRET),))
+        asks, _ = plan_operations(document, "", GET, (("x-key", SECRET),), Interruption())
         assert [each.name for each in asks] == ["GET /x"]
-        assert not plan_operations(document, "", GET, ())[0]
+        assert not plan_operations(document, "", GET, (), Interruption())[0]
 
     def test_cookies_and_path_values_are_quoted(self) -> None:
         parameters = [
@@ -274,11 +274,13 @@ class TestDocument:
         assert find_base_path({"servers": [{"url": server}]}, address) == base
 
     def test_an_app_without_a_document_is_asked_its_root_and_that_is_said(self) -> None:
-        planned = add_operations(RequestPlan(), MissingDocument(), GET, ())
+        planned = add_operations(RequestPlan(), MissingDocument(), GET, (), Interruption())
         assert [each.name for each in planned.asks] == ["GET /"]
         assert planned.warnings[0].startswith("The app has no OpenAPI document, so only GET / is")
         assert planned.routes_unknown == planned.warnings[0]
-        named = add_operations(RequestPlan((Ask("GET", "/a", "/a"),)), MissingDocument(), GET, ())
+        named = add_operations(
+            RequestPlan((Ask("GET", "/a", "/a"),)), MissingDocument(), GET, (), Interruption()
+        )
         assert named.routes_unknown is None
 
     @pytest.mark.parametrize(
@@ -292,11 +294,11 @@ class TestDocument:
     )
     def test_a_document_that_exists_is_not_called_missing(self, status: int, advice: str) -> None:
         missing = MissingDocument(f"GET /openapi.json returns {status}", status)
-        (said,) = add_operations(RequestPlan(), missing, GET, ()).warnings
+        (said,) = add_operations(RequestPlan(), missing, GET, (), Interruption()).warnings
         assert said.startswith(f"GET /openapi.json returns {status}, so only GET / is sent. ")
         assert advice in said
         named = RequestPlan((Ask("GET", "/a", "/a"),))
-        planned = add_operations(named, missing, GET, ())
+        planned = add_operations(named, missing, GET, (), Interruption())
         assert planned.asks == named.asks
         assert "so only your requests are sent" in planned.warnings[0]
         assert planned.routes_unknown == planned.warnings[0]
@@ -307,7 +309,11 @@ class TestDocument:
         }
         login = Ask("POST", "/login", "/login", origin="option")
         planned = add_operations(
-            RequestPlan(before=(login,)), ApiDocument("/openapi.json", "", document), GET, ()
+            RequestPlan(before=(login,)),
+            ApiDocument("/openapi.json", "", document),
+            GET,
+            (),
+            Interruption(),
         )
         assert [each.route for each in planned.unasked] == ["/orders"]
 
@@ -315,7 +321,11 @@ class TestDocument:
         document = {"paths": {"/items/{id}": {"get": {"parameters": []}}, "/b": {"get": {"x": 1}}}}
         named = Ask("GET", "/items/3", "/items/{id}", origin="option")
         planned = add_operations(
-            RequestPlan((named,)), ApiDocument("/openapi.json", "", document), GET, ()
+            RequestPlan((named,)),
+            ApiDocument("/openapi.json", "", document),
+            GET,
+            (),
+            Interruption(),
         )
         assert [each.target for each in planned.asks] == ["/items/3", "/b"]
         assert not planned.unasked
@@ -394,7 +404,9 @@ def check_plan(content: object) -> None:
     try:
         document = parse_document(json.dumps(content).encode())
         base = find_base_path(document, "/a/openapi.json")
-        planned = RequestPlan(*plan_operations(document, base, frozenset({"GET", "POST"}), ()))
+        planned = RequestPlan(
+            *plan_operations(document, base, frozenset({"GET", "POST"}), (), Interruption())
+        )
     except ValueError as error:
         planned, problem = RequestPlan(), str(error)
     assert "\n" not in problem
