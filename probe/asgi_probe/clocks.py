@@ -14,6 +14,8 @@ from time import clock_gettime
 from types import ModuleType
 from typing import NamedTuple
 
+from .own_descriptor import OwnFile
+
 
 def load_own_time() -> ModuleType:
     """Return a second copy of the module `time`. A test that freezes the time replaces the clocks
@@ -64,22 +66,24 @@ class ThreadUsage:
 
     def __init__(self, native_id: int) -> None:
         self.descriptor = -1
+        self._file: OwnFile | None = None
         if ON_LINUX:
             try:
-                self.descriptor = os.open(f"/proc/self/task/{native_id}/schedstat", os.O_RDONLY)
+                number = os.open(f"/proc/self/task/{native_id}/schedstat", os.O_RDONLY)
             except OSError:
                 return
+            self.descriptor, self._file = number, OwnFile(number)
 
     def read(self) -> Usage:
         if self.descriptor < 0:
             return UNKNOWN_USAGE
         try:
-            _, waited_ns, turns = os.pread(self.descriptor, LARGEST_READ, 0).split()
+            _, waited_ns, turns = map(int, os.pread(self.descriptor, LARGEST_READ, 0).split())
         except (OSError, ValueError):  # the thread has ended, or the kernel keeps no statistics
             return UNKNOWN_USAGE
-        return Usage(int(waited_ns) * 1e-9, int(turns))
+        return Usage(waited_ns * 1e-9, turns)
 
     def close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
+        if self._file is not None:
+            self._file.close()
             self.descriptor = -1

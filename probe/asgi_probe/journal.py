@@ -23,6 +23,7 @@ from pathlib import Path
 
 from .clocks import time
 from .encode_json import encode_json
+from .own_descriptor import OwnFile
 
 VERSION, FRAME = 1, struct.Struct("<cI")
 log = logging.getLogger("probe")
@@ -42,6 +43,7 @@ MARKS_BYTES = 100
 LEAST_BYTES = 1 << 20
 """Smallest limit of a journal."""
 MORE = "(more)"
+APPENDED = os.O_WRONLY | os.O_APPEND
 
 Columns = tuple[tuple[str, str], ...]
 """Name and numpy type code of each column; type "text" is a u4 index into the string table."""
@@ -95,7 +97,7 @@ class ProbeJournal:
         while len(self._parts) >= PARTS:
             with suppress(OSError):
                 self._parts.popleft().unlink()
-        self._file = part.open("ab", buffering=0)
+        self._file = OwnFile(os.open(part, APPENDED | os.O_CREAT, 0o666))
         self._parts.append(part)
         self._size = 0
         with self._interning:
@@ -108,10 +110,9 @@ class ProbeJournal:
     def reopen(self) -> bool:
         """Continue a closed journal; return False if its file is gone."""
         try:
-            descriptor = os.open(self._parts[-1], os.O_WRONLY | os.O_APPEND)
+            self._file = OwnFile(os.open(self._parts[-1], APPENDED))
         except OSError:
             return False
-        self._file = os.fdopen(descriptor, "ab", buffering=0)
         self._write(encode_json_frame({"closed": 0}))
         return True
 
@@ -175,7 +176,8 @@ class ProbeJournal:
         self._write(content)
 
     def _write(self, content: bytes) -> None:
-        """Write nothing more after a partial write (full disk): later frames would be misread."""
+        """Write nothing more after a partial write (full disk): later frames would be misread.
+        Raises OSError."""
         if self._torn:
             return
         self._torn = True
@@ -220,31 +222,3 @@ class NoJournal(ProbeJournal):
 def encode_json_frame(content: Mapping[str, object]) -> bytes:
     payload = encode_json(content)
     return FRAME.pack(b"{", len(payload)) + payload
-
-
-def remove_ended_journals(folder: Path, most_bytes: int) -> None:
-    """Remove the oldest journals of ended processes, so that those left have at most most_bytes, or
-    LEAST_BYTES. A process of another container is not visible here: journals of the last minute
-    stay."""
-    left = max(most_bytes, LEAST_BYTES)
-    ended: list[tuple[float, int, Path]] = []
-    for path in folder.glob("probe-*.journal"):
-        with suppress(OSError, ValueError):
-            facts = path.stat()
-            if facts.st_mtime < time() - 60 and not is_alive(int(path.name.split("-")[1])):
-                ended.append((facts.st_mtime, facts.st_size, path))
-    for _, size, path in sorted(ended, reverse=True):
-        left -= size
-        if left < 0:
-            with suppress(OSError):
-                path.unlink()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's process
-        return True
-    return True

@@ -1,13 +1,17 @@
-"""The journals of a folder, from their newest part on, as their processes write them."""
+"""The journals of a folder: reads them from their newest part on, as their processes write them,
+and removes old ones."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import BinaryIO
 
 from .errors import UsageError
-from .journal import FRAME, VERSION
+from .journal import FRAME, LEAST_BYTES, VERSION
 from .journal_reader import LARGEST_FRAME
 
 JOURNALS = "probe-*.journal"
@@ -83,3 +87,31 @@ def skip_old_rows(file: BinaryIO) -> bytes:
         file.seek(at)
     file.seek(at)
     return b"".join(parts)
+
+
+def remove_ended_journals(folder: Path, most_bytes: int) -> None:
+    """Remove the oldest journals of ended processes, so that those left have at most most_bytes, or
+    LEAST_BYTES. A process of another container is not visible here: journals of the last minute
+    stay."""
+    left = max(most_bytes, LEAST_BYTES)
+    ended: list[tuple[float, int, Path]] = []
+    for path in folder.glob(JOURNALS):
+        with suppress(OSError, ValueError):
+            facts = path.stat()
+            if facts.st_mtime < time() - 60 and not is_alive(int(path.name.split("-")[1])):
+                ended.append((facts.st_mtime, facts.st_size, path))
+    for _, size, path in sorted(ended, reverse=True):
+        left -= size
+        if left < 0:
+            with suppress(OSError):
+                path.unlink()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's process
+        return True
+    return True

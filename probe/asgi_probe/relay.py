@@ -20,7 +20,7 @@ import stat
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from errno import EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST
 from pathlib import Path
 from time import sleep
@@ -28,6 +28,7 @@ from time import sleep
 from .addresses import Address
 from .errors import UsageError
 from .journal_files import JournalFiles
+from .own_descriptor import OwnSocket
 from .probe_thread import ProbeThread
 
 log = logging.getLogger("probe")
@@ -44,7 +45,7 @@ MOST_CLIENTS = 4
 started: dict[tuple[int, Address], threading.Event] = {}
 """By (pid, address), what ends it: several probes of one process need one relay, and a forked child
 its own."""
-listening: dict[socket.socket, tuple[str, int]] = {}
+listening: dict[OwnSocket, tuple[str, int]] = {}
 """Path and inode of each socket's file; "" and 0 for a port."""
 
 
@@ -83,14 +84,14 @@ def stop_relays() -> None:
 
 
 @contextmanager
-def listen(address: Address) -> Iterator[socket.socket]:
+def listen(address: Address) -> Iterator[OwnSocket]:
     """Raises OSError, as for an address at which another process listens."""
     file = "", 0
     if isinstance(address, str):
-        server = listen_at_path(address)
+        server = OwnSocket(listen_at_path(address))
         file = address, os.lstat(address).st_ino
     else:
-        server = socket.create_server(address, family=find_family(address))
+        server = OwnSocket(socket.create_server(address, family=find_family(address)))
     listening[server] = file
     try:
         yield server
@@ -98,14 +99,15 @@ def listen(address: Address) -> Iterator[socket.socket]:
         close_server(server)
 
 
-def close_server(server: socket.socket) -> None:
+def close_server(server: OwnSocket) -> None:
     """Close a socket, and remove its file unless another process has replaced it."""
     path, inode = listening.pop(server, ("", 0))
     with suppress(OSError):
         if path and os.lstat(path).st_ino == inode:
             Path(path).unlink()
     with suppress(OSError):
-        server.shutdown(socket.SHUT_RDWR)  # ends the thread's `accept`
+        server.check()
+        server.connection.shutdown(socket.SHUT_RDWR)  # ends the thread's `accept`
     server.close()
 
 
@@ -173,12 +175,12 @@ def find_family(address: tuple[str, int]) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
-def accept_clients(server: socket.socket, directory: Path) -> None:
+def accept_clients(server: OwnSocket, directory: Path) -> None:
     """Some more than the viewers may connect: others may come by mistake, and are slow to go."""
     clients = threading.BoundedSemaphore(2 * MOST_CLIENTS)
     viewers = threading.BoundedSemaphore(MOST_CLIENTS)
-    while True:
-        client, _ = server.accept()
+    while server.is_own():
+        client = OwnSocket(server.connection.accept()[0])
         if not clients.acquire(blocking=False):
             client.close()
             continue
@@ -187,15 +189,15 @@ def accept_clients(server: socket.socket, directory: Path) -> None:
 
 
 def serve_client(
-    client: socket.socket,
+    client: OwnSocket,
     directory: Path,
     clients: threading.BoundedSemaphore,
     viewers: threading.BoundedSemaphore,
 ) -> None:
     try:
-        with client:
-            client.settimeout(PATIENCE_S)
-            with client.makefile("rb") as received:
+        with closing(client):
+            client.connection.settimeout(PATIENCE_S)
+            with client.connection.makefile("rb") as received:
                 is_ours = received.read(len(GREETING)) == GREETING
             if is_ours and viewers.acquire(blocking=False):
                 try:
@@ -203,7 +205,7 @@ def serve_client(
                 finally:
                     viewers.release()
             elif is_ours:
-                client.sendall(MESSAGE.pack(len(FULL), 0) + FULL)
+                client.send(MESSAGE.pack(len(FULL), 0) + FULL)
     except (OSError, UsageError):  # the client is gone, or the folder is
         pass
     except Exception as error:  # the app must not be affected
@@ -212,14 +214,14 @@ def serve_client(
         clients.release()
 
 
-def send_journals(client: socket.socket, directory: Path) -> None:
+def send_journals(client: OwnSocket, directory: Path) -> None:
     files = JournalFiles(directory)
     while True:
         for name, content in files.read_new():
             if content:
                 label = name.encode()
-                client.sendall(MESSAGE.pack(len(label), len(content)) + label + content)
-        client.sendall(MESSAGE.pack(0, 0))
+                client.send(MESSAGE.pack(len(label), len(content)) + label + content)
+        client.send(MESSAGE.pack(0, 0))
         sleep(LOOK_EVERY_S)
 
 

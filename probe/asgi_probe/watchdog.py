@@ -15,7 +15,8 @@ from time import sleep
 from .attach_report import unwritten, write_reports
 from .blocks import BEAT_S, MISSED_S, LoopWatch, unwatch_all
 from .clocks import monotonic
-from .journal import ProbeJournal, remove_ended_journals
+from .journal import ProbeJournal
+from .journal_files import remove_ended_journals
 from .metrics_feed import MetricsFeed
 from .probe_thread import ProbeThread
 from .process_census import ProcessCensus

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,6 +23,7 @@ from asgi_probe.addresses import LONGEST_PATH, Address, parse_address
 from asgi_probe.errors import UsageError
 from asgi_probe.journal import FRAME
 from asgi_probe.live_state import ServiceState
+from asgi_probe.own_descriptor import OwnSocket
 from asgi_probe.relay import GREETING, MESSAGE, MOST_CLIENTS, start_relay, stop_relays
 from asgi_probe.routes import Receive, Scope, Send
 from asgi_probe.top import ServiceEndedError, SocketSource, open_source, watch
@@ -263,6 +264,50 @@ def test_a_probe_that_stops_removes_its_socket_and_may_start_again(tmp_path: Pat
     asyncio.run(serve())
 
 
+def test_a_socket_whose_number_is_another_one_now_is_the_apps(
+    path: str, journal: WrittenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app closes descriptors that it does not know. The next socket that it opens gets the
+    number, and here it listens, too. The relay listens again."""
+    opened: list[OwnSocket] = []
+
+    init = OwnSocket.__init__
+
+    def note(own: OwnSocket, connection: socket.socket) -> None:
+        opened.append(own)
+        init(own, connection)
+
+    monkeypatch.setattr(OwnSocket, "__init__", note)
+    (server,) = relay.listening
+    apps_server, (apps_client, peer) = socket.create_server(("127.0.0.1", 0)), socket.socketpair()
+    with apps_server, apps_client, peer, closing(open_source(path)) as source:
+        list(source.read_new())
+        viewer = opened[-1]
+        os.dup2(apps_client.fileno(), viewer.number)
+        os.dup2(apps_server.fileno(), server.number)
+        with suppress(UsageError):  # ends the `accept` that has begun, if one has
+            open_source(path).close()
+        socket.create_connection(apps_server.getsockname()).close()  # the same, a moment later
+        await_that(lambda: server not in relay.listening)
+        journal.add_request(2, "/items", 2.5)
+        journal.flush()
+        await_that(lambda: viewer.connection.fileno() == -1)
+        peer.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.recv(1)
+        await_that(lambda: is_answered(path))
+        for own, apps in ((viewer, apps_client), (server, apps_server)):
+            assert os.path.samestat(os.fstat(own.number), os.fstat(apps.fileno()))
+            os.close(own.number)
+
+
+def await_that(is_so: Callable[[], bool]) -> None:
+    deadline_s = monotonic() + PATIENCE_S
+    while not is_so():
+        assert monotonic() < deadline_s
+        sleep(0.01)
+
+
 def test_a_process_starts_one_relay_for_all_its_probes(path: str, journal: WrittenJournal) -> None:
     count = threading.active_count()
     start_relay(journal.path.parent, path)
@@ -276,7 +321,7 @@ def test_a_forked_child_gives_the_socket_back(path: str) -> None:
     assert sockets
     child = os.fork()
     if not child:
-        os._exit(sum(each.fileno() != -1 for each in sockets))
+        os._exit(sum(each.connection.fileno() != -1 for each in sockets))
     assert os.waitpid(child, 0)[1] == 0
     assert is_answered(path)
 

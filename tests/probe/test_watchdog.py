@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -207,6 +208,48 @@ def test_a_folder_that_is_deleted_gets_a_new_journal(tmp_path: Path) -> None:
         (path,) = tmp_path.glob("probe-*.journal")
         assert len(read_rows(tmp_path)[0]) == 1
         path.unlink()
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="needs /proc")
+def test_a_number_that_is_another_file_now_is_the_apps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app closes descriptors that it does not know, and its next file gets the number."""
+    probe, path = Probe(answer_after(int), tmp_path), tmp_path / "data.txt"
+
+    async def serve() -> list[int]:
+        await ask(probe, "/")
+        taken = find_long_descriptors()
+        with path.open("wb") as file:
+            for each in taken:
+                os.dup2(file.fileno(), each)
+            file.write(b"the app's")
+        await ask(probe, "/")
+        probe.stop()
+        return taken
+
+    taken = asyncio.run(serve())
+    wait_until_ended()
+    assert len(taken) == 3  # the journal, and what the kernel says about two threads
+    assert path.read_bytes() == b"the app's"
+    assert "the app has closed a descriptor of the probe" in caplog.text
+    for each in taken:
+        assert os.path.samestat(os.fstat(each), path.stat())
+        os.close(each)
+
+
+def find_long_descriptors() -> list[int]:
+    """Of the journal and of the watched threads; the second thread is the watchdog's own."""
+    deadline_s = time.monotonic() + 5
+    while True:
+        found = []
+        for each in DESCRIPTORS.iterdir():
+            with suppress(OSError):  # a file that the watchdog reads at once
+                if each.readlink().name.endswith((".journal", "schedstat")):
+                    found.append(int(each.name))
+        if len(found) == 3:
+            return found
+        assert time.monotonic() < deadline_s
 
 
 def test_a_fault_in_one_probes_folder_leaves_the_others_on(tmp_path: Path) -> None:

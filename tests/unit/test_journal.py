@@ -15,8 +15,8 @@ from asgi_probe.journal import (
     STACK,
     ProbeJournal,
     make_packer,
-    remove_ended_journals,
 )
+from asgi_probe.journal_files import remove_ended_journals
 from asgi_probe.journal_reader import JournalReader
 from hypothesis import given
 from hypothesis import strategies as st
