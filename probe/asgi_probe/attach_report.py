@@ -52,7 +52,7 @@ class AttachReport:
             "hook": hook,
             "app": describe_callable(app),
             "kind": self.kind,
-            "folder": str(Path.cwd()),
+            "folder": find_working_folder(),
             "listens": [],
             "unix": [],
             "reloads": False,
@@ -96,6 +96,13 @@ class AttachReport:
         with suppress(OSError):  # a full disk must not affect the app
             part.write_bytes(encode_json(content))
             part.replace(path)  # atomic: a reader never sees a partial file
+
+
+def find_working_folder() -> str:
+    """Return "" if it was removed."""
+    with suppress(OSError):
+        return str(Path.cwd())
+    return ""
 
 
 def write_reports() -> None:

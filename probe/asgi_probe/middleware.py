@@ -10,7 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from .addresses import LISTEN_VARIABLE, parse_address
-from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachReport
+from .attach_report import (
+    BY_HAND,
+    DIRECTORY_VARIABLE,
+    TRIAL_VARIABLE,
+    AttachReport,
+    find_working_folder,
+)
 from .audit_logs import is_audit
 from .blocks import LoopWatch, instrument_handles
 from .clocks import monotonic
@@ -34,7 +40,8 @@ LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 class Probe:
-    """ASGI app that wraps another one. `Probe(app, directory)` writes a journal per process there.
+    """ASGI app that wraps another one. `Probe(app, directory)` writes a journal per process there,
+    and creates the folder.
 
     `Probe(app, metrics=...)` feeds a metrics library, with or without a directory. `Probe(app)`
     attaches a service by hand: it writes an audit's files during an audit, and does nothing
@@ -57,7 +64,7 @@ class Probe:
         max_journal_bytes: int | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self.app = app
+        self.app = self._call = app
         self.recorder = Recorder()
         self.report: AttachReport | None = None
         if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
@@ -66,15 +73,17 @@ class Probe:
         listen = listen or os.environ.get(LISTEN_VARIABLE)
         self.address = None if listen is None else parse_address(listen)
         self.directory = directory
-        self.user_root = user_root or Path.cwd()
+        self.user_root = user_root or Path()
         self.max_journal_bytes = (
             read_journal_limit() if max_journal_bytes is None else max_journal_bytes
         )
-        self._call = app
         if metrics is not None:
             self.recorder.feed = find_feed(metrics)
         self.recorder.off = directory is None and metrics is None
         if not self.recorder.off:
+            here = find_working_folder()  # the app may change it later
+            self.directory = None if directory is None else Path(here, directory)
+            self.user_root = Path(here, self.user_root)
             instrument_all()
 
     def report_to(self, report: AttachReport) -> None:

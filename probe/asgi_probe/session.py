@@ -31,6 +31,7 @@ OF_STACKS = {"b": BLOCKS, "c": BLOCK_STACKS}
 def open_journal(directory: Path | None, most_bytes: int | None) -> ProbeJournal:
     if directory is None:
         return NoJournal()
+    directory.mkdir(parents=True, exist_ok=True)
     return ProbeJournal(
         directory / f"probe-{os.getpid()}-{monotonic():.6f}.journal",
         list_tables(),

@@ -48,8 +48,8 @@ class Watchdog:
         self, recorder: Recorder, place: tuple[Path | None, int | None], user_root: Path
     ) -> LoopWatch:
         """Record a probe's requests on the running loop. place: folder and limit of the journal;
-        None as a folder means no journal. Raises OSError, such as for a folder that does not
-        exist."""
+        None as a folder means no journal. Raises OSError, such as for a folder that cannot
+        be created."""
         loop = asyncio.get_running_loop()
         with self._lock:
             directory, most_bytes = place

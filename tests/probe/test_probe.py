@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio.to_thread
+import asgi_probe
 import pytest
 from asgi_probe import Probe
-from asgi_probe.attach_report import AttachReport
+from asgi_probe.attach_report import DIRECTORY_VARIABLE, AttachReport
 from asgi_probe.blocks import LoopWatch
 from asgi_probe.journal import ProbeJournal
 from asgi_probe.recorder import Recorder
@@ -309,6 +310,45 @@ def test_in_the_plug_in_it_departs_too() -> None:
     assert not recorder.in_flight
 
 
+def test_the_readmes_app_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands: its folder does not exist, and its port may be in use."""
+    text = (Path(asgi_probe.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("## Use it as a library\n\n```python\n")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, App] = {}
+    exec(section.partition("```")[0], names)
+    probed = names["probed"]
+    assert isinstance(probed, Probe)
+    asyncio.run(ask(probed, "/"))
+    probed.stop()
+    assert len(read_rows(tmp_path / "journals")[0]) == 1
+
+
+def test_an_app_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    probe = Probe(FastAPI(), Path("a/b"))
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    asyncio.run(ask(probe, "/"))
+    probe.stop()
+    assert len(read_rows(tmp_path / "a/b")[0]) == 1
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_a_folder_that_was_removed_does_not_affect_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert Probe(FastAPI()).recorder.off
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path / "audit"))
+    for probe in (Probe(FastAPI()), Probe(FastAPI(), Path("journals"))):
+        assert asyncio.run(ask(probe, "/")).status == 404
+        probe.stop()
+    assert len(read_rows(tmp_path / "audit")[0]) == 1
+
+
 def test_a_fault_of_the_probe_switches_it_off_and_the_app_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -318,7 +358,8 @@ def test_a_fault_of_the_probe_switches_it_off_and_the_app_goes_on(
     async def root() -> str:
         return "still here"
 
-    probe = Probe(app, tmp_path / "not there")
+    (tmp_path / "file").touch()
+    probe = Probe(app, tmp_path / "file" / "no folder")
 
     async def calls() -> list[bytes]:
         return [(await ask(probe, "/")).body for _ in range(3)]

@@ -253,7 +253,10 @@ def find_long_descriptors() -> list[int]:
 
 
 def test_a_fault_in_one_probes_folder_leaves_the_others_on(tmp_path: Path) -> None:
-    broken, whole = Probe(answer_after(int), tmp_path / "none"), Probe(answer_after(int), tmp_path)
+    (tmp_path / "file").touch()
+    broken, whole = (
+        Probe(answer_after(int), each) for each in (tmp_path / "file" / "no folder", tmp_path)
+    )
 
     async def serve() -> None:
         for each in (broken, whole):
