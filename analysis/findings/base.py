@@ -197,9 +197,10 @@ class UncheckedRoute:
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
-    """What the audit could see. routes: that clients called. span_s: its length. processes: with
-    the probe inside; 0 if the audit ran outside the service and measured only latencies.
-    sees_blocks, sees_waits: blocks, and calls moved to threads, were recorded in all of them."""
+    """What the audit could see. routes: that clients called, each once per method. span_s: its
+    length. processes: with the probe inside; 0 if the audit ran outside the service and measured
+    only latencies. sees_blocks, sees_waits: blocks, and calls moved to threads, were recorded in
+    all of them."""
 
     requests: int = 0
     routes: tuple[str, ...] = ()

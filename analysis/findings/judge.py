@@ -53,7 +53,7 @@ def measure_scope(evidence: AuditEvidence) -> AuditScope:
     rows = evidence.asked if evidence.asked.height else evidence.handlers
     return AuditScope(
         requests=rows.height,
-        routes=tuple(sorted(set(rows["route"].drop_nulls()))),
+        routes=tuple(rows.drop_nulls("route").unique(("method", "route"))["route"].sort()),
         span_s=evidence.record.ended_s,
         processes=evidence.count_processes(),
         sees_blocks=not evidence.lacks("blocks"),

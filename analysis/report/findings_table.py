@@ -131,7 +131,7 @@ def write_answer(found: AuditFindings) -> str:
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
     grave, minor = split_grave(found)
     blind = "" if scope.processes else " It cannot show what blocks the event loop or waits."
-    is_all_clear = not blind and not scope.unchecked_names.issuperset(scope.routes)
+    is_all_clear = not blind and len(scope.unchecked) < len(scope.routes)
     blind += write_unchecked(scope)
     if not found.findings:
         said = write_all_is_well(found, looked) if is_all_clear else f"Audited: {looked}."
@@ -160,7 +160,7 @@ def write_unchecked(scope: AuditScope) -> str:
 
 def count_unchecked(scope: AuditScope) -> str:
     routes = formats.count_things(len(scope.routes), "route")
-    return f"{len(scope.unchecked_names)} of {routes}"
+    return f"{len(scope.unchecked)} of {routes}"
 
 
 def write_all_is_well(found: AuditFindings, looked: str) -> str:

@@ -177,6 +177,18 @@ def test_the_answer_says_it_wherever_it_is(tmp_path: Path) -> None:
     assert minor.endswith(f" {said}")
 
 
+def test_a_route_is_a_method_and_a_path_where_it_is_counted() -> None:
+    audit = AuditBuilder(phases=PLAN)
+    for method, status in {"GET": 200, "DELETE": 501, "OPTIONS": 501}.items():
+        audit.ask("/", 0.0, 1.0, method=method, status=status)
+    found = find_all(audit.build())
+    assert found.scope.routes == ("/", "/", "/")
+    assert write_answer(found).endswith(
+        "in 3 requests of 3 routes in 10 s. The audit says little about 2 of 3 routes: 2 of 2 "
+        "requests failed (501)."
+    )
+
+
 def compare(route: str | None, a: Sequence[str], b: Sequence[str]) -> Change:
     """Compare an audit with a finding and one without; their routes that are not checked."""
     scopes = [
