@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from records.build_tables import read_journals
 from records.journal import Journal
-from scenarios.errors import UserError
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
 from stress.interruption import Interruption
 from stress.processes import ExternalProcess
@@ -78,7 +78,7 @@ def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
     """Wait until the running server has no requests left from earlier users. It reads only the
     journals, which costs the server nothing. Raises UserError if the server stays busy."""
     if not interruption.poll(lambda: is_stack_idle(stack), IDLE_WITHIN_S, LOOK_EVERY_S):
-        raise UserError(
+        raise build_cannot_run_error(
             "the running server still handles requests of users who are gone (waited "
             f"{IDLE_WITHIN_S:.0f} s); stop it and start `study serve` again"
         )

@@ -74,7 +74,9 @@ class SocketSource:
         try:
             self._client = connect(address)
         except OSError as error:
-            raise UsageError(f"{name}: cannot connect: {error.strerror or error}") from error
+            raise UsageError(
+                f"{name}: cannot connect: {error.strerror or error}", CANNOT
+            ) from error
 
     def read_new(self) -> Iterator[tuple[str, bytes]]:
         """Yield the messages up to the next empty one. Raises ServiceEndedError, and UsageError if

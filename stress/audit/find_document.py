@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from records.ids import make_first_id
-from scenarios.errors import UserError
+from scenarios.errors import build_cannot_run_error
 from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import Ask, Headers
 from stress.audit.client import open_session, run_in_loop, send
@@ -105,16 +105,18 @@ class DocumentFinder:
         answer = Answer(make_first_id(getrandbits(16), 0, 0))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
         if (answer.error or "").startswith("ClientConnector"):
-            raise UserError("no server responds there; check that it runs and that --url is right")
+            raise build_cannot_run_error(
+                "no server responds there; check that it runs and that --url is right"
+            )
         if answer.status != FOUND and answer.error != "timeout":
             return answer
         if answer.error == "too long":
-            raise UserError(
+            raise build_cannot_run_error(
                 f"GET {path} has more than {FETCH.most_bytes >> 20} MB; give requests with "
                 "--request"
             )
         if answer.error is not None:
-            raise UserError(
+            raise build_cannot_run_error(
                 f"GET {path} was not answered within {FETCH.timeout_s:g} s; give requests with "
                 "--request"
             )

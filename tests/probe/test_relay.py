@@ -456,7 +456,7 @@ def test_what_the_output_cannot_have_is_replaced(journal: WrittenJournal) -> Non
     ("target", "code", "line"),
     [
         ("nowhere", 2, "nowhere: no such file or folder"),
-        ("127.0.0.1:1", 2, "127.0.0.1:1: cannot connect: Connection refused"),
+        ("127.0.0.1:1", 3, "127.0.0.1:1: cannot connect: Connection refused"),
         ("host:name", 2, "'host:name' is not an address"),
         ("{folder}/text", 2, "{folder}/text: not a journal of version 1"),
         ("{folder}/launch.json", 2, "{folder}/launch.json: not a journal of version 1"),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.audit import UnaskedRoute
-from scenarios.errors import UserError
+from scenarios.errors import CANNOT, UserError
 from stress.audit import example_values, openapi
 from stress.audit.ask import Ask, RequestPlan
 from stress.audit.example_values import GENERATOR_S, Node, Stated
@@ -201,8 +201,10 @@ class TestWrongWords:
             parse_request("POST /x @pipe", "--request", tmp_path)
 
     def test_nothing_listens(self) -> None:
-        with pytest.raises(UserError, match="no server responds"):
+        """What a server cannot do is no bad input, as in a study of one that runs."""
+        with pytest.raises(UserError, match="no server responds") as caught:
             plan_requests("http://127.0.0.1:9", RequestOptions(), Interruption())
+        assert caught.value.exit_code == CANNOT
 
     @given(st.text())
     def test_any_text_is_a_request_or_one_line(self, text: str) -> None:
