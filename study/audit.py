@@ -19,7 +19,7 @@ from records.trial import TrialRecord
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.attach_errors import HOW_FOREGROUND
-from stress.audit.audited_app import AuditedApp
+from stress.audit.audited_app import GENTLE_S, AuditedApp
 from stress.audit.command import AuditedCommand
 from stress.audit.drive import APP_ENDED, IN_BACKGROUND, AuditLoad, Driven, drive_requests
 from stress.audit.kept_rows import ROWS_FILE
@@ -44,6 +44,10 @@ from study.progress import ProgressDisplay
 NOT_SEEN = (
     "a running server has no probe: the audit measures its latency and cannot see what blocks its "
     "event loop"
+)
+KILLED = (
+    f"your service got SIGKILL, as it did not end within {GENTLE_S:g} s of SIGTERM; what it saves "
+    "when it ends may be lost"
 )
 
 
@@ -110,6 +114,8 @@ class Audit:
         with self.app:
             self.show(f"the service listens on {self.app.url} with the probe attached")
             self.ask(self.app.url)
+        if self.app.is_killed:
+            self.show(KILLED)
         self.ended_s = monotonic() - self.t0_s
         if not self.order.only_plan and self.ended_by is None:
             noted = self.interruption.reason  # Ctrl-C is how --drive none ends

@@ -30,13 +30,15 @@ WINDS_DOWN_S = 1.0
 @dataclass(slots=True)
 class AuditedApp:
     """A service that runs with the probe. End it, or use it in a `with`. raw: where its probe
-    writes. strangers: children of this process that are not the service's."""
+    writes. strangers: children of this process that are not the service's. is_killed: the command
+    did not end when asked."""
 
     command: AuditedCommand
     raw: Path
     process: Process
     url: str = ""
     strangers: frozenset[psutil.Process] = field(default_factory=list_children)
+    is_killed: bool = False
 
     def start(self, command: Command) -> None:
         """Raises UserError."""
@@ -93,6 +95,7 @@ class AuditedApp:
         rest = [each for each in self.list_processes() if each.pid != self.process.pid]
         signal_all(rest, SIGTERM)
         psutil.wait_procs(rest, GENTLE_S)
+        self.is_killed = self.process.get_exit_code() is None
         self.process.end(gentle_s=0.0)
         rest = self.list_processes()
         signal_all(rest, SIGKILL)

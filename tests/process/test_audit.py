@@ -234,6 +234,31 @@ def test_a_plan_sends_nothing(folder: Path) -> None:
     assert list(out.iterdir()) == []
 
 
+ENDLESS_END = """
+import asyncio
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def save(_: FastAPI):
+    yield
+    await asyncio.Event().wait()
+
+api = FastAPI(lifespan=save)
+"""
+
+
+@pytest.mark.parametrize(("service", "is_killed"), [(SERVICE, False), (ENDLESS_END, True)])
+def test_a_service_that_does_not_end_is_killed_and_that_is_said(
+    folder: Path, service: str, is_killed: bool
+) -> None:
+    (folder / "main.py").write_text(service)
+    out = folder.parent / "out"
+    done = audit(folder, "--plan", "--request", "GET /free", "--out", str(out), *serve())
+    assert done.returncode == 0, done.stderr
+    assert ("your service got SIGKILL" in done.stderr) == is_killed
+
+
 def test_a_running_server_is_asked_and_not_seen_into(folder: Path) -> None:
     port, out = free_port(), folder.parent / "out"
     server = subprocess.Popen(
