@@ -21,7 +21,6 @@ from contextlib import suppress
 from math import inf
 from pathlib import Path
 
-from .clocks import time
 from .encode_json import encode_json
 from .own_descriptor import OwnFile
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from time import time
 from typing import BinaryIO
 
+from .clocks import time
 from .errors import UsageError
 from .journal import FRAME, LEAST_BYTES, VERSION
 from .journal_reader import LARGEST_FRAME
