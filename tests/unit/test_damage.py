@@ -52,6 +52,20 @@ def test_each_file_in_each_way(
 
 
 @pytest.mark.parametrize(
+    ("name", "other"), [("a[1]", "a1"), ("a[", "a1"), ("st*r", "star"), ("?", "b"), ("**", "b")]
+)
+def test_a_folder_with_the_name_of_a_pattern_reads_its_own_tables(
+    name: str, other: str, tmp_path: Path
+) -> None:
+    tables = {each: CellDir(tmp_path / each) for each in (name, other)}
+    for each, cell in tables.items():
+        cell.path.mkdir()
+        cell.save_table("asked", pl.DataFrame({"route": [each]}))
+    for each, cell in tables.items():
+        assert cell.load_table("asked")["route"].to_list() == [each]
+
+
+@pytest.mark.parametrize(
     ("place", "value"),
     [
         (("phases", "window_start_s"), "INFINITY"),  # read loosely, each of three is a number
