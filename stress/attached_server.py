@@ -70,7 +70,7 @@ def attach_stack(served: ServerFile) -> Stack:
         for role, pid in served.pids.items()
     ]
     folder = Path(served.folder)
-    lengths = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
+    lengths = {path: path.stat().st_size for path in folder.glob("*.log")}
     return Stack(served.port, folder, served.upstream_url, attached=members, log_lengths=lengths)
 
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-READ_BYTES = 65_536
-"""Read from the log's end."""
+READ_BYTES, MOST_LOG_BYTES = 1 << 16, 1 << 24
+"""Read from a log's end: for its last words, and for what counts wherever it stands."""
 LONGEST = 300
 TRACEBACK = "Traceback (most recent call last):"
 ERROR = re.compile(
@@ -28,14 +28,19 @@ def read_last_words(log: Path) -> str:
 
 def read_last_lines(log: Path) -> list[str]:
     """Return the non-empty lines; replace a JSON line by its text."""
+    lines = read_end(log, READ_BYTES).splitlines()
+    return [text for each in lines for text in expand_line(each) if text.strip()]
+
+
+def read_end(log: Path, most_bytes: int, begin: int = 0) -> str:
+    """Return the last `most_bytes` of what follows the byte `begin`; no text if there is no log."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - READ_BYTES))
-            content = file.read(READ_BYTES).decode(errors="replace")
+            file.seek(max(begin, size - most_bytes))
+            return file.read(most_bytes).decode(errors="replace")
     except FileNotFoundError:
-        return []
-    return [text for each in content.splitlines() for text in expand_line(each) if text.strip()]
+        return ""
 
 
 def expand_line(line: str) -> Iterator[str]:

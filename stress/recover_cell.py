@@ -10,6 +10,7 @@ from records.rows import BYSTANDER
 from records.rundir import RECORD, CellDir, read_record
 from stress.cell_runner import is_running
 from stress.load.protocol import LoadControl, read_message
+from stress.logged_reasons import add_logged_reasons
 from stress.save_cell import BEGUN_FILE
 from stress.save_tables import read_raw_cell, save_tables
 
@@ -37,6 +38,7 @@ def recover_cell(cell: CellDir) -> Outcome:
     drain_end_s = max(last_s - begun.t0_s, end_s)
     phases = replace(begun.phases, window_end_s=end_s, drain_end_s=drain_end_s)
     record = replace(begun, phases=phases, journals_lost=raw.lost, clocks=raw.clocks)
+    record = add_logged_reasons(record, cell.raw.glob("*.log"), {})
     observed = {
         "machine": build_usage_table([] if raw.clocks else raw.sent, begun.t0_s, {}),
         "bystander": pl.DataFrame(schema=BYSTANDER),

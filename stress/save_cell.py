@@ -1,6 +1,5 @@
 """Saves the tables and the record of a cell after its run."""
 
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -28,15 +27,13 @@ from stress.bystander import BackgroundPing
 from stress.explain import ExplainedCell
 from stress.interruption import Interruption
 from stress.load.oha import read_oha_errors
+from stress.logged_reasons import add_logged_reasons
 from stress.phases import PhaseRunner
 from stress.places import ROOT
 from stress.resource_monitor import MachineRow, is_alive
 from stress.save_tables import read_raw_cell, save_tables
-from stress.servers import find_adapter
 from stress.stack import Stack
 
-_DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
-MOST_FAULTS = 5
 BEGUN_FILE = "begun.json"
 KILLED = "the study itself was killed"
 BY_ITSELF = "ended by itself"
@@ -74,8 +71,9 @@ def save_results(seen: CellObservations) -> None:
     raw = read_raw_cell(stack.journals, directory.raw)
     machine = build_observed_table(seen.machine, MACHINE, t0_s)
     pings = build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s)
+    logs = {*stack.folder.glob("*.log"), phases.load.log}
     record = replace(
-        build_record(seen),
+        add_logged_reasons(build_record(seen), logs, stack.log_lengths),
         threads_left=count_threads_before(raw.worked, t0_s) if stack.attached else 0,
         # An attached server's lost journals may belong to an earlier cell.
         journals_lost=() if stack.attached else raw.lost,
@@ -100,9 +98,8 @@ def save_begun_record(phases: PhaseRunner) -> None:
 
 
 def build_record(seen: CellObservations) -> CellRecord:
-    """Build the part of the record that needs no journals."""
+    """Build the part of the record that needs no journals and logs."""
     phases, cell, stack = seen.phases, seen.phases.cell, seen.phases.stack
-    log_text = stack.read_logs() + phases.load.log.read_text(errors="replace")
     return CellRecord(
         name=cell.directory.path.name,
         scenario=cell.scenario,
@@ -115,7 +112,7 @@ def build_record(seen: CellObservations) -> CellRecord:
         warm_up_limit_s=cell.windows.warm_up_limit_s,
         turn_s=cell.windows.turn_s,
         drain_limit_s=cell.windows.drain_s,
-        deaths=tuple(explain_deaths(phases, log_text)),
+        deaths=tuple(list_deaths(phases)),
         users_spawned=phases.progress.users,
         requests_sent=phases.progress.sent,
         descriptors_limit=seen.descriptors_limit,
@@ -128,7 +125,6 @@ def build_record(seen: CellObservations) -> CellRecord:
         database=stack.database.version if stack.database else None,
         load_processes_lost=phases.progress.lost,
         interrupted=seen.interrupted,
-        log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
     )
 
 
@@ -154,11 +150,10 @@ def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:
     return total
 
 
-def explain_deaths(phases: PhaseRunner, log_text: str) -> list[WorkerDeath]:
-    """Return the deaths since t0, with the reason from the server's log, if any."""
-    causes = find_adapter(phases.scenario.server.kind).find_death_causes(log_text)
+def list_deaths(phases: PhaseRunner) -> list[WorkerDeath]:
+    """Return the deaths since t0; the server's log may have another cause."""
     return [
-        WorkerDeath(each.at_s - phases.times.t0_s, each.pid, causes.get(each.pid, BY_ITSELF))
+        WorkerDeath(each.at_s - phases.times.t0_s, each.pid, BY_ITSELF)
         for each in phases.workers.deaths
     ]
 

@@ -46,7 +46,7 @@ class Stack:
     attached: list[ExternalProcess] = field(default_factory=list)
     host: str = plan.HOST
     log_lengths: dict[Path, int] = field(default_factory=dict)
-    """Length of each log, in characters, when a running stack was attached."""
+    """Length of each log, in bytes, when a running stack was attached."""
     database: PreparedDatabase | None = None
 
     @property
@@ -96,13 +96,6 @@ class Stack:
             if hasattr(server, "rlimit"):
                 return int(server.rlimit(psutil.RLIMIT_NOFILE)[0])
         return otherwise
-
-    def read_logs(self) -> str:
-        """Return the logs since the stack was started or attached."""
-        return "".join(
-            path.read_text(errors="replace")[self.log_lengths.get(path, 0) :]
-            for path in sorted(self.folder.glob("*.log"))
-        )
 
     def close(self) -> None:
         """Stop all processes, the database last, and remove its data."""

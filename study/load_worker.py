@@ -11,6 +11,7 @@ from time import monotonic, sleep
 from scenarios.errors import ALL_WELL, INTERRUPTED, UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.interruption import Interruption, record_signals
+from stress.last_words import MOST_LOG_BYTES, read_end
 from stress.load.command import build_load_worker_command
 from stress.processes import Process, describe_exit_code
 from stress.runtime import MASTER_PORT
@@ -96,7 +97,7 @@ def run_worker_once(
 def read_reported_facts(log: Path) -> dict[str, object]:
     """Merge the JSON lines of the log."""
     reported: dict[str, object] = {}
-    for line in log.read_text(errors="replace").splitlines():
+    for line in read_end(log, MOST_LOG_BYTES).splitlines():
         if line.startswith('{"') and line.endswith("}"):
             reported |= json.loads(line)
     return reported

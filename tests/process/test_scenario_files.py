@@ -30,7 +30,7 @@ THEIR_APP = make(
 )
 """
 SHOP = """
-import os, time
+import os, sys, time
 from fastapi import FastAPI
 
 api = FastAPI()
@@ -39,6 +39,20 @@ api = FastAPI()
 async def nap() -> str:
     time.sleep(0.05)
     return os.environ["APP_OF_THE_USER"]
+
+@api.get("/chatty")
+async def chatty() -> None:
+    print(f"payload: {'A' * 300_000}", file=sys.stderr, flush=True)
+    time.sleep(0.05)
+"""
+CHATTY = """
+from scenarios.model import Endpoint, Load, Scenario, Server
+
+CHATTY = Scenario(
+    name="chatty", group="mine", question="And mine?", expect="20 rps", why="It is mine.",
+    load=Load(users=2, spawn_rate=50.0, duration_s=1.0),
+    endpoint=Endpoint("/chatty", "async def that blocks"), server=Server(app="shop:api"),
+)
 """
 
 
@@ -85,3 +99,19 @@ def test_all_are_run_and_reported(
     for name in ("my-sleep", "my-service", "my-app"):
         assert by_name[name]["ok_rps"]
         assert by_name[name]["failures"] == 0
+
+
+@pytest.mark.timeout(60)
+def test_long_lines_in_a_log_end_no_run(tmp_path: Path) -> None:
+    """A search that costs the square of a line's length takes minutes for each of these lines."""
+    path = tmp_path / "mine.py"
+    path.write_text(CHATTY)
+    (tmp_path / "shop.py").write_text(SHOP)
+    done = study(
+        "run", str(path), "--no-predict", "--no-report", "--port", "0", "--out",
+        str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (cell,) = cells(tmp_path / "out")
+    assert cell["interrupted"] is None
+    assert cell["ok_rps"]
