@@ -1,6 +1,7 @@
 """Starts the load: Locust's command line, its plan, and the wait for remote load workers."""
 
 import json
+import site
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def build_load_command(
         *build_distributed_options(load.processes, master_port, distribution),
         f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
     )
-    return Command("load", argv, cell.directory.raw, {"PYTHONPATH": str(ROOT)})
+    return Command("load", argv, cell.directory.raw, build_environment(cell.directory.raw))
 
 
 def build_distributed_options(
@@ -94,7 +95,13 @@ def build_distributed_options(
 def build_load_worker_command(folder: Path, master: str, port: int) -> Command:
     """Build the command of a load worker, which gets its plan from the master."""
     argv = (*LOCUST, "--worker", f"--master-host={master}", f"--master-port={port}")
-    return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})
+    return Command("load", argv, folder, build_environment(folder))
+
+
+def build_environment(folder: Path) -> dict[str, str]:
+    """Return the load's variables. Locust always reads ~/.locust.conf, which may change the load:
+    the folder is its home. A user's Python packages stay where they are."""
+    return {"PYTHONPATH": str(ROOT), "HOME": str(folder), "PYTHONUSERBASE": site.getuserbase()}
 
 
 def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 import psutil
 import pytest
 
+from stress.load.command import build_load_worker_command
 from tests.process.support import (
     PATIENCE_S,
     ROOT,
@@ -386,3 +387,21 @@ assert [argument_parser.default_args_dict() for _ in range(1000)] == [known] * 1
 assert process_time() - begun_s < 1.0  # 7 s if each builds the parser
 """
     subprocess.run((sys.executable, "-c", look_up), cwd=ROOT, env=environment(), check=True)
+
+
+def test_the_user_s_settings_of_locust_change_no_load(tmp_path: Path) -> None:
+    (tmp_path / "load").mkdir()
+    (tmp_path / ".locust.conf").write_text("run-time = 1s\ntags = none\n")
+    read = """
+from locust.argument_parser import get_parser
+read = get_parser().parse_args(["--headless"])
+print(read.run_time, read.tags)
+"""
+    command = build_load_worker_command(tmp_path / "load", "127.0.0.1", 5557)
+    for own, expected in ({}, "1 ['none']"), (command.env, "None None"):
+        done = subprocess.run(
+            (sys.executable, "-c", read), cwd=command.cwd,
+            env={**environment(), "HOME": str(tmp_path), **own}, check=True, capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert done.stdout.strip() == expected
