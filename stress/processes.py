@@ -28,6 +28,13 @@ LOOK_EVERY_S = 0.02
 FOREIGN = ("LOCUST_", "APP_", "PROBE_", "AVT_", "STUDY_", "PG")
 started: set[int] = set()
 """Pids of the programs that this process has started, each the leader of a session."""
+PYTHON = (
+    "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONPLATLIBDIR",
+    "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8", "PYTHONIOENCODING",
+    "PYTHONCOERCECLOCALE", "PYTHON_GIL",
+)  # fmt: skip
+"""Python's own variables that a program keeps: those that locate code or name an encoding, and one
+whose effect is in each record. Others, such as PYTHONASYNCIODEBUG, make a server slow."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
 
 
@@ -37,7 +44,9 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in environment.items()
-        if not key.startswith((*FOREIGN, *of_servers)) and key.lower() not in PROXIES
+        if not key.startswith((*FOREIGN, *of_servers))
+        and key.lower() not in PROXIES
+        and (key in PYTHON or not key.startswith("PYTHON"))
     }
 
 
