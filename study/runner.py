@@ -1,9 +1,11 @@
 """Runs the cells of a plan: predicts, runs, summarises, saves and shows each before the next."""
 
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from analysis.report.run_table import render_cell, render_run_headings
 from analysis.report.write import load_cell_summary, write_reports
@@ -61,8 +63,7 @@ class Runner:
             raise self._build_error(str(problem), problem.exit_code) from problem
         except Exception as error:
             self._save_traceback()
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise self._build_error(f"internal error ({said})", BROKEN) from error
+            raise self._build_error(self._describe_fault(error), BROKEN) from error
 
     def summarize(self) -> RunSummary:
         return summarize_run(self.cells, read_run_settings(self.manifest))
@@ -103,6 +104,16 @@ class Runner:
             f"; the cells before it ({len(self.cells)}) are in {format_path(self.directory.path)}"
         )
         return UserError(f"{self._name}{message}{kept if self.cells else ''}", exit_code)
+
+    def _describe_fault(self, error: Exception) -> str:
+        """A file that is missing in the run directory is one that the user has removed."""
+        folder = self.directory.path
+        if isinstance(error, FileNotFoundError):
+            path = Path(os.fsdecode(error.filename or ""))
+            if path.is_relative_to(folder.resolve()) or path.is_relative_to(folder):
+                return f"{format_path(folder)} or a part of it was removed while it was written"
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"internal error ({said})"
 
     def _save_traceback(self) -> None:
         with suppress(OSError):
