@@ -35,6 +35,8 @@ PYTHON = (
 )  # fmt: skip
 """Python's own variables that a program keeps: those that locate code or name an encoding, and one
 whose effect is in each record. Others, such as PYTHONASYNCIODEBUG, make a server slow."""
+DEBUGGING = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC")
+"""A user's app keeps these. With three of them, 358 requests/s were answered instead of 4,595."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
 
 
@@ -48,6 +50,10 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
         and key.lower() not in PROXIES
         and (key in PYTHON or not key.startswith("PYTHON"))
     }
+
+
+def list_debugging(environment: Mapping[str, str]) -> list[str]:
+    return [name for name in DEBUGGING if environment.get(name)]
 
 
 class Process:

@@ -20,7 +20,7 @@ from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.attach_errors import HOW_FOREGROUND
 from stress.audit.audited_app import GENTLE_S, AuditedApp
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, warn_of_debugging
 from stress.audit.drive import APP_ENDED, IN_BACKGROUND, AuditLoad, Driven, drive_requests
 from stress.audit.kept_rows import ROWS_FILE
 from stress.audit.measure_hop import measure_hop_of
@@ -228,7 +228,11 @@ class Audit:
             processes=tuple(self.app.attached) if self.app else (),
             phases=driven.phases if driven else (),
             unasked=self.plan.unasked,
-            warnings=(*self.plan.warnings, *(driven.warnings if driven else ())),
+            warnings=(
+                *self.plan.warnings,
+                *warn_of_debugging(command),
+                *(driven.warnings if driven else ()),
+            ),
             interrupted=self.ended_by,
             server=self.server,
             hop_ms=self.hop_ms,

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import resource
 import shutil
@@ -14,6 +15,7 @@ import psutil
 
 from scenarios.resolution import MachineResources
 from stress.places import ROOT
+from stress.processes import list_debugging
 from stress.servers import load_adapters
 from study import __version__
 
@@ -47,6 +49,7 @@ def collect_environment() -> dict[str, object]:
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "gil": is_gil_enabled(),
+        "debugging": ", ".join(list_debugging(os.environ)) or None,
         "descriptors_soft": soft,
         "descriptors_hard": hard,
         "go": read_go_version(),

@@ -21,6 +21,7 @@ MACHINE = {
     "python": "Python",
     "implementation": "implementation",
     "gil": "GIL enabled",
+    "debugging": "debug variables of Python",
     "go": "Go",
     "descriptors_soft": "file descriptor limit",
     "git_revision": "revision of this project",

@@ -17,7 +17,9 @@ Change = Literal[
     "not measured in A", "not measured in B", "both 0", "too few trials", "no difference seen",
     "higher", "lower",
 ]  # fmt: skip
-ENVIRONMENT = ("cpu", "cores", "os", "machine", "python", "implementation", "gil", "go")
+ENVIRONMENT = (
+    "cpu", "cores", "os", "machine", "python", "implementation", "gil", "debugging", "go",
+)  # fmt: skip
 PACKAGES, MEMORY = "environment.packages.", "environment.memory_mib"
 WORKERS = "distribution.expect_workers"
 MEMORY_TOLERANCE = 0.01

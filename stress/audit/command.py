@@ -12,6 +12,7 @@ from pathlib import Path
 from scenarios.errors import UserError
 from stress.machine import find_free_port
 from stress.plan import HOST
+from stress.processes import list_debugging
 from stress.servers.uvicorn import build_app_argv
 
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
@@ -100,3 +101,10 @@ def read_head(program: Path) -> Iterator[str]:
     if head.startswith(b"#!"):
         for line in head[2:].decode(errors="replace").splitlines()[:2]:
             yield from re.findall(r"[^\s'\"]+", line)
+
+
+def warn_of_debugging(command: AuditedCommand | None) -> Iterator[str]:
+    """Yield at most one sentence; none about a server that already runs."""
+    given = {**os.environ, **dict(command.variables)} if command else {}
+    if names := list_debugging(given):
+        yield f"{' and '.join(names)} may make the service much slower than it is without."

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from records.audit import KIND
+from records.rundir import create_run
 from scenarios.errors import WRONG_USE, UserError
 from stress.audit.attach_errors import describe_cure, find_fault, find_options
 from stress.audit.choose_port import choose_ports, drop_other_ports
@@ -20,13 +22,20 @@ from stress.audit.command import (
     find_interpreter,
     reject_command,
     reject_reload,
+    warn_of_debugging,
 )
+from stress.audit.driven import AuditLoad
 from stress.audit.listening import Listener
 from stress.audit.probe_folder import may_enter
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport
+from stress.audit.requests import RequestOptions
+from stress.interruption import Interruption
 from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
-from stress.processes import describe_exit_code
+from stress.processes import DEBUGGING, describe_exit_code
+from study.audit import Audit, AuditOrder
 from study.commands.audit import find_active_interpreter
+from study.machine_facts import collect_environment
+from study.progress import QuietDisplay
 
 PYTHON = Path(sys.executable)
 TRACEBACK = """\
@@ -307,3 +316,22 @@ def test_a_target_without_an_interpreter_gets_that_of_the_active_environment(
     assert find_active_interpreter() == tmp_path / "bin" / "python"
     monkeypatch.delenv("VIRTUAL_ENV")
     assert find_active_interpreter() == PYTHON
+
+
+def test_debug_variables_of_python_are_recorded_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in DEBUGGING:
+        monkeypatch.delenv(name, raising=False)
+    command = AuditedCommand(("python", "main.py"), tmp_path)
+    assert not list(warn_of_debugging(command))
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    monkeypatch.setenv("PYTHONMALLOC", "debug")
+    order = AuditOrder(
+        command, "", None, RequestOptions(), AuditLoad(0.0), tmp_path, recorded_command=""
+    )
+    audit = Audit(order, create_run(tmp_path, KIND), Interruption(), QuietDisplay())
+    (said,) = audit.build_record().warnings
+    assert said.startswith("PYTHONASYNCIODEBUG and PYTHONMALLOC may make")
+    assert not list(warn_of_debugging(None))  # a running server has variables of its own
+    assert collect_environment()["debugging"] == "PYTHONASYNCIODEBUG, PYTHONMALLOC"
