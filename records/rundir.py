@@ -148,8 +148,9 @@ class CellDir:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
-            content = path.read_bytes()  # for polars a path is a pattern: [1] is another folder
-            frame = pl.read_parquet(content, columns=None if columns is None else list(columns))
+            source = path if is_encodable(path) else BytesIO(path.read_bytes())
+            chosen = None if columns is None else list(columns)
+            frame = pl.read_parquet(source, columns=chosen, glob=False)  # [1] is no pattern
             check_moments(frame)
             check_order(frame, SPANS.get(name, ()))
             return make_table_harmless(frame)
