@@ -112,7 +112,8 @@ class Option:
         if not lowest <= value <= highest:
             raise UserError(
                 f"{self.name} {format_plain_number(value)}: "
-                f"give {lowest:g} to {highest:g}{self.unit.words if self.unit else ''}"
+                f"give {format_plain_number(lowest)} to {format_plain_number(highest)}"
+                f"{self.unit.words if self.unit else ''}"
             )
 
 

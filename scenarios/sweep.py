@@ -49,6 +49,8 @@ def parse_values(setting: str, text: str) -> tuple[float, ...]:
                 f"--{setting} {text!r}: {wrong!r} is not a whole number; give some such as 10,40"
             )
         found = {float(piece) for piece in pieces}
+    for each in found:
+        option.check_bounds(each)
     if len(found) > MOST_VALUES:
         raise UserError(f"--{setting} {text!r}: give at most {MOST_VALUES} values")
     return tuple(sorted(found))

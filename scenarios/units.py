@@ -1,5 +1,6 @@
 """Numbers with units: parsing what a user types, and formatting."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ _DURATIONS = {"s": 1.0, "m": 60.0}
 def split_unit(option: str, text: str, units: str, example: str) -> tuple[float, str]:
     """Raises UserError that names the option."""
     match = re.fullmatch(rf"(\d+(?:\.\d+)?)({units})", text.strip(), re.ASCII)
-    if match is None:
+    if match is None or not math.isfinite(float(match[1])):
         raise UserError(f"{option} {text!r}: give a plain number with its unit, such as {example}")
     return float(match[1]), match[2]
 

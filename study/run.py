@@ -42,11 +42,11 @@ from study.machine_facts import collect_environment, detect_resources
 from study.messages import print_message
 from study.predictions import Predictor
 from study.progress import ProgressDisplay, choose_display
+from study.run_flags import SEEDS
 from study.runner import Runner
 from study.schedule import FixedPlan, Plan, schedule_trials
 from study.selection import Peers, select_possible
 
-SEEDS = 2**32
 EXPLAINING = "15 seconds more for each whose CPU differs from the prediction"
 
 

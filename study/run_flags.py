@@ -4,7 +4,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 
 SECRET = "--database-url"
+SEEDS = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,9 @@ class RunFlags:
     ] = 1
     seed: Annotated[
         int | None,
-        Setting("Random seed for the order of the trials; drawn if not given.", bounds=(0, inf)),
+        Setting(
+            "Random seed for the order of the trials; drawn if not given.", bounds=(0, SEEDS - 1)
+        ),
     ] = None
     predict: Annotated[bool, Setting("Calibration and prediction before each scenario.")] = True
     live: Annotated[bool, Setting("Live page of the run on this machine.")] = False

@@ -12,6 +12,7 @@ from traceback import extract_tb
 from types import ModuleType
 from urllib.parse import urlsplit
 
+from records.parse_json import parse_json
 from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario
@@ -105,7 +106,9 @@ def check_values(path: Path, scenario: Scenario) -> None:
     from pydantic import TypeAdapter, ValidationError  # takes tenths of a second to import
 
     try:
-        TypeAdapter(Scenario).validate_json(json.dumps(asdict(scenario)), strict=True)
+        text = json.dumps(asdict(scenario))
+        parse_json(text)  # a run could not be read again
+        TypeAdapter(Scenario).validate_json(text, strict=True)
         values: object = asdict(resolve_scenario(scenario, NO_RESOURCES))
         for option in list_options(Overrides):
             if option.setting.sets:

@@ -21,6 +21,7 @@ from analysis.guide.workshop_page import (
 )
 from analysis.report.write import save_pictures
 from analysis.summary.run import ExerciseRecord
+from records.parse_json import LARGEST
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
@@ -152,7 +153,7 @@ def ask_prediction(which: Exercise) -> float:
         except ValueError:
             print(f"{line.strip()!r} is not a number; give one such as 250")
             continue
-        if 0 <= value < float("inf"):
+        if 0 <= value <= LARGEST:
             return value
         print("give a number of at least 0")
     raise UserError(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")

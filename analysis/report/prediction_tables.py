@@ -9,7 +9,7 @@ from analysis.report.run_table import format_range
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
-from analysis.theory.sizing import Sizing
+from analysis.theory.sizing import MOST_WORKERS, Sizing
 from analysis.verdicts.machine import OTHER_LOAD_LIMIT_CORES
 from records.prediction import (
     Calibration,
@@ -105,7 +105,10 @@ def describe_sizing(name: str, rate: float, p99_ms: float, found: Sizing | None)
     p99 = formats.milliseconds(p99_ms)
     wish = f"{name}: for {formats.rate(rate)} rps with a p99 under {p99} ms"
     if found is None:
-        return f"{wish}, no number of workers is enough: a single request already takes too long"
+        return (
+            f"{wish}, up to {MOST_WORKERS:,} workers are not enough: a single request takes "
+            "longer, or the rate is too high"
+        )
     threads = "" if found.pool is None else f" with {found.pool} threads each"
     workers, machines = found.workers, formats.count_things(found.machines, "machine")
     size = f"{formats.count_things(workers, 'worker')}{threads}, {machines}"

@@ -14,6 +14,7 @@ from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users
 from analysis.summary.trials import count_error_verdicts
+from records.parse_json import LARGEST
 from scenarios.catalogue import CATALOGUE, GROUPS
 from scenarios.errors import UserError, suggest_name
 from scenarios.model import Library
@@ -84,7 +85,7 @@ def parse_threshold(target: str, text: str) -> Threshold:
         bound = float(number)
     except ValueError:
         bound = math.nan
-    if not math.isfinite(bound):
+    if not abs(bound) <= LARGEST:  # nan neither
         raise UserError(
             f"expectation {match[0]!r}: {number!r} is not a plain number; "
             "use the figure's unit, so 1200 for 1200 ms"

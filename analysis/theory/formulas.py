@@ -98,12 +98,12 @@ def parse_users(text: str) -> tuple[int, ...]:
     match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text.strip(), re.ASCII)
     if match is None:
         raise UserError(f"--users {text!r}: give a number, or a range such as 100..100000")
-    low, high = int(match[1]), int(match[2] or match[1])
+    low, high = float(match[1]), float(match[2] or match[1])
     if not 1 <= low <= high <= MOST_USERS:
         raise UserError(
             f"--users {text}: give numbers from 1 to {MOST_USERS}, the smaller one first"
         )
-    return build_users_grid(low, high)
+    return build_users_grid(int(low), int(high))
 
 
 def build_users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:

@@ -23,6 +23,6 @@ def parse_address(text: str) -> Address:
             raise UsageError(f"{text}: the path of a socket has at most {LONGEST_PATH} bytes")
         return text
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not (port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536):
         raise UsageError(f"{text!r} is not an address; give HOST:PORT, such as {LOOPBACK}:9464")
     return host.strip("[]") or LOOPBACK, int(port)

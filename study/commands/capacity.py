@@ -28,6 +28,7 @@ def capacity(
     )] = 15.0,
     first_rate: Annotated[float | None, Setting(
         "First arrival rate, such as 300/s; the predicted ceiling if not given.", unit=RATE,
+        bounds=ARRIVAL_RATES,
     )] = None,
     steps: Annotated[int, Setting("Maximum steps of the search.", bounds=(1, 20))] = 8,
     overrides: Overrides = Overrides(),
@@ -42,9 +43,6 @@ def capacity(
     # fmt: on
     from study.capacity import find_capacity
 
-    lowest, highest = ARRIVAL_RATES
-    if first_rate is not None and not lowest <= first_rate <= highest:
-        raise UserError(f"--first-rate {first_rate:g}/s: give {lowest:g}/s to {highest:g}/s")
     chosen = choose_scenarios((name,))
     if len(chosen) > 1:
         raise UserError(f"{name} is a group of {len(chosen)} scenarios: give one of them")

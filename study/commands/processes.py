@@ -46,6 +46,7 @@ def load_worker(
     )],
     idle: Annotated[Second, Setting(
         "Time without a reply from a master after which this command ends.", unit=DURATION,
+        bounds=(1, 7 * 24 * 3600),
     )] = 600.0,
 ) -> int:
     """Generate load for a study that runs on another machine, until Ctrl-C.

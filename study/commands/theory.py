@@ -45,6 +45,12 @@ UNKNOWN_TO_THEORY = (
 
 
 # fmt: off
+Target = Annotated[float | None, Setting(
+    "Target rate, such as 20000/s; requires --p99; predicts workers and machines.", unit=RATE,
+    bounds=(0.1, 1_000_000),
+)]
+
+
 @o.declare_command(UNKNOWN_TO_THEORY)
 def predict(
     *names: o.Names,
@@ -60,6 +66,7 @@ def predict(
     quick: o.Quick = False,
     cpu: Annotated[Second | None, Setting(
         "CPU time per request, such as 0.5ms; calibrated if not given.", unit=DURATION,
+        bounds=(0, 3600),
     )] = None,
     cores: Annotated[int | None, Setting(
         "Cores of each machine; this machine's if not given.", bounds=(1, 4096),
@@ -67,11 +74,10 @@ def predict(
     lifo: Annotated[bool, Setting(
         "Pool that wakes its newest waiter first (anyio < 3.7); otherwise the oldest.",
     )] = False,
-    target: Annotated[float | None, Setting(
-        "Target rate, such as 20000/s; requires --p99; predicts workers and machines.", unit=RATE,
-    )] = None,
+    target: Target = None,
     p99: Annotated[Second | None, Setting(
         "Maximum p99 latency at --target, such as 2s.", unit=DURATION,
+        bounds=(0.0001, 3600),
     )] = None,
     audit: Annotated[Path | None, Setting(
         "Run directory of a `study audit`, to predict that service with --users.",

@@ -92,7 +92,9 @@ def test_addresses(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "here", "host:", ":0", "a:65536", "/" * (LONGEST_PATH + 1)])
+@pytest.mark.parametrize(
+    "text", ["", "here", "host:", ":0", "a:65536", "9" * 5000, "/" * (LONGEST_PATH + 1)]
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(UsageError):
         parse_address(text)

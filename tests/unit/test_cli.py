@@ -6,7 +6,10 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+from cyclopts import Token
 
+from records.parse_json import MOST_DIGITS
+from scenarios.errors import UserError
 from scenarios.options import list_options
 from scenarios.settings import Overrides
 from study import __version__
@@ -40,6 +43,26 @@ def test_each_command_has_examples_that_it_understands(
         words = shlex.split(example.partition(" >")[0])[1:]
         command, _, _ = build_app().parse_args(words, exit_on_error=False, print_error=False)
         assert command.__name__.replace("_", "-") == name
+
+
+@pytest.mark.parametrize("name", [each for each in NAMES if each != "workshop"])
+@pytest.mark.parametrize(
+    ("digits", "said"), [(MOST_DIGITS, "give [0-9.e-]+ to [0-9.]+"), (400, "give"), (5000, "give")]
+)
+def test_each_number_has_bounds_that_a_record_can_hold(name: str, digits: int, said: str) -> None:
+    """400 digits are infinite as a float; 5000 are more than int() takes. The number of an exercise
+    has its own message."""
+    suffixes = {"DURATION": "s", "RATE": "/s"}
+    for argument in build_app()[name].assemble_argument_collection():
+        parameter = argument.parameter
+        if parameter.parse is False or parameter.converter is None:
+            continue
+        text = "9" * digits + suffixes.get(str(parameter.metavar), "")
+        if argument.names[0] == "--delay":
+            text = text.removesuffix("s") + "s"
+        with pytest.raises(UserError, match=f"{argument.names[0]} .*{said}") as refused:
+            parameter.converter(float, (Token(value=text),))  # type: ignore[operator]
+        assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

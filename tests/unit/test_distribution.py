@@ -65,7 +65,7 @@ def test_loopback_unless_told_otherwise() -> None:
         (DistributionOptions(True, 1, "here.example"), "(10.0.0.7, 127.0.0.1)"),
         (DistributionOptions(True, 1, "::1"), "--listen ::1: give an IPv4 address"),
         (DistributionOptions(True, 1, None, 0), "--master-port 0: give 1 to 65535"),
-        (DistributionOptions(True, 1, None, None, 0.5), "--wait-workers 0.5s: give 1s to 3600s"),
+        (DistributionOptions(True, 1, None, None, 0.5), "--wait-workers 0.5: give 1 to 3600 s"),
     ],
 )
 def test_what_does_not_fit_is_one_line(asked: DistributionOptions, message: str) -> None:
@@ -104,7 +104,9 @@ def test_a_master_is_a_host_and_perhaps_a_port(text: str, expected: tuple[str, i
     assert resolve_master(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":80", "h:", "h:0", "h:70000", "h:x", "h:²", "::1"])
+@pytest.mark.parametrize(
+    "text", ["", ":80", "h:", "h:0", "h:70000", "h:x", "h:²", "::1", f"h:{'9' * 5000}"]
+)
 def test_a_bad_master_is_one_line(text: str) -> None:
     with pytest.raises(UserError, match="give HOST or HOST:PORT"):
         resolve_master(text)

@@ -300,7 +300,7 @@ def test_a_guess_is_asked_for_until_it_is_a_number(monkeypatch: pytest.MonkeyPat
     assert ask_prediction(EXERCISES[0]) == 1200.0
 
 
-@pytest.mark.parametrize("typed", ["", "a\nb\nc\n", "nan\ninf\n-1\n"])
+@pytest.mark.parametrize("typed", ["", "a\nb\nc\n", "nan\ninf\n-1\n", "1e31\n" * 3])
 def test_without_a_guess_it_says_how_to_go_on(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     with pytest.raises(UserError) as caught:

@@ -68,6 +68,7 @@ def test_what_is_written_is_read_back(target: str, figure: str, sign: str, bound
         ("a: p99_ms < 1200ms", "'1200ms' is not a plain number"),
         ("a: p99_ms < nan", "'nan' is not a plain number"),
         ("a: p99_ms < inf", "'inf' is not a plain number"),
+        ("a: p99_ms < 1e31", "'1e31' is not a plain number"),
         ("a: p99_ms < 1,200", "'200' of a"),
     ],
 )

@@ -56,6 +56,17 @@ def test_a_size_is_an_answer_for_programs_too(
     assert (found and found["workers"]) == workers  # null if none is enough
 
 
+def test_a_rate_that_no_number_of_workers_serves_is_not_blamed_on_a_slow_request(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A worker serves 40 requests/s, each in one second."""
+    asked = ["--target", "1000000/s", "--p99", "1000s", "--cpu", "1ms"]
+    assert main(["predict", "sync-http", *asked]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "up to 4,096 workers are not enough" in printed
+    assert "or the rate is too high" in printed
+
+
 def test_a_size_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--target", "200/s", "--p99", "2s", "--cores", "2", "--cpu", "1ms"]
     assert main(["predict", "sync-http", *asked]) == 0
@@ -84,6 +95,8 @@ TARGET = ("--target", "20/s", "--p99", "2s")
         (["--users", "1..9", "--duration", "9s"], "--duration"),
         (["--users", "1..9", "--worker-timeout", "9"], "--worker-timeout"),
         (["--users", "1..9", "--client-timeout", "9s"], "--client-timeout"),
+        (["--target", "0/s", "--p99", "2s"], "--target 0: give 0.1 to"),
+        (["--target", "0.001/s", "--p99", "2s"], "--target 0.001: give 0.1 to"),
         ([*TARGET, "--users", "9"], "--users"),
         ([*TARGET, "--think-time", "1s"], "--think-time"),
         ([*TARGET, "--arrival-rate", "5/s"], "--arrival-rate"),

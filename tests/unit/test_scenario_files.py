@@ -94,6 +94,10 @@ def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]
         ),
         (MINE + "A = make('a', server=Server('given'))\n", "must be given together"),
         (MINE + "A = make('a', server=Server('given'), url='ftp://x')\n", "http://host:port"),
+        (
+            MINE + "A = make('a', server=Server(), file_mib=10**20)\n",
+            "is not a number that a record can have",
+        ),
     ],
 )
 def test_a_file_that_will_not_do_is_one_line(
