@@ -7,7 +7,7 @@ from analysis.answers.measured_scenario import REACHED_SHARE, MeasuredScenario
 from analysis.answers.slower import is_blocked_by_clients
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource, find_measured_limit
-from analysis.summary.predicates import are_kills
+from analysis.summary.predicates import are_kills, find_resource_code
 from analysis.verdicts.limits import OTHERS
 
 
@@ -93,7 +93,10 @@ def explain_disagreement(case: MeasuredScenario) -> Explanation:
     """Explain trials among which no limit has a majority."""
     found = {find_measured_limit(each, case.scenario).resource for each in case.usable_trials}
     if len(found) < 2:
-        return KNOWN["unexplained"]
+        codes = {verdict.code for each in case.usable_trials for verdict in each.verdicts}
+        full = find_resource_code(codes)
+        may = Explanation(f"a resource may be saturated ({full})")
+        return may if full else KNOWN["unexplained"]
     named = ", ".join(sorted("none" if each == "unexplained" else each for each in found))
     return Explanation(f"its trials have different limits ({named})")
 

@@ -1,15 +1,16 @@
 """Sentences about the limit of a cell: the measured one, and the model's."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
+from analysis.summary.predicates import find_resource_code
 from analysis.verdicts.limits import ONE_INTERPRETER, OTHERS
 from records.prediction import Prediction
 
 TEXTS: Mapping[Resource, str] = {
-    "users": "No resource was saturated: the number of users limits the throughput.",
-    "arrivals": "No resource was saturated: the server keeps up with the arrivals.",
+    "users": "{none} the number of users limits the throughput.",
+    "arrivals": "{none} the server keeps up with the arrivals.",
     "interpreter": "The Python interpreter was saturated: it used {used} cores; {most}.",
     "worker restarts": "{deaths} aborted the requests in flight on the worker.",
     "event loop": "The event loop was saturated: blocked or computing for {percent} of the time",
@@ -34,8 +35,12 @@ MODEL_LIMITS = {
 """Keyed by the names of analysis.theory."""
 
 
-def describe_measured_limit(limit: MeasuredLimit) -> str:
+def describe_measured_limit(limit: MeasuredLimit, codes: Collection[str] = ()) -> str:
+    """codes: of the cell's verdicts, which the sentence must not contradict."""
+    full = find_resource_code(codes)
+    may = f"A resource may have been saturated ({full})"
     text = TEXTS[limit.resource].format(
+        none=f"{may}, but" if full else "No resource was saturated:",
         used=format_used(limit),
         most=ONE_INTERPRETER,
         deaths=formats.count_things(round(limit.used or 0.0), "worker death"),
@@ -56,6 +61,7 @@ def describe_measured_limit(limit: MeasuredLimit) -> str:
         return f"{text[:-1]}, mostly by {OTHERS}."
     if limit.resource != "unexplained":
         return text
+    text = may if full else text
     if (most := limit.closest) is None:
         return f"{text}."
     return f"{text}; the {most.resource} came closest, at {formats.percent(most.share)}."

@@ -37,7 +37,9 @@ def write_headline(cell: CellSummary, scenario: Scenario) -> str:
     sentences = (
         f"Cut short ({cut}): {found}" if cut else found,
         describe_threads(cell, scenario),
-        describe_measured_limit(find_measured_limit(cell, scenario)),
+        describe_measured_limit(
+            find_measured_limit(cell, scenario), {each.code for each in cell.verdicts}
+        ),
         describe_model_limit(cell.predicted),
         describe_bystander(cell),
     )

@@ -11,26 +11,22 @@ from typing import Literal
 
 from analysis.measures.littles_law import GAP_LIMIT
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import computes_on_loop, has_many_failures, list_death_causes
+from analysis.summary.predicates import (
+    computes_on_loop,
+    find_data,
+    has_many_failures,
+    list_death_causes,
+)
 from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
 from analysis.verdicts.limits import HELPERS, OTHERS, THREADED_SHARE
 from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Scenario
 
 Resource = Literal[
-    "users",
-    "arrivals",
-    "interpreter",
-    "worker restarts",
-    "event loop",
-    "pool threads",
-    "client connections",
-    "database connections",
-    "load generator",
-    "cores",
-    "upstream",
+    "users", "arrivals", "interpreter", "worker restarts", "event loop", "pool threads",
+    "client connections", "database connections", "load generator", "cores", "upstream",
     "unexplained",
-]
+]  # fmt: skip
 KEPT_UP = 1 - GAP_LIMIT
 """Share of the offered load: in a window, Little's law itself holds only this closely."""
 FULL_PLACES = 0.9
@@ -107,8 +103,13 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
     """Return None where Python's share of the CPU is unknown: with helper processes, with more CPU
-    than Python alone can use, with threads on full cores, or with threads without a GIL."""
+    than Python alone can use, with threads on full cores, or with threads without a GIL. The
+    verdict knows each worker's cores, also where too few requests completed for a CPU per request.
+    """
     server, cores = scenario.server, compute_server_cores(cell)
+    each = find_data(cell, "INTERPRETER_FULL").get("cores")
+    if isinstance(each, float):
+        return MeasuredLimit("interpreter", each * server.workers, server.workers)
     style = scenario.endpoint.style
     if cores is None or not server.is_python or style == HELPERS:
         return None
@@ -213,14 +214,12 @@ def measure_compiled_server(cell: CellSummary, scenario: Scenario) -> MeasuredLi
 
 
 def measure_machine(cell: CellSummary, _: Scenario | None = None) -> MeasuredLimit | None:
-    for each in cell.verdicts:
-        if each.code == "CORES_FULL":
-            used, cores = each.data.get("used"), each.data.get("cores")
-            if isinstance(used, float) and isinstance(cores, int):
-                largest = list(each.data)[2:3]  # after "used" and "cores"
-                whose = OTHERS if largest == [OTHERS] else "machine"
-                return MeasuredLimit("cores", used, cores, whose)
-    return None
+    data = find_data(cell, "CORES_FULL")
+    used, cores = data.get("used"), data.get("cores")
+    if not isinstance(used, float) or not isinstance(cores, int):
+        return None
+    largest = list(data)[2:3]  # after "used" and "cores"
+    return MeasuredLimit("cores", used, cores, OTHERS if largest == [OTHERS] else "machine")
 
 
 def measure_upstream(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:

@@ -1,10 +1,11 @@
 """Predicates on a cell's figures: which are reliable, which need a note, which cell is best."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from analysis.metrics import Metric, get_value
 from analysis.summary.model import CellSummary
+from analysis.verdicts.base import Data
 from records.cell import BY_SERVER
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest
 
@@ -20,6 +21,10 @@ APART = 1.05
 """Two values within this ratio tie."""
 BLOCKED_NOTED_SHARE = 0.1
 """Below this share, garbage collection or waiting for the GIL blocks the loop."""
+OF_RESOURCES = (
+    "DESCRIPTORS", "GENERATOR_SATURATED", "CPU_THROTTLED", "CORES_FULL", "INTERPRETER_FULL",
+)  # fmt: skip
+"""Verdicts that say that a resource is full, or may be."""
 
 
 def has_starved_users(cell: CellSummary) -> bool:
@@ -136,3 +141,11 @@ def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int,
 
 def are_alike(one: float, other: float) -> bool:
     return max(one, other) <= APART * min(one, other)
+
+
+def find_resource_code(codes: Collection[str]) -> str | None:
+    return next((each for each in OF_RESOURCES if each in codes), None)
+
+
+def find_data(cell: CellSummary, code: str) -> Data:
+    return next((each.data for each in cell.verdicts if each.code == code), {})

@@ -31,7 +31,8 @@ from analysis.answers.settings import OneSetting, SeveralSettings
 from analysis.guide.page import MARKDOWN_LINK
 from analysis.guide.rules import load_rules
 from analysis.summary.model import BystanderLatency
-from analysis.verdicts.base import list_verdicts
+from analysis.summary.predicates import OF_RESOURCES
+from analysis.verdicts.base import VerdictRecord, list_verdicts
 from tests.unit.answer_samples import (
     AWAITS,
     BLOCKED,
@@ -380,6 +381,13 @@ def test_nothing_is_blamed_where_nothing_was_full() -> None:
     (found,) = find(OneScenario, plant_case("sync-http", 38.0))
     assert found.message.endswith("requests/s: no measured resource is saturated.")
     assert (found.rule, found.change) == (None, "")
+
+
+@pytest.mark.parametrize("code", OF_RESOURCES)
+def test_no_answer_denies_a_verdict_that_a_resource_may_be_full(code: str) -> None:
+    verdict = VerdictRecord(code, "warning")
+    (found,) = find(OneScenario, plant_case("sync-http", 38.0, verdicts=(verdict,)))
+    assert found.message.endswith(f"requests/s: a resource may be saturated ({code}).")
 
 
 def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:

@@ -14,10 +14,14 @@ from analysis.guide.recorded import Records
 from analysis.measures.probe_metrics import BlockingSite
 from analysis.measures.throughput import OpenLoopSummary
 from analysis.report.limit_words import describe_measured_limit
+from analysis.report.notes import write_headline
 from analysis.summary.cell import compute_summary
 from analysis.summary.limit import FULL_LOOP, KEPT_UP, MeasuredLimit, Resource, find_measured_limit
 from analysis.summary.model import CellSummary
-from analysis.verdicts.base import VerdictRecord
+from analysis.summary.predicates import OF_RESOURCES
+from analysis.verdicts.base import VerdictRecord, list_verdicts
+from analysis.verdicts.instruments import GeneratorSaturated
+from analysis.verdicts.machine import CpuThrottled
 from records.prediction import Prediction
 from records.rundir import open_run
 from scenarios.catalogue import select_scenarios
@@ -156,6 +160,30 @@ def test_a_pool_that_nobody_waited_for_is_not_the_limit() -> None:
 def test_a_compiled_server_that_uses_more_than_its_workers_is_not_full() -> None:
     cell = replace(QUIET, cpu_ms_per_request=2300 / 334.0)
     assert find_measured_limit(cell, COMPILED).resource == "unexplained"
+
+
+@pytest.mark.parametrize("code", OF_RESOURCES)
+@pytest.mark.parametrize("name", ["users", "arrivals", "unexplained"])
+def test_no_sentence_denies_a_verdict_that_a_resource_may_be_full(name: str, code: str) -> None:
+    cell, scenario = {**FULL, "unexplained": (QUIET, AWAITS)}[name]
+    known = replace(cell, verdicts=(VerdictRecord(code, "warning"),))
+    headline = write_headline(known, scenario)
+    assert "o resource" not in headline
+    assert "o measured resource" not in headline
+    assert f"A resource may have been saturated ({code})" in headline
+
+
+def test_the_verdicts_of_resources_are_all_there() -> None:
+    """Those of the module of limits, and those of the generator's and the container's CPU."""
+    ours = {each.code for each in list_verdicts() if each.__module__.endswith("verdicts.limits")}
+    assert ours | {GeneratorSaturated.code, CpuThrottled.code} == {*OF_RESOURCES}
+
+
+def test_an_interpreter_is_full_by_its_verdict_where_few_requests_have_no_cpu_each() -> None:
+    full = VerdictRecord("INTERPRETER_FULL", "warning", data={"cores": 0.98, "workers": 2})
+    cell = replace(QUIET, cpu_ms_per_request=None, verdicts=(full,))
+    scenario = replace(AWAITS, server=replace(AWAITS.server, workers=2))
+    assert find_measured_limit(cell, scenario) == MeasuredLimit("interpreter", 1.96, 2)
 
 
 FOREIGN = {"used": 3.95, "cores": 4, "other programs": 3.2, "server": 0.5, "load": 0.2}
