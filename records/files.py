@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import os
 from pathlib import Path
 
 LEAST_ROOM = 1 << 17
@@ -8,11 +9,14 @@ LEAST_ROOM = 1 << 17
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write another file and rename it: a full disk or a kill leaves the old file, or none. A
-    device such as /dev/stdout is written as it is. Raises OSError."""
+    device such as /dev/stdout is written as it is. Raises OSError, also for a pipe that nothing
+    reads, which would wait for ever."""
     half = path.with_name(f"{path.name}.half")
     written = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
-        path.write_bytes(written)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb") as file:
+            os.set_blocking(file.fileno(), True)
+            file.write(written)
         return
     try:
         half.write_bytes(written)

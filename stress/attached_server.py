@@ -10,9 +10,11 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from records.build_tables import read_journals
+from records.files import write_whole
 from records.journal import Journal
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
+from scenarios.user_files import read_user_file
 from stress.interruption import Interruption
 from stress.processes import ExternalProcess
 from stress.resource_monitor import is_alive, parse_pid
@@ -20,6 +22,7 @@ from stress.stack import Stack
 
 IDLE_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.1
+MOST_BYTES = 1_000_000
 RECENT_S = 1.0
 """The probe flushes four times per second."""
 
@@ -51,15 +54,15 @@ def write_server_file(path: Path, stack: Stack, scenario: Scenario) -> None:
         commands=stack.list_commands(),
         created=psutil.Process(pids["server"]).create_time(),
     )
-    path.write_text(json.dumps(asdict(served), indent=2) + "\n")
+    write_whole(path, json.dumps(asdict(served), indent=2) + "\n")
 
 
 def read_server_file(path: Path) -> ServerFile | None:
     """Return None if there is no readable file, or if its server has ended."""
     try:
-        served = TypeAdapter(ServerFile).validate_json(path.read_bytes())
+        served = TypeAdapter(ServerFile).validate_json(read_user_file(path, str(path), MOST_BYTES))
         alive = psutil.Process(served.pids["server"]).create_time() == served.created
-    except (OSError, ValidationError, psutil.NoSuchProcess, KeyError):
+    except (UserError, ValidationError, psutil.NoSuchProcess, KeyError):
         return None
     return served if alive else None
 

@@ -94,6 +94,8 @@ def check_plot(plot: Path | None) -> None:
         raise UserError(f"--plot {plot}: the name must end in {', '.join(PICTURES)}")
     if plot is not None and not plot.absolute().parent.is_dir():
         raise UserError(f"--plot {plot}: there is no such folder")
+    if plot is not None and plot.exists() and not plot.is_file():
+        raise UserError(f"--plot {plot}: it is not a regular file")
 
 
 def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:

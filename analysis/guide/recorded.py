@@ -16,6 +16,7 @@ from analysis.guide.text_files import TEXTS, Prose, load_toml
 from analysis.stats import formats
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary, parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
+from records.files import write_whole
 from records.parse_json import parse_json
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
@@ -205,4 +206,4 @@ def archive_run(run: RunDir, folder: Path) -> None:
     shutil.copyfile(run.manifest_file, kept / "manifest.json")
     content = json.loads((run.path / "summary.json").read_text())
     small = {"schema": content["schema"], "cells": content["cells"]}
-    (kept / "summary.json").write_text(json.dumps(small, separators=(",", ":")) + "\n")
+    write_whole(kept / "summary.json", json.dumps(small, separators=(",", ":")) + "\n")

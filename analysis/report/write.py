@@ -211,11 +211,9 @@ def save_pictures(folder: Path, pictures: "Iterable[RenderedChart | None]") -> N
 
 def list_page_pictures(page: Path) -> set[str]:
     """List the pictures that a page shows; none if there is no page."""
-    try:
-        text = page.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    if not page.is_file():
         return set()
-    return set(PICTURE.findall(text))
+    return set(PICTURE.findall(page.read_text(encoding="utf-8", errors="replace")))
 
 
 def remove_pictures(folder: Path, names: Iterable[str]) -> None:

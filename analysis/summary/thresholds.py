@@ -19,6 +19,7 @@ from scenarios.catalogue import CATALOGUE, GROUPS
 from scenarios.errors import UserError, suggest_name
 from scenarios.model import Library
 from scenarios.units import format_plain_number
+from scenarios.user_files import read_user_file
 
 HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -31,6 +32,7 @@ HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
 """Verdicts that keep a cell's latencies from passing any threshold."""
 EVERY = "*"
+MOST_BYTES = 1_000_000
 EXAMPLE = "'async-http-shared: failures == 0, p99_ms < 1200'"
 
 _CONDITION = re.compile(r"([a-z]\w*(?:\.\w+)*)\s*([<>=!]+)\s*(\S+)", re.ASCII)
@@ -95,10 +97,9 @@ def parse_threshold(target: str, text: str) -> Threshold:
 
 def read_thresholds(path: Path) -> tuple[Threshold, ...]:
     """Read tables for scenarios, groups or "*", such as `p99_ms = "< 1200"`. Raises UserError."""
+    written = read_user_file(path, f"{path}: cannot read the expectations", MOST_BYTES)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the expectations: {error.strerror}") from error
+        content = tomllib.loads(written.decode())
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: this is not valid TOML ({reason})") from error

@@ -87,7 +87,8 @@ def inherit_owner(folder: Path) -> None:
 def check_own(folder: Path) -> None:
     """Raise UsageError for a folder with the user's files, unless an earlier start noted itself in
     it: the service may write its log there."""
-    noted, files = folder / LAUNCH_FILE, [each.name for each in folder.iterdir() if each.is_file()]
+    noted = folder / LAUNCH_FILE
+    files = [each.name for each in folder.iterdir() if each.is_file() or each == noted]
     others = [name for name in files if not OWN_FILES.fullmatch(name)]
     if LAUNCH_FILE in others:
         others = [] if is_noted(noted) else [LAUNCH_FILE]
@@ -99,6 +100,8 @@ def check_own(folder: Path) -> None:
 
 
 def is_noted(file: Path) -> bool:
+    if not file.is_file():  # a pipe would make it wait for ever
+        return False
     try:
         content = loads(file.read_bytes())
     except (ValueError, RecursionError):

@@ -81,7 +81,7 @@ def find_program(command: AuditedCommand) -> Path | None:
     """Find the program as the system does: on PATH, or by a path from the command's folder."""
     name = command.argv[0]
     found = shutil.which(str(command.folder / name) if os.sep in name else name)
-    return Path(found).absolute() if found else None
+    return Path(found).absolute() if found and Path(found).is_file() else None
 
 
 def find_interpreter(command: AuditedCommand) -> str | None:

@@ -61,6 +61,14 @@ def test_a_second_start_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:
     assert (Path(used) / LAUNCH_FILE).is_file()
 
 
+def test_a_pipe_with_the_name_of_the_note_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / LAUNCH_FILE)
+    words = ("run", "--directory", str(tmp_path), "--", sys.executable, "-c", SHOW)
+    code, _, err = run(tmp_path, *words)
+    assert code == 2
+    assert "has other files, such as launch.json" in err
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
 def test_a_second_start_s_folder_is_of_the_same_user(tmp_path: Path) -> None:
     """Root restarts the service, which goes on as the user of the first folder."""

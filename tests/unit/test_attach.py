@@ -170,6 +170,11 @@ def test_a_script_names_its_python(head: str, found: str | None, tmp_path: Path)
     assert python == found or (found == "/long/bin/python" and (python or "").endswith(found))
 
 
+def test_a_pipe_is_no_program(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "serve", 0o755)
+    assert find_interpreter(AuditedCommand(("./serve",), tmp_path)) is None
+
+
 def test_a_command_that_is_a_python_names_itself(tmp_path: Path) -> None:
     assert find_interpreter(AuditedCommand((str(PYTHON), "-V"), tmp_path)) == str(PYTHON)
 

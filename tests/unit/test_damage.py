@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from records.files import write_whole
 from records.rows import SPANS
 from records.rundir import CellDir, RunDir
 from scenarios.errors import UserError
@@ -49,6 +51,34 @@ def test_each_file_in_each_way(
         return
     assert code == 2
     assert (path.name if name != "manifest.json" else "manifest") in said
+
+
+@pytest.mark.parametrize("name", ["summary.json", "report.html"])
+def test_a_report_is_not_written_to_a_pipe_that_nothing_reads(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    (copy / name).unlink(missing_ok=True)
+    os.mkfifo(copy / name)
+    assert main(["report", str(copy)]) != 0
+    assert "No such device or address" in capsys.readouterr().err
+
+
+def test_a_report_is_written_to_a_pipe_that_is_read(tmp_path: Path) -> None:
+    """Longer than a pipe holds: the reader has to begin before all is written."""
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "read").open("wb") as output:
+        reader = subprocess.Popen(("cat", tmp_path / "pipe"), stdout=output)
+    content, opened = b"x" * 1_000_000, False
+    while not opened:
+        try:
+            write_whole(tmp_path / "pipe", content)
+            opened = True
+        except OSError:
+            assert reader.poll() is None
+    assert reader.wait() == 0
+    assert (tmp_path / "read").read_bytes() == content
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -304,3 +305,9 @@ def test_json_has_expectation_and_outcome() -> None:
         "trials": 1,
         "why": None,
     }
+
+
+def test_a_file_that_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "expect.toml")
+    with pytest.raises(UserError, match="cannot read the expectations: it is not a regular file"):
+        read_thresholds(tmp_path / "expect.toml")

@@ -1,5 +1,6 @@
 """Texts of others with more nesting than Python's parsers follow: never an internal error."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,9 @@ def test_a_configuration_file(text: str, tmp_path: Path) -> None:
     file = tmp_path / "gunicorn.conf.py"
     file.write_text(text)
     assert read_assignments(file, {"workers": None}) == {"workers": None}
+
+
+def test_a_configuration_that_comes_through_a_pipe_is_left_to_the_server(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gunicorn.conf.py")
+    found = read_assignments(tmp_path / "gunicorn.conf.py", {"workers": None})
+    assert found == {"workers": None}

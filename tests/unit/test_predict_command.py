@@ -1,6 +1,7 @@
 """`study predict`: its output and its errors, without a server."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,12 @@ def test_a_picture_without_a_folder_is_refused_before_anything_is_computed(
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "there is no such folder" in said.err
+
+
+def test_a_picture_is_not_written_to_a_pipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "x.svg")
+    words = ["--users", "10..100", "--cpu", "1ms", "--plot", str(tmp_path / "x.svg")]
+    assert main(["predict", "sync-http", *words]) == WRONG_USE
+    assert "it is not a regular file" in capsys.readouterr().err

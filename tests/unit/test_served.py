@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +74,8 @@ def test_a_broken_run_file_means_that_nothing_is_served(
     if content is not None:
         path.write_text(content)
     assert read_server_file(path) is None
+
+
+def test_a_pipe_instead_of_a_run_file_means_that_nothing_is_served(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "serve.json")
+    assert read_server_file(tmp_path / "serve.json") is None
