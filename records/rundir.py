@@ -1,6 +1,7 @@
 """Run directories: a run writes one once, and the analysis only reads it."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ def read_record(kind: TypeAdapter[T], path: Path) -> T:
     """Read a record. Raises UserError if it is missing or damaged, or if a value has another type:
     a text that could be read as a number is damage too, such as "Infinity"."""
     with translate_read_errors(path):
-        return kind.validate_json(json.dumps(parse_json(path.read_text())), strict=True)
+        return kind.validate_json(json.dumps(parse_json(path.read_text("utf-8"))), strict=True)
 
 
 def encode_record(kind: TypeAdapter[T], record: T) -> bytes:
@@ -116,15 +117,6 @@ def translate_write_errors(path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def is_encodable(path: Path) -> bool:
-    """Return False for a name that is not UTF-8, which polars cannot take."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class CellDir:
     path: Path
@@ -148,7 +140,8 @@ class CellDir:
         """Load these columns, or all. Raises UserError if one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
-            source = path if is_encodable(path) else BytesIO(path.read_bytes())
+            is_plain = str(path).isprintable()  # polars takes no name with what UTF-8 lacks
+            source = path if is_plain else BytesIO(path.read_bytes())
             chosen = None if columns is None else list(columns)
             frame = pl.read_parquet(source, columns=chosen, glob=False)  # [1] is no pattern
             check_moments(frame)
@@ -162,7 +155,7 @@ class CellDir:
         """Load the stacks. Raises UserError if they are missing or damaged."""
         path = self.path / name_stacks_file(level)
         with translate_read_errors(path):
-            return parse_stacks(path.read_text())
+            return parse_stacks(path.read_text("utf-8"))
 
     def save_stacks(self, level: Level, stacks: Stacks) -> None:
         write_whole(self.path / name_stacks_file(level), format_stacks(stacks))
@@ -201,7 +194,7 @@ class RunDir:
     def load_manifest(self) -> dict[str, object]:
         """Load the manifest. Raises UserError if it is damaged or has another schema."""
         with translate_read_errors(self.manifest_file):
-            content = parse_json(self.manifest_file.read_text())
+            content = parse_json(self.manifest_file.read_text("utf-8"))
             if not isinstance(content, dict) or content.get("schema") != MANIFEST_SCHEMA:
                 raise ValueError(f"not a manifest of schema {MANIFEST_SCHEMA}")
             return content
@@ -221,8 +214,12 @@ class RunDir:
 
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     """Create `<parent>/<UTC time>-<name>` before anything is measured. Raises UserError."""
-    if not is_encodable(parent.resolve()):
-        raise UserError(f"--out {parent.resolve()}: its name is not UTF-8; choose another folder")
+    try:
+        os.fsencode(parent.resolve()).decode()
+    except UnicodeDecodeError:
+        raise UserError(
+            f"--out {parent.resolve()}: its name is not UTF-8; choose another folder"
+        ) from None
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MOST_NAME]
     path = parent / f"{stamp}-{safe_name}"

@@ -11,7 +11,7 @@ RUNNER_FILE = "runner.txt"
 
 def save_runner(cell: CellDir) -> None:
     """Save this process's number and start time, which no later process shares."""
-    (cell.raw / RUNNER_FILE).write_text(format_process(psutil.Process()))
+    (cell.raw / RUNNER_FILE).write_text(format_process(psutil.Process()), "utf-8")
 
 
 def is_running(cell: CellDir) -> bool:
@@ -20,7 +20,7 @@ def is_running(cell: CellDir) -> bool:
     if not file.is_file():
         return False
     with suppress(OSError, ValueError, LookupError, psutil.Error):
-        known = file.read_text()
+        known = file.read_text("utf-8")
         return format_process(psutil.Process(int(known.split()[0]))) == known
     return False
 

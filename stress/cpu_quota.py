@@ -17,7 +17,7 @@ PER_S = {"throttled_usec": 1e6, "throttled_time": 1e9}
 def find_cpu_stats(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> tuple[Path, ...]:
     """Return this process's cpu.stat files; none without control groups."""
     try:
-        lines = membership.read_text().splitlines()
+        lines = membership.read_text("utf-8").splitlines()
     except OSError:
         return ()
     return tuple(dict.fromkeys(each for line in lines for each in list_stats(line, groups)))
@@ -41,7 +41,7 @@ def read_throttled_s(stats: tuple[Path, ...]) -> Second | None:
     found = []
     for path in stats:
         try:
-            fields = dict(line.split() for line in path.read_text().splitlines())
+            fields = dict(line.split() for line in path.read_text("utf-8").splitlines())
         except (OSError, ValueError):
             continue  # the group no longer exists
         found += [int(fields[name]) / per_s for name, per_s in PER_S.items() if name in fields]

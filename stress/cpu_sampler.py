@@ -69,12 +69,14 @@ class StackSampler(Process):
         Interruption().poll(self._has_begun, BEGINS_WITHIN_S)
 
     def _has_begun(self) -> bool:
-        return GREETING in self.log.read_text(errors="replace") or self.get_exit_code() is not None
+        return (
+            GREETING in self.log.read_text("utf-8", "replace") or self.get_exit_code() is not None
+        )
 
     def finish(self) -> Stacks:
         """Stop, and return the stacks; none if it could not sample or was killed while writing."""
         self.end(WRITES_WITHIN_S)
-        text = self.file.read_text() if self.file.exists() else ""
+        text = self.file.read_text("utf-8") if self.file.exists() else ""
         self.file.unlink(missing_ok=True)
         try:
             return shorten_stacks(parse_stacks(text), find_specimen_folder())

@@ -102,7 +102,7 @@ def create_cluster(initdb: tuple[str, ...], folder: Path, password: str) -> None
     """Run initdb. Raises UserError."""
     secret = folder / "database.password"
     secret.touch(mode=0o600)
-    secret.write_text(password)
+    secret.write_text(password, "utf-8")
     if os.geteuid() == 0:
         os.chown(secret, NOBODY, NOBODY)
     options = ("--username=postgres", "--auth=password", "--encoding=UTF8", "--locale=C")

@@ -117,8 +117,8 @@ def run_build_script(script: Path, otherwise: str, watch: BuildWatch | None = No
     """Return the path that the script prints. Raises UserError with its message if it fails,
     CellInterruptedError."""
     with (
-        TemporaryFile("w+") as said,
-        TemporaryFile("w+") as complaint,
+        TemporaryFile("w+", encoding="utf-8") as said,
+        TemporaryFile("w+", encoding="utf-8") as complaint,
         subprocess.Popen(
             ("sh", str(script)), stdout=said, stderr=complaint, start_new_session=True
         ) as building,

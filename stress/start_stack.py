@@ -170,7 +170,9 @@ def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption)
     process = stack.start(plan.Command("upstream", argv, ROOT, {}))
 
     def find_greetings() -> list[str]:
-        return [line for line in process.log.read_text().splitlines() if '"listening"' in line]
+        return [
+            line for line in process.log.read_text("utf-8").splitlines() if '"listening"' in line
+        ]
 
     process.wait_until(lambda: bool(find_greetings()), interruption)
     return f"http://{json.loads(find_greetings()[0])['listening']}"

@@ -142,7 +142,7 @@ def save_traceback() -> str:
     try:
         descriptor, path = tempfile.mkstemp(prefix="study-error-", suffix=".log")
         os.close(descriptor)
-        Path(path).write_text(traceback.format_exc())
+        Path(path).write_text(traceback.format_exc(), "utf-8", "replace")
     except OSError:
         return f"please report it with this:\n{traceback.format_exc()}"
     return f"please report it with {path}"

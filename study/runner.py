@@ -117,4 +117,6 @@ class Runner:
 
     def _save_traceback(self) -> None:
         with suppress(OSError):
-            (self.directory.path / TRACEBACK_FILE).write_text(traceback.format_exc())
+            (self.directory.path / TRACEBACK_FILE).write_text(
+                traceback.format_exc(), "utf-8", "replace"
+            )

@@ -26,7 +26,7 @@ def is_edit_applied(which: Exercise) -> bool:
 
 
 def read_file(which: Exercise) -> str:
-    return (find_specimen_folder() / which.file).read_text()
+    return (find_specimen_folder() / which.file).read_text("utf-8")
 
 
 def strip_formatting(code: str) -> str:
@@ -109,7 +109,7 @@ def render_line(file: str, line: str) -> str:
 
 def build_diff(which: Exercise) -> str:
     """Build a diff for `git apply`. Raises UserError if the file lacks the lines to replace."""
-    before = after = (ROOT / which.file).read_text()
+    before = after = (ROOT / which.file).read_text("utf-8")
     for old, new in which.hunks:
         if before.count(old) != 1:
             raise UserError(f"{which.file} must have {old!r} exactly once for the edit to apply")

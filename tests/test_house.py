@@ -218,6 +218,31 @@ def find_metric_tables() -> Iterator[Named]:
                     yield path
 
 
+ENCODING_AT = {"read_text": 0, "write_text": 1, "open": 2}
+"""The place of the encoding among a method's positional arguments."""
+
+
+def find_texts_in_the_encoding_of_the_locale() -> Iterator[Named]:
+    """A record that is written as UTF-8 could not be read again where the locale has another."""
+    for path, tree in parse_sources().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                known = "open" if name == "open" else name.rpartition(".")[2] if "." in name else ""
+                if known in ENCODING_AT and name != "os.open" and not states_encoding(known, node):
+                    yield path
+
+
+def states_encoding(name: str, call: ast.Call) -> bool:
+    """Another `open` than a file's has something else than a mode, and binary files need none."""
+    given = call.args[isinstance(call.func, ast.Name) :]
+    if len(given) > ENCODING_AT[name] or any(each.arg == "encoding" for each in call.keywords):
+        return True
+    mode = given[0].value if given and isinstance(given[0], ast.Constant) else "r"
+    is_other = bool(given) and not isinstance(given[0], ast.Constant)
+    return name == "open" and (is_other or "b" in str(mode))
+
+
 Rule = Callable[[], Iterator[Named]]
 NAMES: Mapping[str, Rule] = {
     "servers by name only where they are at home": find_server_names,
@@ -228,6 +253,7 @@ NAMES: Mapping[str, Rule] = {
     "locust only in its own processes": find_locust_imports,
     "options declared once": find_options_declared_again,
     "metrics declared once": find_metric_tables,
+    "texts are read and written in a stated encoding": find_texts_in_the_encoding_of_the_locale,
 }
 SIZES: Mapping[str, Callable[[], Iterator[Sized]]] = {
     "at most six parameters, but for the command line": find_many_parameters,

@@ -33,7 +33,7 @@ def parse_source(file: str) -> ParsedSource | None:
     try:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             return None
-        text = path.read_text()
+        text = path.read_text("utf-8")
         tree = ast.parse(text)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None

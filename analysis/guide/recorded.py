@@ -178,7 +178,7 @@ def read_cells(run: RunDir) -> list[CellSummary]:
     """Raises UserError."""
     path = run.path / "summary.json"
     with translate_read_errors(path):
-        content = parse_json(path.read_text())
+        content = parse_json(path.read_text("utf-8"))
         if not isinstance(content, dict) or content.get("schema") not in READABLE_SCHEMAS:
             known = " or ".join(map(str, READABLE_SCHEMAS))
             raise ValueError(f"not a summary of schema {known}")
@@ -204,6 +204,6 @@ def archive_run(run: RunDir, folder: Path) -> None:
         return
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.manifest_file, kept / "manifest.json")
-    content = json.loads((run.path / "summary.json").read_text())
+    content = json.loads((run.path / "summary.json").read_text("utf-8"))
     small = {"schema": content["schema"], "cells": content["cells"]}
     write_whole(kept / "summary.json", json.dumps(small, separators=(",", ":")) + "\n")

@@ -70,7 +70,7 @@ def list_listening(family: int) -> Iterator[tuple[int, int, int]]:
 def count_overflows() -> int:
     """Return the connections dropped because of a full queue, over all sockets of this network
     namespace. Raises OSError, ValueError."""
-    rows = [line.split() for line in NETSTAT.read_text().splitlines()]
+    rows = [line.split() for line in NETSTAT.read_text("utf-8").splitlines()]
     for names, values in zip(rows[::2], rows[1::2], strict=False):
         if "ListenOverflows" in names:
             return int(values[names.index("ListenOverflows")])

@@ -97,7 +97,7 @@ def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:
     rows: list[Row] = []
     if not file.exists():
         return rows
-    with file.open() as lines:
+    with file.open(encoding="utf-8") as lines:
         for line in lines:
             if not line.endswith("\n"):
                 break

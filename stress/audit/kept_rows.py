@@ -30,7 +30,7 @@ class KeptRows:
         if self.path is None or not new:
             return
         try:
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.writelines(f"{json.dumps(each)}\n" for each in new)
         except OSError:
             self.path = None

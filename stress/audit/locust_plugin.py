@@ -21,7 +21,7 @@ ROWS_VARIABLE = "STUDY_AUDIT_ROWS"
 EPOCH_S = time.monotonic() - time.time()
 ID_KEY, USER_KEY = "study_request_id", "study_user"
 
-rows = open(os.environ[ROWS_VARIABLE], "a", buffering=1)  # noqa: PTH123, SIM115 - until the end
+rows = open(os.environ[ROWS_VARIABLE], "a", buffering=1, encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
 cell = random.getrandbits(16) << 48
 counts = itertools.count(1)
 users: dict[int, int] = {}

@@ -35,7 +35,7 @@ def measure_hop_ms(executable: str, folder: Path, interruption: Interruption) ->
         if process.get_exit_code() != 0:
             return None
         with suppress(ValueError):
-            return float(log.read_text())
+            return float(log.read_text("utf-8"))
         return None
     finally:
         process.end(gentle_s=0.0)

@@ -155,5 +155,5 @@ def read_oha_errors(folder: Path) -> dict[str, int]:
     path = folder / f"{MEASURED}-{TOTALS_FILE}"
     if not path.exists():
         return {}
-    counts = json.loads(path.read_text())["errorDistribution"]
+    counts = json.loads(path.read_text("utf-8"))["errorDistribution"]
     return {str(error): int(count) for error, count in counts.items()}

@@ -189,7 +189,7 @@ def read_progress(folder: Path) -> LoadProgress:
 
 
 def append_clocks(folder: Path, samples: Sequence[ClockSample]) -> None:
-    with (folder / CLOCKS_FILE).open("a") as file:
+    with (folder / CLOCKS_FILE).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
 
 
@@ -201,6 +201,6 @@ def read_clocks(folder: Path) -> list[ClockSample]:
 
 def read_if_written(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text("utf-8")
     except FileNotFoundError:
         return ""

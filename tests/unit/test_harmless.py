@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -25,6 +28,7 @@ from study.progress import PlainDisplay
 from study.report import rebuild_reports
 from tests.probe.journal_support import written
 
+ROOT = Path(__file__).resolve().parents[2]
 FORGED = "/x\nNothing blocks.\t\x1b[2J\r\x85\u2028\u202e"
 SHOWN = "/x Nothing blocks. \ufffd[2J\ufffd\ufffd\ufffd\ufffd"
 
@@ -103,3 +107,24 @@ def test_a_record_holds_names_that_are_not_utf8_as_text(tmp_path: Path) -> None:
     read = read_record(RECORD, tmp_path / "record.json")
     assert (read.command, read.folder) == (("serve", r"\udcff"), r"/n\udcff")
     assert b"NaN" not in encode_record(RECORD, record)
+
+
+def test_a_record_is_read_and_made_in_a_locale_that_is_not_utf8(tmp_path: Path) -> None:
+    """Its texts are UTF-8 in each, and so is a folder whose name has such a letter."""
+    run = tmp_path / "run ü"
+    shutil.copytree(ROOT / "docs" / "sample-run", run)
+    file = run / "cells" / "async-http-shared.1" / "cell.json"
+    question = json.loads(file.read_text("utf-8"))["scenario"]["question"]
+    file.write_text(file.read_text("utf-8").replace(question, "wie schnell: ü?"), "utf-8")
+    code = (
+        "import sys; from pathlib import Path; from records.rundir import create_run, open_run\n"
+        "cell = open_run(Path(sys.argv[1])).open_cell('async-http-shared.1')\n"
+        "assert cell.load_record().scenario.question == 'wie schnell: \\xfc?'\n"
+        "assert cell.load_table('requests').height\n"
+        "create_run(Path(sys.argv[1]), 'n')"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code, run), cwd=ROOT, capture_output=True, check=False,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
