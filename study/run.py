@@ -1,5 +1,6 @@
 """`study run`: checks, plans and runs the cells, then prints the results."""
 
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +18,7 @@ from scenarios.errors import ALL_WELL, BROKEN, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
 from stress.check_targets import check_targets
-from stress.databases import check_given_database
+from stress.databases import URL_VARIABLE, check_given_database
 from stress.extras import check_extra
 from stress.interruption import record_signals
 from stress.load.oha import check_engine_installed
@@ -157,7 +158,7 @@ def run_plan(
     with closing(choose_display(order.quiet, rows=False)) as progress:
         check_machine(scenarios, order, served, progress)
     directory = create_run(order.out, order.name)
-    content = {**build_head(scenarios, order), **manifest}
+    content = {**build_head(scenarios, order, served is not None), **manifest}
     directory.save_manifest(content)
     announce()
     progress = choose_display(order.quiet, rows=not order.json_output)
@@ -178,9 +179,17 @@ def run_plan(
     return RunResult(summary, directory, interruption.reason, page)
 
 
-def build_head(scenarios: Sequence[Scenario], order: RunOptions) -> dict[str, object]:
-    """Return the part of the manifest that every run has."""
+def build_head(scenarios: Sequence[Scenario], order: RunOptions, served: bool) -> dict[str, object]:
+    """Return the part of the manifest that every run has. options: those that change the
+    figures and belong to no scenario."""
+    databases = {each.database.kind for each in scenarios if each.database}
+    given = {
+        "--profile": order.profile,
+        "--served": served,
+        "--database-url": databases - {"sqlite"} and bool(os.environ.get(URL_VARIABLE)),
+    }
     return {
+        "options": {name: "set" for name, is_given in given.items() if is_given},
         "command": order.command,
         "environment": collect_environment(),
         "scenarios": [asdict(each) for each in scenarios],

@@ -21,6 +21,7 @@ ENVIRONMENT = (
     "cpu", "cores", "os", "machine", "python", "implementation", "gil", "debugging", "go",
 )  # fmt: skip
 PACKAGES, MEMORY = "environment.packages.", "environment.memory_mib"
+OPTIONS = "options."
 WORKERS = "distribution.expect_workers"
 MEMORY_TOLERANCE = 0.01
 """Two machines of one kind differ by the memory that their firmware reserves."""
@@ -68,6 +69,9 @@ def list_differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[s
     all_a, all_b = dict(flatten_settings(a)), dict(flatten_settings(b))
     names = {f"environment.{name}": name for name in ENVIRONMENT}
     packages = sorted(key for key in {*all_a, *all_b} if key.startswith(PACKAGES))
+    names |= {
+        key: key.removeprefix(OPTIONS) for key in {**all_a, **all_b} if key.startswith(OPTIONS)
+    }
     found = [
         *compare_settings(all_a, all_b, names | {WORKERS: "load workers on other machines"}),
         *compare_memory(all_a, all_b),

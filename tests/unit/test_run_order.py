@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from analysis.summary.cell import compute_summary
+from analysis.summary.comparison import list_differences
 from analysis.summary.model import CellSummary
 from analysis.summary.thresholds import Threshold, parse_thresholds
 from records.rundir import CellDir, create_run
@@ -306,3 +307,21 @@ def test_where_only_that_server_was_chosen_its_reason_ends_the_run(
         found.run_plan(lambda _: plan)
     assert refused.value.exit_code == 3
     assert not ran
+
+
+@pytest.mark.parametrize("option", ["--profile", "--served", "--database-url"])
+def test_what_changes_the_figures_of_all_scenarios_is_recorded_and_compared(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(given: str) -> dict[str, object]:
+        url = "postgresql://user:secret@db" if given == "--database-url" else ""
+        monkeypatch.setenv("STUDY_DATABASE_URL", url)
+        order = subject.RunOptions("x", 1, 0, tmp_path, "study run", profile=given == "--profile")
+        return subject.build_head(select_scenarios(("users-sync",)), order, given == "--served")
+
+    plain, other = build(""), build(option)
+    assert list_differences(plain, plain) == list_differences(other, other) == []
+    assert list_differences(plain, other) == [f"{option} is none in A, set in B"]
+    earlier = {name: value for name, value in plain.items() if name != "options"}
+    assert list_differences(earlier, plain) == []  # a run of an earlier version
+    assert "secret" not in json.dumps(other)
