@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
 from rich.box import Box
+from rich.console import Console
 
 from scenarios.errors import (
     ALL_WELL,
@@ -90,6 +91,8 @@ MODULES = {
 }  # fmt: skip
 """The modules that take seconds to import."""
 THREADS = "POLARS_MAX_THREADS"
+NARROWEST = 20
+"""Columns of the help: in one or two, the panels do not end."""
 OPEN = Box("    \n" * 8)
 """Panels of the help: a title without lines."""
 
@@ -101,6 +104,7 @@ def build_app() -> App:
         help_flags=["--help"],
         help_format="plaintext",
         help_formatter=DefaultFormatter(panel_spec=PanelSpec(box=OPEN, padding=(0, 0, 0, 3))),
+        console=Console(width=max(NARROWEST, Console().width)),
         version=f"study {__version__}",
         version_flags=["--version"],
         default_parameter=Parameter(negative_iterable=(), allow_repeating=True),

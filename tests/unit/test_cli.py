@@ -31,6 +31,15 @@ def test_each_command_has_a_help_of_80_columns(
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("columns", ["1", "2", "10"])
+def test_the_help_ends_on_a_narrow_terminal_too(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["capacity", "--help"]) == 0
+    assert "Usage: study" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_has_examples_that_it_understands(
     name: str, capsys: pytest.CaptureFixture[str]
