@@ -182,7 +182,7 @@ def judge_threshold(
         if cell.interrupted is not None:
             return build_unjudged("interrupted", cell.trial)
         value = get_value(cell, expectation.figure)
-        if value is None:
+        if value is None or counts_nothing(cell, expectation.figure):
             return build_unjudged("not measured", cell.trial)
         if doubt := find_doubt(cell, expectation.figure):
             near = formats.near_bound(value, expectation.bound)
@@ -193,6 +193,14 @@ def judge_threshold(
     value, trial = max(values, key=lambda pair: compute_excess(pair[0], expectation))
     met = HOLDS[expectation.operator](value, expectation.bound)
     return ThresholdOutcome(scenario, expectation, met, value, trial, len(trials), None)
+
+
+def counts_nothing(cell: CellSummary, figure: str) -> bool:
+    """Return True for zeros that prove nothing: no failure of no request, and every figure of an
+    open loop whose window had no arrival."""
+    if cell.open_loop is not None and not cell.open_loop.offered_rps:
+        return True
+    return not cell.requests and figure.startswith("failures")
 
 
 def find_doubt(cell: CellSummary, figure: str) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import METRICS
 from analysis.report.notes import describe_outcome
 from analysis.stats.formats import near_bound
@@ -235,6 +236,24 @@ def test_what_was_not_measured_is_not_met(sign: str) -> None:
     assert not found.met
     assert found.value is None
     assert describe_outcome(found) == f"✗ {NAME}: p99_ms {sign} 5: not measured (trial 2)"
+
+
+@pytest.mark.parametrize("figure", ["failures", "failures_per_s"])
+def test_no_failure_of_no_request_meets_nothing(figure: str) -> None:
+    cell = replace(CELL, requests=0, failures=0)
+    (found,) = judge_thresholds(parse_thresholds(f"{NAME}: {figure} == 0"), [cell])
+    assert (found.met, found.why) == (False, "not measured")
+
+
+@pytest.mark.parametrize("figure", ["ok_rps", "worker_restarts", "unfinished"])
+def test_a_window_without_an_arrival_measures_nothing(figure: str) -> None:
+    loop = OpenLoopSummary(0.1, "constant", 0.0, 0.0, 0.0, False, None, None)
+    cell = replace(CELL, requests=0, ok_rps=0.0, open_loop=loop)
+    (found,) = judge_thresholds(parse_thresholds(f"{NAME}: {figure} == 0"), [cell])
+    assert (found.met, found.why) == (False, "not measured")
+    closed = replace(CELL, requests=0, ok_rps=0.0)
+    (found,) = judge_thresholds(parse_thresholds(f"{NAME}: {figure} == 0"), [closed])
+    assert found.met
 
 
 def test_an_interrupted_cell_is_not_met() -> None:
