@@ -171,9 +171,9 @@ def instrument_makers() -> None:
 
 def wrap_makers(module: ModuleType) -> None:
     """Wrap a module's makers; another version of the library may lack some of them."""
-    for maker in MAKERS:
+    for maker in (each for each in MAKERS if each.module == module.__name__):
         owner = getattr(module, maker.owner, None) if maker.owner else module
-        if maker.module == module.__name__ and owner is not None:
+        if owner is not None:
             replace_attribute(owner, maker.name, choose_wrapper(maker))
 
 
