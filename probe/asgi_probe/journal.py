@@ -18,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import count
 from math import inf
 from pathlib import Path
 
@@ -80,7 +81,9 @@ class ProbeJournal:
         self._chunk_bytes = min(1 << 20, limit / PARTS / 4 / len(tables))
         self._strings: dict[str | None, int] = {None: 0}
         self._new_strings: dict[str, str] = {}
-        self._interning = threading.Lock()
+        self._numbers = count(1)
+        self._interning = threading.RLock()
+        """Re-entrant: what the garbage collector or a signal runs meanwhile may have a new text."""
         self._rows: dict[str, deque[bytes]] = {letter: deque() for letter in tables}
         self.dropped = self._dropped_before = 0
         """Rows that were not written because their queue was full."""
@@ -100,8 +103,9 @@ class ProbeJournal:
         self._parts.append(part)
         self._size = 0
         with self._interning:
-            known = {str(index): text for text, index in self._strings.items() if text is not None}
             self._new_strings = {}
+            strings = self._strings.copy()
+        known = {str(index): text for text, index in strings.items() if text is not None}
         self._write(encode_json_frame({**self._header, "part": self._number}))
         if known:
             self._write(encode_json_frame({"strings": known}))
@@ -122,16 +126,16 @@ class ProbeJournal:
         return self._intern(value or "", kind) if index is None else index
 
     def _intern(self, value: str, kind: str) -> int:
+        size = len(encode_json({str(MOST_STRINGS): value}))
         with self._interning:
-            count, room = self._string_rooms[kind]
-            size = len(encode_json({str(MOST_STRINGS): value}))
+            left, room = self._string_rooms[kind]
             if value not in self._strings:
-                if count and size <= room:
-                    self._string_rooms[kind] = count - 1, room - size
+                if left and size <= room:
+                    self._string_rooms[kind] = left - 1, room - size
                 else:
                     value = MORE
             if value not in self._strings:
-                index = self._strings[value] = len(self._strings)
+                index = self._strings[value] = next(self._numbers)
                 self._new_strings[str(index)] = value
             return self._strings[value]
 
@@ -161,9 +165,9 @@ class ProbeJournal:
             if not left[letter]:
                 continue
             # never replace the queue: another thread may be about to append to it
-            count = min(left[letter], int(self._chunk_bytes // len(rows[0])) + 1)
-            left[letter] -= count
-            payload = b"".join([rows.popleft() for _ in range(count)])
+            taken = min(left[letter], int(self._chunk_bytes // len(rows[0])) + 1)
+            left[letter] -= taken
+            payload = b"".join([rows.popleft() for _ in range(taken)])
             content += FRAME.pack(letter.encode(), len(payload)) + payload
         with self._interning:
             strings, self._new_strings = self._new_strings, {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 from asgi_probe import Probe, middleware
 from asgi_probe.blocks import watches
-from asgi_probe.journal import FRAME
+from asgi_probe.journal import FRAME, ProbeJournal
 from asgi_probe.routes import App, Message, Receive, Scope, Send
 from asgi_probe.settings import BEAT_VARIABLE, BYTES_VARIABLE, STACKS_VARIABLE, read_journal_limit
 from asgi_probe.watchdog import watchdog
@@ -460,6 +461,33 @@ def test_what_clients_choose_takes_no_room_from_the_apps_own_texts(
     assert requests[-1].method == "POST"
     stacks = [row.stack for row in read_table(read_only_journal(tmp_path), "c")]
     assert any(each.startswith("[") and "block" in each for each in stacks)
+
+
+def test_a_finalizer_may_have_a_new_text_while_another_is_interned(tmp_path: Path) -> None:
+    """A finalizer of the app's may start a thread or create a client, which are recorded."""
+    journal = ProbeJournal(tmp_path / "probe-1.journal", {"t": (("name", "text"),)}, {"pid": 1})
+    numbers, limits, late = itertools.count(), gc.get_threshold(), []
+
+    def finalize(phase: str, _: object) -> None:
+        if phase == "start":
+            late.append(journal.intern_text(f"late {next(numbers)}"))
+
+    def intern() -> None:
+        gc.callbacks.append(finalize)
+        gc.set_threshold(1)
+        late.extend(journal.intern_text(f"text {number}") for number in range(500))
+
+    thread = threading.Thread(target=intern, daemon=True)
+    try:
+        thread.start()
+        thread.join(20)  # takes milliseconds, or for ever
+    finally:
+        gc.callbacks.remove(finalize)
+        gc.set_threshold(*limits)
+    assert not thread.is_alive()
+    assert next(numbers) > 10
+    assert len(set(late)) == len(late)
+    journal.close()
 
 
 async def receive_nothing() -> Message:
