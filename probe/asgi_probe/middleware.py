@@ -213,8 +213,11 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
     def note_and_send(message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
-            status = message["status"]  # of the app: servers send 200.0 too
-            record.status = status if isinstance(status, int) and 0 <= status <= 0xFFFF else 0
+            status = message["status"]
+            if isinstance(status, int) and 0 <= status <= 0xFFFF:
+                record.status = status
+            else:
+                record.status = read_odd_status(status)
             if record.ended_s != record.ended_s:  # NaN: no pool thread has recorded the end
                 record.ended_s = monotonic()
         elif kind == "http.response.body" and not message.get("more_body"):
@@ -237,3 +240,11 @@ def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
         return send(message)
 
     return note_and_send
+
+
+def read_odd_status(status: object) -> int:
+    """Return 200 for the 200.0 that servers send as 200, and 0 for what has no room in its column:
+    an error would end the recording."""
+    if isinstance(status, float) and 0 <= status <= 0xFFFF:
+        return int(status)
+    return 0
