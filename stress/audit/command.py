@@ -107,4 +107,5 @@ def warn_of_debugging(command: AuditedCommand | None) -> Iterator[str]:
     """Yield at most one sentence; none about a server that already runs."""
     given = {**os.environ, **dict(command.variables)} if command else {}
     if names := list_debugging(given):
-        yield f"{' and '.join(names)} may make the service much slower than it is without."
+        given_names = ", ".join(names)
+        yield f"The service may be much slower than usual: its environment sets {given_names}."

@@ -329,14 +329,16 @@ def test_debug_variables_of_python_are_recorded_by_name(
     for name in DEBUGGING:
         monkeypatch.delenv(name, raising=False)
     command = AuditedCommand(("python", "main.py"), tmp_path)
+    monkeypatch.setenv("PYTHONMALLOC", "malloc")
+    monkeypatch.setenv("PYTHONDEVMODE", "0")
     assert not list(warn_of_debugging(command))
-    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "0")  # any text switches it on
     monkeypatch.setenv("PYTHONMALLOC", "debug")
     order = AuditOrder(
         command, "", None, RequestOptions(), AuditLoad(0.0), tmp_path, recorded_command=""
     )
     audit = Audit(order, create_run(tmp_path, KIND), Interruption(), QuietDisplay())
     (said,) = audit.build_record().warnings
-    assert said.startswith("PYTHONASYNCIODEBUG and PYTHONMALLOC may make")
+    assert said.endswith("its environment sets PYTHONASYNCIODEBUG, PYTHONMALLOC.")
     assert not list(warn_of_debugging(None))  # a running server has variables of its own
     assert collect_environment()["debugging"] == "PYTHONASYNCIODEBUG, PYTHONMALLOC"
