@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from inspect import unwrap
-from types import FunctionType
+from contextlib import suppress
+from types import FunctionType, MethodType
 from typing import Protocol
 
 from .layers import enter, recorders
@@ -128,10 +128,17 @@ def iterate_wrapped(called: object) -> Iterator[FunctionType]:
     pending = [called]
     for _ in range(MOST_WRAPPERS):
         each = pending.pop(0) if pending else None
-        function = unwrap(getattr(each, "__func__", each)) if callable(each) else None
-        if isinstance(function, FunctionType):
-            yield function
-            pending += [cell.cell_contents for cell in function.__closure__ or ()]
+        if type(each) is MethodType:  # no `isinstance`: a closure may hold a proxy that raises
+            each = each.__func__
+        if type(each) is not FunctionType:
+            continue
+        if "__wrapped__" in vars(each):
+            pending.insert(0, vars(each)["__wrapped__"])
+            continue
+        yield each
+        for cell in each.__closure__ or ():
+            with suppress(ValueError):  # an empty cell
+                pending.append(cell.cell_contents)
 
 
 class EndpointLink(Link):

@@ -156,6 +156,31 @@ def test_a_layer_is_the_code_of_its_class_and_not_a_librarys_wrapper(
     assert [row.layer for row in rows] == [*names, "endpoint"]
 
 
+class Raises:
+    """As a proxy of a request does outside of one."""
+
+    def __call__(self) -> None: ...
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+def test_a_wrapper_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cell, and an object whose attributes raise: neither is the app's problem."""
+    original, proxy = PassOn.__call__, Raises()
+
+    def wrapper(self: PassOn, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if not scope:
+            print(later, proxy)
+        return original(self, scope, receive, send)
+
+    wrapper.__module__ = "library"
+    monkeypatch.setattr(PassOn, "__call__", wrapper)
+    (rows,) = find_layers(build(Middleware(PassOn)), tmp_path, get("/"))
+    assert [row.layer for row in rows] == [name(original), "endpoint"]
+    later = 0
+
+
 def test_fastapi_builds_its_own_stack(tmp_path: Path) -> None:
     app = FastAPI()
     app.middleware("http")(pass_on)
