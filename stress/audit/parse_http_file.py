@@ -21,13 +21,13 @@ FILE_NAME = re.compile(r"[\w./-]{1,100}\.\w{1,5}")
 """Names that may be shown: another body line that starts with < may be a secret."""
 ASSIGNMENT = re.compile(r"@([\w.-]+)\s*=\s*(.*)")
 COMMENT = re.compile(r"\s*(#|//)")
-SCRIPT = re.compile(r"^\s*[<>]\s*\{%.*?%\}", re.MULTILINE | re.DOTALL)
+SCRIPT = re.compile(r"^[^\S\n]*[<>]\s*\{%.*?%\}", re.MULTILINE | re.DOTALL)
 """A JetBrains script that runs before a request or on its response."""
 ANSWER = re.compile(r"\s*(>>?!?\s|<>\s)")
 """A script file, or a file that stores the response."""
 METHOD = re.compile(r"([^\s/:.?{]+)\s+(\S.*)")
 """A first word that cannot be an address. An invalid method is refused later."""
-VERSION = re.compile(r"\s+HTTP/[\d.]+\s*\Z")
+VERSION = re.compile(r"(?<!\s)\s+HTTP/[\d.]+\s*\Z")
 UNSET_HOST = re.compile(r"([^/?{}]*://)?[^/?]*\{\{[^/?]*")
 """An unset host variable, which the audited service replaces."""
 BASIC = re.compile(r"Basic +([^\s:]+)(?::| +)(\S+)\Z")

@@ -2,4 +2,6 @@
 
 from stress.programs import make_peer_adapter
 
-ADAPTER = make_peer_adapter("gin", toolchain="go", variables=("GIN_",))
+ADAPTER = make_peer_adapter(
+    "gin", toolchain="go", variables=("GIN_", "GODEBUG", "GOGC", "GOMEMLIMIT")
+)

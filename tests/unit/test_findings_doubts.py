@@ -86,3 +86,12 @@ def test_cpu_in_a_server_s_socket_is_a_computation() -> None:
 
 def test_a_line_of_the_user_s_is_no_server_s() -> None:
     assert find_blocks(endpoint("report", 17, [own("wait", 31)])) == 1
+
+
+@pytest.mark.parametrize(("route", "how"), [(None, "at a time"), ("/report", "per request")])
+def test_only_a_request_has_a_time_per_request(route: str | None, how: str) -> None:
+    audit, stack = AuditBuilder(), [own("refresh", 9), library("asyncio.events", "_run")]
+    for turn in range(5):
+        audit.block(float(turn), 0.2, [stack] * 4, route=route, visit=turn + 1 if route else 0)
+    (found,) = find_kind(LoopBlocked, audit.build())
+    assert f"up to 200 ms {how}." in found.facts

@@ -223,6 +223,7 @@ def test_what_would_change_a_server_behind_our_back_is_not_inherited() -> None:
         "PATH": "/bin", "APP_POOL": "1", "GUNICORN_CMD_ARGS": "--workers 9", "HTTP_PROXY": "x",
         "https_proxy": "y", "LOCUST_USERS": "3", "UVICORN_PORT": "1", "WEB_CONCURRENCY": "4",
         "PGOPTIONS": "-c x=y", "STUDY_DATABASE_URL": "z", "GIN_MODE": "debug",
+        "GODEBUG": "gctrace=1", "GOGC": "off", "TOKIO_WORKER_THREADS": "9",
         "PYTHONASYNCIODEBUG": "1", "PYTHONMALLOC": "debug", "PYTHONTRACEMALLOC": "9",
         "PYTHONDEVMODE": "1", "PYTHONOPTIMIZE": "2", "PYTHON_JIT": "1",
     }  # fmt: skip

@@ -298,6 +298,12 @@ class TestHttpFile:
         assert [each.method for each in plan.asks] == ["GET"]
         assert [each.method for each in plan.unasked] == ["DELETE", "?"]
 
+    @pytest.mark.parametrize("blank", ["\n", " "])
+    def test_blanks_cost_no_more_than_other_text(self, blank: str, tmp_path: Path) -> None:
+        """A million of them would take hours if each cost as much as all that follow it."""
+        (ask,) = self.plan(f"GET /a{1_000_000 * blank}x: 1\n", tmp_path).asks
+        assert ask.route.startswith("/a")
+
     def plan(self, text: str, folder: Path) -> RequestPlan:
         return plan_file(parse_http_file(text, folder / "a.http"), "a.http", ALL, None)
 

@@ -141,7 +141,9 @@ class LoopBlocked(AuditFinding):
         subject = self.call or (self.function and f"{self.function}()") or "library code"
         for_what = f" for {name_resource(self.waits_for)}" if self.waits_for else ""
         said = CAUSES[self.cause or "unexplained"].format(call=subject, for_what=for_what)
-        when = "{} ms at startup" if self.phase == "startup" else "up to {} ms per request"
+        is_nobodys = self.route is None and self.phase == "callback"
+        of_serving = "up to {} ms at a time" if is_nobodys else "up to {} ms per request"
+        when = "{} ms at startup" if self.phase == "startup" else of_serving
         said = f"{said}: {when.format(formats.milliseconds(self.longest_ms))}."
         lost = sum(each.requests for each in self.victims or ())
         if self.taken_s < NOTED_S:
