@@ -25,10 +25,12 @@ WAIT: Entry = ("threading", f"{STDLIB}/threading.py", 355, "Condition.wait", 1)
 SEND: Entry = ("asyncio.selector_events", f"{STDLIB}/asyncio/selector_events.py", 1067, "write", 1)
 
 
-def find_blocks(stack: Sequence[Entry], cpu_s: float = 0.0) -> int:
+def find_blocks(
+    stack: Sequence[Entry], cpu_s: float = 0.0, unseen_s: float = 0.0, samples: int = 4
+) -> int:
     audit = AuditBuilder()
     for turn in range(5):
-        audit.block(float(turn), 0.2, [stack] * 4, cpu_s=cpu_s)
+        audit.block(float(turn), 0.2, [stack] * samples, cpu_s=cpu_s, unseen_s=unseen_s)
         audit.ask("/report", float(turn), turn + 0.3)
     evidence = audit.build()
     found = find_kind(LoopBlocked, evidence)
@@ -54,6 +56,12 @@ def find_blocks(stack: Sequence[Entry], cpu_s: float = 0.0) -> int:
 )
 def test_a_wait_of_a_server_s_socket_is_unexplained(below: list[Entry], count: int) -> None:
     assert find_blocks(endpoint("report", 17, below)) == count
+
+
+@pytest.mark.parametrize(("below", "count"), [([SEND], 0), ([library("orjson", "dumps")], 1)])
+def test_a_send_after_a_kept_gil_is_where_it_was_let_go(below: list[Entry], count: int) -> None:
+    """A regular expression of 0.2 s was sampled once, in the `send` of its response."""
+    assert find_blocks(endpoint("report", 17, below), cpu_s=0.2, unseen_s=0.19, samples=1) == count
 
 
 @pytest.mark.parametrize("below", [WRITE, [library("prometheus_client", "observe"), WRITE[1]]])

@@ -127,7 +127,7 @@ def share_stretch(
             located = replace(located, place=ANYWHERE)
         count = MIN_SAMPLES if is_alone and around_s >= WITNESSED_S else 1
         part = around_s / total_s if total_s else 1 / len(weights)
-        is_sure = can_accuse and not is_doubtful(sample.stack, judgement.cause)
+        is_sure = can_accuse and not is_doubtful(sample.stack, judgement.cause, is_alone)
         seconds, samples = judgement.code_s * part, count if is_sure else 0
         is_all = len(weights) == 1
         yield StretchShare(stretch, located, seconds, judgement.cause, samples, is_all)

@@ -1,4 +1,4 @@
-"""Stacks that accuse no code: calls that cannot wait."""
+"""Stacks that accuse no code: calls that cannot wait, and calls that let the watchdog in."""
 
 from itertools import takewhile
 
@@ -25,13 +25,15 @@ STARTS = frozenset(
 """Calls that last until a thread or a child runs: at once if a processor is free."""
 
 
-def is_doubtful(stack: Stack, cause: Cause) -> bool:
-    """stack: innermost first."""
+def is_doubtful(stack: Stack, cause: Cause, is_locked_out: bool) -> bool:
+    """stack: innermost first. is_locked_out: the sampled thread kept the GIL for most of the time.
+    The watchdog then samples it where it lets go, and a socket's `send` always does."""
     if not stack:
         return False
     inner = list(takewhile(is_of_python, stack))
     starts = any((each.module, get_name(each)) in STARTS for each in inner)
-    return cause == "wait" and (starts or stack[0].module.startswith(NEVER_WAITS))
+    is_server = stack[0].module.startswith(NEVER_WAITS)
+    return (cause == "wait" and (starts or is_server)) or (is_locked_out and is_server)
 
 
 def is_of_python(frame: StackFrame) -> bool:
