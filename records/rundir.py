@@ -215,10 +215,10 @@ class RunDir:
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     """Create `<parent>/<UTC time>-<name>` before anything is measured. Raises UserError."""
     try:
-        os.fsencode(parent.resolve()).decode()
+        os.fsencode(parent.absolute()).decode()
     except UnicodeDecodeError:
         raise UserError(
-            f"--out {parent.resolve()}: its name is not UTF-8; choose another folder"
+            f"--out {parent.absolute()}: its name is not UTF-8; choose another folder"
         ) from None
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MOST_NAME]
@@ -226,12 +226,16 @@ def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     count = 1
     while True:
         try:
-            (path / "cells").mkdir(parents=True)
-        except FileExistsError:
+            parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            (path / "cells").mkdir()
+        except OSError as error:
+            if not (isinstance(error, FileExistsError) and path.exists()):
+                is_other = isinstance(error, FileExistsError)
+                reason = "it is no folder" if is_other else error.strerror
+                raise UserError(f"--out {parent}: cannot write there: {reason}") from error
             count += 1
             path = parent / f"{stamp}-{safe_name}-{count}"
-        except OSError as error:
-            raise UserError(f"--out {parent}: cannot write there: {error.strerror}") from error
         else:
             return RunDir(path)
 

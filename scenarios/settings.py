@@ -16,7 +16,10 @@ IN_OUR_APPS = Condition(
 )
 IN_PYTHON = Condition("is served by Python", lambda each: each.server.is_python)
 HAS_DATABASE = Condition("uses a database", lambda each: each.database is not None)
-WAITS = Condition("waits for anything", lambda each: each.delay_s is not None)
+IS_DELAYED = Condition(
+    "has a delay that the study sets",
+    lambda each: each.delay_s is not None and each.url is None and not each.server.has_users_app,
+)
 HAS_USERS = Condition("has users: an open loop has a rate", lambda each: not each.load.is_open)
 IS_OURS = Condition("has a server that the study starts", lambda each: each.url is None)
 ARRIVAL_RATES = (0.1, 20_000)
@@ -54,7 +57,7 @@ class Overrides:
     )] = None
     delay_s: Annotated[Second | None, Setting(
         "Delay of the upstream, or length of the endpoint's sleep, such as 1000ms.", "delay_s",
-        WAITS, DURATION, (0, 60), sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS",
+        IS_DELAYED, DURATION, (0, 60), sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS",
         group="Upstream",
         label="delay, s",
     )] = None

@@ -5,6 +5,7 @@ later one.
 """
 
 import asyncio
+import re
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from records.ids import BYSTANDER_PROCESS, format_id_header, make_first_id, make
 from stress.runtime import CellRun
 
 CHUNK_BYTES = 1 << 16
-"""The first has the status line: it is shorter than a packet."""
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -75,15 +76,26 @@ class BackgroundRequester:
             reader, writer = await asyncio.open_connection(*self._address)
             try:
                 writer.write(head.encode())
-                answer = await reader.read(CHUNK_BYTES)
-                while await reader.read(CHUNK_BYTES):  # whatever its size, it is not kept
-                    pass
+                answer = await reader.readuntil(b"\r\n\r\n")
+                await read_body(reader, answer)
             finally:
                 writer.close()
             ping.ended_s = monotonic()
             ping.status = int(answer.split(b" ", 2)[1])
             if self._is_ours and ping.status != 200:
                 ping.error = f"HTTP {ping.status}"
-        except (OSError, IndexError, ValueError) as error:
+        except (OSError, EOFError, IndexError, ValueError, asyncio.LimitOverrunError) as error:
             ping.ended_s = monotonic()
             ping.error = f"{type(error).__name__}: incomplete response"
+
+
+async def read_body(reader: asyncio.StreamReader, head: bytes) -> None:
+    """Read to the body's end and keep none of it. A server may keep the connection open although it
+    was asked to close it: then the length ends the body."""
+    length = LENGTH.search(head)
+    remaining = int(length[1]) if length else None
+    while remaining is None or remaining > 0:
+        part = await reader.read(CHUNK_BYTES if remaining is None else min(CHUNK_BYTES, remaining))
+        if not part:
+            break
+        remaining = None if remaining is None else remaining - len(part)

@@ -1,6 +1,8 @@
 """Checks that another interpreter has the packages to run the server."""
 
+import contextlib
 import os
+import signal
 import subprocess
 from functools import cache
 
@@ -24,19 +26,25 @@ def check_interpreter(server: Server) -> None:
     path = put_first(PROBE_FOLDER) if server.has_users_app else str(PROBE_FOLDER)
     environment = {**given, "PYTHONPATH": path}
     try:
-        done = subprocess.run(
-            (python, "-c", code),
-            cwd=server.folder or find_specimen_folder(), env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, errors="replace", timeout=CHECK_WITHIN_S, check=False,
+        process = subprocess.Popen(
+            (python, "-c", code), cwd=server.folder or find_specimen_folder(), env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         raise UserError(f"--python {server.python}: cannot be started: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise build_cannot_run_error(
-            f"--python {server.python}: did not import the app within {CHECK_WITHIN_S:.0f} s"
-        ) from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+    with process:
+        try:
+            _, said = process.communicate(timeout=CHECK_WITHIN_S)
+        except subprocess.TimeoutExpired as error:
+            raise build_cannot_run_error(
+                f"--python {server.python}: did not import the app within {CHECK_WITHIN_S:.0f} s"
+            ) from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a wrapper's interpreter is its child
+    if process.returncode:
+        reason = (said.strip().splitlines() or ["it gave no reason"])[-1]
         raise build_cannot_run_error(
             f"--python {server.python}: it cannot run the server: {reason}. Install the missing "
             "packages there, or give another Python"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from records.parse_json import parse_json
 from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
 from scenarios.errors import UserError
-from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario
+from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario, Server
 from scenarios.options import list_options
 from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
@@ -138,6 +138,10 @@ def check_scenario(path: Path, scenario: Scenario) -> None:
         raise UserError(f"{path}: {scenario.name}: give Server(app='module:attribute')")
     if scenario.server.has_users_app and (scenario.client or scenario.database):
         raise UserError(f"{path}: {scenario.name}: client and database are for the study's apps")
+    if scenario.server.has_users_app and scenario.server.pool != Server().pool:
+        raise UserError(
+            f"{path}: {scenario.name}: pool is for the study's apps; yours sets its own"
+        )
     ours = scenario.server.is_python or scenario.server.is_compiled
     if ours != (scenario.url is None):
         raise UserError(f"{path}: {scenario.name}: url= and Server('given') must be given together")

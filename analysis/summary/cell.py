@@ -30,6 +30,7 @@ from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCo
 from analysis.verdicts.base import gather_evidence, judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
 from records.prediction import Prediction
+from scenarios.model import THREADS_OF, Scenario
 
 FIGURES = frozenset(each.name for each in fields(CellSummary))
 SETTLE_S = 0.5
@@ -43,13 +44,15 @@ def compute_summary(
 ) -> CellSummary:
     """Read table after table, so that memory never holds two large ones."""
     cell = open_cell(record, tables)
+    probe = compute_probe_metrics(cell)
+    prediction = prediction and check_pool(prediction, record.scenario, probe.pool_total)
     found = gather_evidence(cell, account_for_cell(cell), prediction)
     throughput, load = measure_throughput(cell), record.scenario.load
     groups = (
         throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
         summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
         found.instruments, measure_arrival_delay(cell),
-        replace_blocked_loop(cell, compute_probe_metrics(cell)),
+        replace_blocked_loop(cell, probe),
     )  # fmt: skip
     measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
@@ -69,6 +72,17 @@ def compute_summary(
         errors=count_errors(cell),
         cpu_growth=found.cpu_growth,
     )
+
+
+def check_pool(found: Prediction, scenario: Scenario, threads: int | None) -> Prediction:
+    """Return the reason in place of a prediction whose pool is not that of the user's app. threads:
+    as recorded, of all workers; None if unknown."""
+    assumed = scenario.server.pool * scenario.server.workers
+    is_pooled = THREADS_OF.get(scenario.endpoint.style) == "anyio's pool"
+    if not (scenario.server.has_users_app and is_pooled) or threads in (None, assumed):
+        return found
+    reason = f"the app's pool has {threads} threads, and the model assumed {assumed}"
+    return Prediction(cpu_ms=found.cpu_ms, reason=reason)
 
 
 def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:

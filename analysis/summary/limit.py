@@ -160,7 +160,10 @@ def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
     busy = inside if cell.pool_busy_mean is None else cell.pool_busy_mean
     if busy is None:
         return None
-    return MeasuredLimit("pool threads", busy, server.pool * server.workers, THREADS_OF[style])
+    size = server.pool * server.workers
+    if server.has_users_app:  # it may set its own
+        size = cell.pool_total or size
+    return MeasuredLimit("pool threads", busy, size, THREADS_OF[style])
 
 
 def measure_executor_use(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:

@@ -176,8 +176,8 @@ def build_server_model(
 ) -> ServerModel:
     """Build the model of a resolved scenario. `cpu_s`: CPU of a request that runs alone on one
     core. `samples`: CPU with more in flight, if measured. `wait_s`: the time in which it did not
-    compute, for a database or an external server. A database counts as an upstream with that delay
-    and the app's pool of connections.
+    compute, for a database or a server of the user's. A database counts as an upstream with that
+    delay and the app's pool of connections.
 
     CPU times are random around their mean, as the formulas assume. Raises UserError if a request
     takes no time: nothing would limit its rate.
@@ -208,9 +208,10 @@ def build_server_model(
 
 
 def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
-    """Return the delay. An external server also waits: its delay is the time in which a single
-    user's request does not compute."""
-    waits = scenario.database is not None or scenario.url is not None
+    """Return the delay. An external server and a user's app also wait: their delay is the time in
+    which a single user's request does not compute."""
+    is_foreign = scenario.url is not None or scenario.server.has_users_app
+    waits = scenario.database is not None or is_foreign
     delay_s = scenario.delay_s or (wait_s if waits else 0.0)
     if cpu_s + delay_s <= 0:
         raise UserError(

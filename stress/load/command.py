@@ -46,6 +46,7 @@ def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None)
         folder=str(cell.directory.raw),
         timeout_s=cell.windows.load_timeout_s,
         distributed=distribution is not None,
+        shows_bodies=scenario.url is None and not scenario.server.has_users_app,
     )
 
 

@@ -48,7 +48,8 @@ def describe_failure(status: int, body: Body, response: object) -> str | None:
     Redirects are failures, since no client follows them. FastHttpUser takes a connection that
     closes inside the body for the body's end, so this function checks the length."""
     if status and not 200 <= status < 300:
-        return f"HTTP {status}: {body.beginning[:200].decode(errors='replace')}"
+        shown = body.beginning[:200].decode(errors="replace") if me.plan.shows_bodies else ""
+        return f"HTTP {status}: {shown}" if shown else f"HTTP {status}"
     if not status or body.error is not None:
         text = " ".join(str(body.error).split())[:120]
         return f"{type(body.error).__name__}: {text}"

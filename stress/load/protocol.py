@@ -43,7 +43,8 @@ DOUBTFUL_LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """timeout_s: longer than any cell, so that an unanswered request is unfinished, not a client
+    """shows_bodies: a failed response's beginning is recorded; it may be a secret of the user's.
+    timeout_s: longer than any cell, so that an unanswered request is unfinished, not a client
     error. distributed: load processes may be on other machines, with other clocks.
     """
 
@@ -55,6 +56,7 @@ class LoadPlan:
     folder: str
     timeout_s: float
     distributed: bool
+    shows_bodies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ ORDERS = Scenario(
         ("sweep sync-http --arrival-rate 9/s --pool 1,2", "sweep only --delay"),
         (
             "sweep nothing --delay 1ms,2ms",
-            "--delay: none of the chosen scenarios waits for anything",
+            "--delay: none of the chosen scenarios has a delay that the study sets",
         ),
         ("sweep sync-sleep --pool 0,2", "--pool 0: give 1 to 10000"),
         ("sweep no-such --pool 1,2", "no scenario or group is called 'no-such'"),

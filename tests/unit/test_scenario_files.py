@@ -93,6 +93,7 @@ def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]
             "must be given together",
         ),
         (MINE + "A = make('a', server=Server('given'))\n", "must be given together"),
+        (MINE + "A = make('a', server=Server(app='a:b', pool=1))\n", "yours sets its own"),
         (MINE + "A = make('a', server=Server('given'), url='ftp://x')\n", "http://host:port"),
         (
             MINE + "A = make('a', server=Server(), file_mib=10**20)\n",

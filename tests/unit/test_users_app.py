@@ -1,0 +1,99 @@
+"""A user's own app: its pool, its waits and its secrets are not the study's."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from analysis.summary.cell import check_pool
+from analysis.summary.limit import measure_pool
+from analysis.theory.model import build_server_model
+from records.prediction import Prediction
+from records.rundir import create_run
+from scenarios.errors import UserError
+from scenarios.model import Endpoint, Load, Scenario, Server
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
+from stress import interpreter
+from stress.bystander import read_body
+from stress.load.command import build_load_plan
+from tests.unit.test_limit import QUIET
+from tests.unit.test_plan import cell
+
+OWN = Scenario(
+    "mine", group="mine", question="?", expect="?", why="?", endpoint=Endpoint("/wait", "def"),
+    server=Server(app="main:app", workers=2), load=Load(users=80), delay_s=0.2,
+)  # fmt: skip
+FULL = replace(QUIET, pool_busy_mean=120.0, pool_waiting_peak=20, pool_total=120)
+
+
+def test_its_pool_is_the_recorded_one() -> None:
+    found = measure_pool(FULL, OWN)
+    assert found is not None
+    assert found.capacity == 120
+    prediction = Prediction(cpu_ms=1.0, ok_rps=400.0)
+    assert check_pool(prediction, OWN, 80) is prediction
+    assert check_pool(prediction, OWN, None) is prediction
+    told = check_pool(prediction, OWN, 120)
+    assert told.ok_rps is None
+    assert told.reason == "the app's pool has 120 threads, and the model assumed 80"
+    awaiting = replace(OWN, endpoint=Endpoint("/wait", "async def"))
+    assert check_pool(prediction, awaiting, 120) is prediction
+
+
+def test_what_it_waits_for_is_measured_with_one_user() -> None:
+    """An endpoint that awaits 50 ms was predicted to serve 6,468 requests/s, limited by Python."""
+    model = build_server_model(replace(OWN, delay_s=None), cpu_s=0.0005, wait_s=0.05)
+    assert model.delay_s == 0.05
+
+
+def test_the_study_sets_no_delay_there() -> None:
+    with pytest.raises(UserError, match="none of the chosen scenarios has a delay"):
+        apply_overrides((OWN,), Overrides(delay_s=2.0))
+
+
+def test_the_beginning_of_a_failed_response_is_not_recorded() -> None:
+    assert not build_load_plan(cell(OWN), 1, None).shows_bodies
+    assert build_load_plan(cell(replace(OWN, server=Server())), 1, None).shows_bodies
+
+
+@pytest.mark.parametrize("points_to", ["nowhere", "."])
+def test_a_link_that_leads_nowhere_is_no_folder(points_to: str, tmp_path: Path) -> None:
+    """A run's folder was tried for ever under one name after the other."""
+    link = tmp_path / "results"
+    link.symlink_to(link.name if points_to == "." else points_to)
+    with pytest.raises(UserError, match="it is no folder"):
+        create_run(link, "run")
+
+
+def test_a_wrapper_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper, pid = tmp_path / "python", tmp_path / "pid"
+    wrapper.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {pid}\nwait\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(interpreter, "CHECK_WITHIN_S", 1.0)
+    with pytest.raises(UserError, match="did not import the app within 1 s"):
+        interpreter.check_interpreter(Server(python=str(wrapper)))
+    with contextlib.suppress(psutil.NoSuchProcess):
+        left = psutil.Process(int(pid.read_text()))
+        left.wait(10)  # the kill is on its way; TimeoutExpired if there was none
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 4", b"content-length:4 ", b"X: y"])
+def test_a_background_request_needs_no_closed_connection(head: bytes) -> None:
+    """A server that keeps it open although it was asked to close it had "no response"."""
+
+    async def read() -> bytes:
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"bodynext")
+        if head.startswith(b"X"):
+            reader.feed_eof()
+        await asyncio.wait_for(
+            read_body(reader, b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n"), timeout=10
+        )
+        reader.feed_eof()
+        return await reader.read()
+
+    assert asyncio.run(read()) == (b"" if head.startswith(b"X") else b"next")
