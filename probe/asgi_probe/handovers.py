@@ -129,6 +129,8 @@ class HandoverLog:
         handover = Handover(next(self._numbers), journal, visit, queue)
         try:
             handover.asker = self._askers.read(sys._getframe(depth + 1))
+        except RecursionError:  # the app is at its limit; this call is left out
+            return None
         except Exception as error:  # the app must not be affected
             self.break_off(error)
             return None

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from json import loads
 from pathlib import Path
 from time import gmtime, strftime
@@ -57,9 +58,26 @@ def launch(command: list[str], directory: Path | None, variables: Mapping[str, s
 def choose_folder(directory: Path | None) -> Path:
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
     folder = (directory or Path(f"asgi-probe-{stamp}")).absolute()
+    if directory is None:
+        try:
+            return create_folder(folder)
+        except OSError:  # such as a full disk: `prepare_folder` says so
+            return folder
     while any(folder.glob("*.journal")):
         folder /= stamp
     return folder
+
+
+def create_folder(wanted: Path) -> Path:
+    """Create the folder, or one of a similar name for a second start in the same second. Raises
+    OSError."""
+    folder, number = wanted, 1
+    while True:
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
 
 
 def prepare_folder(folder: Path, command: Sequence[str]) -> str:

@@ -116,6 +116,7 @@ class MadeLog:
         return self._journal.intern_text(self._texts.format_stack(frames), STACK)
 
 
+known_errors: set[type[Exception]] = set()  # each is logged once
 open_logs: list[MadeLog] = []
 """The log of this process, while its watchdog runs."""
 
@@ -131,14 +132,15 @@ def close_log(each: MadeLog) -> None:
 
 
 def note_safely(note: Callable[[MadeLog], None]) -> None:
-    """Write to the log; an error of the probe closes the log, and the app continues."""
+    """Write to the log, without an object that causes an error, such as one without a hash."""
     each = open_logs[0] if open_logs else None
     try:
         if each is not None:
             note(each)
     except Exception as error:
-        open_logs.clear()
-        log.error("created objects are no longer recorded: %r", error, exc_info=error)
+        if type(error) not in known_errors:
+            known_errors.add(type(error))
+            log.error("some created objects are not recorded: %r", error, exc_info=error)
 
 
 if hasattr(os, "register_at_fork"):

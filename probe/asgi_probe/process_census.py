@@ -35,7 +35,7 @@ class ProcessCensus:
         self._at_s, self._seen = now_s, seen
         threads, own = threading.enumerate(), threading.get_ident()
         kinds = [
-            "loop" if thread.ident in loop_threads else classify_thread(thread.name)
+            "loop" if thread.ident in loop_threads else classify_thread(thread)
             for thread in threads
             if thread.ident != own
         ]

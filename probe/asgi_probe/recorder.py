@@ -82,7 +82,7 @@ class Recorder:
     def record_departure(self, record: RequestRecord) -> None:
         record.returned_s = monotonic()
         record.watch.departed = record
-        del self.in_flight[record]
+        self.in_flight.pop(record, None)  # gone in a forked child
         journal = self.journal
         if journal is None or self.off:
             record.scope = keep_route(record.scope)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from math import inf, nan
-from threading import current_thread, get_ident, get_native_id
+from threading import Thread, current_thread, get_ident, get_native_id
 from typing import TYPE_CHECKING
 
 from .clocks import monotonic
@@ -124,17 +124,21 @@ def is_endpoint_call(function: Callable[..., object], endpoint: object) -> bool:
     if endpoint is None:
         return False
     while isinstance(function, partial):
-        if endpoint in (function.func, function.keywords.get("function")):
-            return True
+        if function.func is endpoint or function.keywords.get("function") is endpoint:
+            return True  # no `==`: an argument of the app's may be an array
         function = function.func
     return function is endpoint
 
 
-def classify_thread(thread_name: str) -> str:
+def classify_thread(thread: Thread) -> str:
     """Classify a thread by the name that anyio or asyncio's executor gives it."""
-    if thread_name.startswith("AnyIO worker thread"):
+    try:
+        name = str(thread.name)
+    except Exception:  # a subclass of the app's may do anything
+        return "other"
+    if name.startswith("AnyIO worker thread"):
         return "anyio-worker"
-    if thread_name.startswith(("asyncio_", "ThreadPoolExecutor")):
+    if name.startswith(("asyncio_", "ThreadPoolExecutor")):
         return "executor"
     return "other"
 
@@ -143,7 +147,7 @@ def record_thread_start(record: RequestRecord, started_s: float) -> None:
     """Record that the endpoint function has begun. Call on the pool thread that runs it."""
     record.started_s = started_s
     record.thread_id = get_native_id()
-    record.thread_kind = classify_thread(current_thread().name)
+    record.thread_kind = classify_thread(current_thread())
 
 
 def parse_request_id(scope: Scope) -> int:

@@ -106,7 +106,7 @@ class ThreadStackLog:
             if not ident or not native or ident == own:
                 continue
             is_loop, work = native in loop_threads, find_work(ident)
-            if work == NO_WORK and not is_loop and classify_thread(thread.name) not in POOL_KINDS:
+            if work == NO_WORK and not is_loop and classify_thread(thread) not in POOL_KINDS:
                 continue
             standing = self._read_thread(ident, work, before.get(ident))
             if standing is None or find_work(ident) != work:  # idle, or moved on meanwhile

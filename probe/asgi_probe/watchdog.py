@@ -9,6 +9,8 @@ import atexit
 import os
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 
@@ -125,6 +127,16 @@ class Watchdog:
                 if is_last:
                     return
 
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Switch all probes off after an error."""
+        try:
+            yield
+        except Exception as error:
+            for session in list(self._sessions.values()):
+                for recorder in session.list_recorders():
+                    recorder.switch_off(error)
+
     def _is_doubtful(self) -> bool:
         sessions = list(self._sessions.values())
         return any(each.is_doubtful for one in sessions for each in list(one.monitors.values()))
@@ -136,11 +148,12 @@ class Watchdog:
         ended: set[asyncio.AbstractEventLoop] = set()
         sessions = list(self._sessions.values())
         for session in sessions:
-            ended.update(session.find_ended(wrote=wrote))  # before their last sample
             with session.guard():
+                ended.update(session.find_ended(wrote=wrote))  # before their last sample
                 session.look(due_s, wrote=wrote)
         monitors = [each for session in sessions for each in list(session.monitors.values())]
-        self._census.update(monotonic(), {each.watch.thread for each in monitors})
+        with self._guard():
+            self._census.update(monotonic(), {each.watch.thread for each in monitors})
         for session in sessions:
             with session.guard():
                 session.take_samples(self._census)
@@ -155,7 +168,8 @@ class Watchdog:
                 session.end_loops(ended)
                 for recorder in leaving:
                     session.dismiss(recorder)
-        self._write_metrics()
+        with self._guard():
+            self._write_metrics()
 
     def _write_metrics(self) -> None:
         """Feed the metrics of the probes that still run, and end those of the others."""

@@ -79,6 +79,11 @@ def open_session(
     return session
 
 
+CLOSED_FROM = 500
+"""After an unhandled exception, uvicorn sends this status and then closes the connection without a
+header that says so: the next request on it, of an innocent route, would fail."""
+
+
 async def send(
     session: aiohttp.ClientSession, ask: Ask, answer: Answer, limits: ReadLimits
 ) -> None:
@@ -121,6 +126,8 @@ async def request(
         else:
             await read_body(response, answer, limits, clock)
         answer.ended_s = monotonic()
+        if response.status >= CLOSED_FROM:
+            response.close()
 
 
 async def read_body(

@@ -9,14 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 
 import anyio
 import anyio.to_thread
 import pytest
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
-from asgi_probe.handovers import log
+from asgi_probe.handovers import AskerTexts, log
 from asgi_probe.limiters import asking, instrument_limiters, taken, waiting
 from asgi_probe.routes import App, Receive, Scope, Send
 from fastapi import BackgroundTasks, FastAPI
@@ -488,3 +489,23 @@ def test_a_fault_ends_the_recording_and_the_app_goes_on(
     observe(app, tmp_path, calls)
     assert answers == [b'"still here"'] * 3
     assert caplog.text.count("no longer recorded") == 1
+
+
+def test_a_call_at_the_recursion_limit_ends_no_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left out itself."""
+    read, failing = AskerTexts.read, chain([True], repeat(False))
+
+    def read_once_too_deep(self: AskerTexts, frame: FrameType | None) -> str | None:
+        if next(failing):
+            raise RecursionError
+        return read(self, frame)
+
+    monkeypatch.setattr(AskerTexts, "read", read_once_too_deep)
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> None: ...
+
+    assert len(find_rows(record(app, tmp_path, get("/", "/")), "root")) == 1

@@ -14,7 +14,7 @@ from pathlib import Path
 import asgi_probe
 import pytest
 from asgi_probe.encode_json import encode_json
-from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER, launch
+from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER, create_folder, launch
 
 HOME = Path(asgi_probe.__file__).parent.parent
 SHOW = "import os, json, sys; print(json.dumps([os.getpid(), dict(os.environ), list(sys.modules)]))"
@@ -50,6 +50,12 @@ def test_without_a_folder_it_makes_one_named_by_the_time(tmp_path: Path) -> None
     assert run(tmp_path, "run", "--", sys.executable, "-c", "raise SystemExit(7)")[0] == 7
     (folder,) = tmp_path.glob("asgi-probe-*Z")
     assert (folder / LAUNCH_FILE).is_file()
+
+
+def test_starts_in_the_same_second_have_their_own_folders(tmp_path: Path) -> None:
+    wanted = tmp_path / "asgi-probe-now"
+    names = [create_folder(wanted).name for _ in range(3)]
+    assert names == ["asgi-probe-now", "asgi-probe-now-2", "asgi-probe-now-3"]
 
 
 def test_a_second_start_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:

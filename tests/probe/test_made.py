@@ -341,6 +341,7 @@ def test_a_fault_of_the_probe_does_not_reach_the_app(
         raise RuntimeError("broken")
 
     monkeypatch.setattr(made.MadeLog, "note", fail)
+    monkeypatch.setattr(made, "known_errors", set())
     app = FastAPI()
 
     @app.get("/")
@@ -352,7 +353,7 @@ def test_a_fault_of_the_probe_does_not_reach_the_app(
             assert (await ask(app, "/")).status == 200
 
     assert audit(app, tmp_path, monkeypatch, calls) == []
-    assert len([each for each in caplog.records if "no longer" in each.message]) == 1
+    assert len([each for each in caplog.records if "are not recorded" in each.message]) == 1
 
 
 def test_outside_an_audit_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,3 +367,25 @@ def test_outside_an_audit_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.M
     observe(app, tmp_path, get("/"))
     (path,) = tmp_path.glob("probe-*.journal")
     assert b'"m"' not in path.read_bytes()
+
+
+def test_an_executor_without_a_hash_costs_no_other_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd(ThreadPoolExecutor):
+        __hash__ = None  # type: ignore[assignment]
+
+    app = FastAPI()
+
+    @app.get("/odd")
+    async def start_odd() -> None:
+        Odd(1).shutdown()
+
+    @app.get("/context")
+    async def connect() -> None:
+        ssl.create_default_context()
+
+    monkeypatch.setattr(made, "known_errors", set())
+    rows = audit(app, tmp_path, monkeypatch, get("/odd", "/odd", "/context"))
+    assert [row.kind for row in rows] == ["TLS context"]
+    assert caplog.text.count("some created objects are not recorded") == 1

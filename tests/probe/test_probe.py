@@ -477,9 +477,18 @@ def test_the_end_of_the_lifespan_writes_what_is_left(tmp_path: Path) -> None:
 
 
 def test_names_tell_threads_apart() -> None:
-    assert classify_thread("AnyIO worker thread") == "anyio-worker"
-    assert classify_thread("asyncio_3") == "executor"
-    assert classify_thread("Thread-1") == "other"
+    class Unnamed(threading.Thread):
+        @property
+        def name(self) -> str:
+            raise LookupError
+
+        @name.setter
+        def name(self, _: str) -> None: ...
+
+    assert classify_thread(threading.Thread(name="AnyIO worker thread")) == "anyio-worker"
+    assert classify_thread(threading.Thread(name="asyncio_3")) == "executor"
+    assert classify_thread(threading.Thread(name="Thread-1")) == "other"
+    assert classify_thread(Unnamed()) == "other"
 
 
 def test_which_call_is_the_endpoint() -> None:
@@ -493,3 +502,16 @@ def test_which_call_is_the_endpoint() -> None:
     assert not is_endpoint_call(outer, endpoint)
     assert not is_endpoint_call(partial(outer, 1), endpoint)
     assert not is_endpoint_call(endpoint, None)
+    assert not is_endpoint_call(partial(outer, function=Array()), endpoint)
+
+
+class Array:
+    """Compares each of its items, as numpy's arrays do."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> "Array":  # type: ignore[override]
+        return self
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")

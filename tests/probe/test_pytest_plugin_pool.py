@@ -70,3 +70,25 @@ def test_innocent(server):
 """
     result = run(pytester, SERVER + source, "--pool-wait=200ms", "-rA")
     result.stdout.fnmatch_lines(["PASSED test_inner.py::test_innocent"])
+
+
+def test_a_proxy_that_raises_is_named_by_its_type(pytester: pytest.Pytester) -> None:
+    tests = """
+import anyio.to_thread
+
+class Proxy:
+    def __getattr__(self, name):
+        raise ConnectionError(name)
+    def __call__(self):
+        time.sleep(0.1)
+
+def test_pool():
+    async def main():
+        one = anyio.CapacityLimiter(1)
+        call = anyio.to_thread.run_sync
+        await asyncio.gather(*(call(Proxy(), limiter=one) for _ in range(3)))
+    asyncio.run(main())
+"""
+    run(pytester, tests, "--pool-wait=5s").assert_outcomes(passed=1)
+    result = run(pytester, tests, "--pool-wait=50ms")
+    result.stdout.re_match_lines([r"Proxy waited \d+ ms for a thread of the pool"])

@@ -492,3 +492,23 @@ def test_a_finalizer_may_have_a_new_text_while_another_is_interned(tmp_path: Pat
 
 async def receive_nothing() -> Message:
     return {}
+
+
+def test_a_fault_of_the_watchdog_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its thread died with a traceback, and a report of one request mentioned nothing."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("asgi_probe.process_census.ProcessCensus.update", fail)
+    probe = Probe(answer_after(block), tmp_path)
+
+    async def run() -> None:
+        await ask(probe, "/")
+        await ask(probe, "/")
+
+    asyncio.run(run())
+    wait_until_ended()
+    assert caplog.text.count("the probe is switched off after an error: ZeroDivisionError") == 1

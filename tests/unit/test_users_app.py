@@ -37,9 +37,9 @@ def test_its_pool_is_the_recorded_one() -> None:
     prediction = Prediction(cpu_ms=1.0, ok_rps=400.0)
     assert check_pool(prediction, OWN, 80) is prediction
     assert check_pool(prediction, OWN, None) is prediction
-    told = check_pool(prediction, OWN, 120)
-    assert told.ok_rps is None
-    assert told.reason == "the app's pool has 120 threads, and the model assumed 80"
+    withheld = check_pool(prediction, OWN, 120)
+    assert withheld.ok_rps is None
+    assert withheld.reason == "the app's pool has 120 threads, and the model assumed 80"
     awaiting = replace(OWN, endpoint=Endpoint("/wait", "async def"))
     assert check_pool(prediction, awaiting, 120) is prediction
 

@@ -105,7 +105,7 @@ token_waits = TokenWaits()
 def list_busy_threads() -> list[BusyThread]:
     busy = []
     for thread in threading.enumerate():
-        if classify_thread(thread.name) == "anyio-worker" and thread.ident is not None:
+        if classify_thread(thread) == "anyio-worker" and thread.ident is not None:
             stack = read_stack(thread.ident)
             if stack and not is_idle(stack):
                 busy.append(BusyThread(stack, describe_wait(thread.ident, stack)))
@@ -130,5 +130,8 @@ def name_call(function: object) -> str:
             function = function.function
         else:  # FastAPI passes the endpoint as `function`
             function = function.keywords.get("function", function.func)
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{getattr(function, '__module__', None)}.{name}".replace("<locals>.", "")
+    try:
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        return f"{getattr(function, '__module__', None)}.{name}".replace("<locals>.", "")
+    except Exception:  # a proxy may do anything
+        return type(function).__qualname__
