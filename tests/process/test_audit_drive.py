@@ -445,3 +445,22 @@ def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path)
     missing = RequestOptions(drive="locustfile", locustfile=Path("other.py"))
     with pytest.raises(UserError, match=r"other\.py not found; give yours with --locustfile"):
         plan_requests("http://other.invalid", missing, Interruption())
+
+
+def test_a_route_that_raises_costs_the_next_one_nothing() -> None:
+    """uvicorn closes the connection after it, without a header that says so."""
+    app = FastAPI()
+
+    @app.get("/boom")
+    async def boom() -> None:
+        raise LookupError
+
+    @app.get("/fine")
+    async def fine() -> None: ...
+
+    with Service(app).serve() as url:
+        options = RequestOptions(requests=("GET /boom", "GET /fine"))
+        _, driven, _ = drive(url, options)
+    fine_rows = driven.rows.filter(pl.col("route") == "/fine")
+    assert len(fine_rows) > 10
+    assert set(fine_rows["status"]) == {200}
