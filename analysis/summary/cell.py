@@ -39,20 +39,25 @@ NO_PATH = 404
 PINGS = ("intended_s", "ended_s", "status", "error")
 
 
+MEASURES = (
+    summarize_latency, summarize_threads, measure_pool_use, measure_server_usage,
+    measure_arrival_delay,
+)  # fmt: skip
+"""Each gives some of the figures."""
+
+
 def compute_summary(
     record: CellRecord, tables: CellTables, prediction: Prediction | None = None
 ) -> CellSummary:
     """Read table after table, so that memory never holds two large ones."""
-    cell = open_cell(record, tables)
+    cell, load = open_cell(record, tables), record.scenario.load
     probe = compute_probe_metrics(cell)
-    prediction = prediction and check_pool(prediction, record.scenario, probe.pool_total)
+    prediction = check_pool(prediction, record.scenario, probe.pool_total)
     found = gather_evidence(cell, account_for_cell(cell), prediction)
-    throughput, load = measure_throughput(cell), record.scenario.load
+    throughput = measure_throughput(cell)
     groups = (
-        throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
-        summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
-        found.instruments, measure_arrival_delay(cell),
-        replace_blocked_loop(cell, probe),
+        throughput, found.littles_law or UserSummary(), found.steadiness, found.instruments,
+        *(measure(cell) for measure in MEASURES), replace_blocked_loop(cell, probe),
     )  # fmt: skip
     measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
@@ -74,12 +79,15 @@ def compute_summary(
     )
 
 
-def check_pool(found: Prediction, scenario: Scenario, threads: int | None) -> Prediction:
+def check_pool(
+    found: Prediction | None, scenario: Scenario, threads: int | None
+) -> Prediction | None:
     """Return the reason in place of a prediction whose pool is not that of the user's app. threads:
     as recorded, of all workers; None if unknown."""
     assumed = scenario.server.pool * scenario.server.workers
     is_pooled = THREADS_OF.get(scenario.endpoint.style) == "anyio's pool"
-    if not (scenario.server.has_users_app and is_pooled) or threads in (None, assumed):
+    is_users = scenario.server.has_users_app and is_pooled
+    if found is None or not is_users or threads in (None, assumed):
         return found
     reason = f"the app's pool has {threads} threads, and the model assumed {assumed}"
     return Prediction(cpu_ms=found.cpu_ms, reason=reason)

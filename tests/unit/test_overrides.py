@@ -205,7 +205,7 @@ def test_every_override_arrives() -> None:
         ((), Overrides(client="aiohttp"), "needs a client library with a blocking form"),
         (("disk",), Overrides(client="httpx2"), "--client: none of the chosen scenarios has"),
         (("control",), Overrides(upstream="go"), "--upstream: none of the chosen scenarios has"),
-        (("disk",), Overrides(delay_s=1.0), "--delay: none of the chosen scenarios waits"),
+        (("disk",), Overrides(delay_s=1.0), "--delay: none of the chosen scenarios has a delay"),
         ((), Overrides(server="uvicorn", worker_timeout_s=5.0), "--worker-timeout is for gunicorn"),
     ],
 )

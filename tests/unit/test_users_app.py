@@ -38,6 +38,7 @@ def test_its_pool_is_the_recorded_one() -> None:
     assert check_pool(prediction, OWN, 80) is prediction
     assert check_pool(prediction, OWN, None) is prediction
     withheld = check_pool(prediction, OWN, 120)
+    assert withheld is not None
     assert withheld.ok_rps is None
     assert withheld.reason == "the app's pool has 120 threads, and the model assumed 80"
     awaiting = replace(OWN, endpoint=Endpoint("/wait", "async def"))
