@@ -29,7 +29,9 @@ from analysis.report.table import Column, Row, Table, escape_markdown, render_ma
 from analysis.report.trial_lines import describe_trials
 from analysis.stats import formats
 
-ESCAPED_CODE, ESCAPED = re.compile(r"\\`(.+?)\\`"), re.compile(r"\\(.)|\N{ZERO WIDTH NON-JOINER}")
+ESCAPED_CODE = re.compile(r"(?<!`)\\`([^`]+?)\\`(?!\\`)")
+"""Not next to another backtick, which would make a longer fence."""
+ESCAPED = re.compile(r"\\(.)|\N{ZERO WIDTH NON-JOINER}")
 """Code in text that is escaped already, and what escaping has added to it."""
 MOST_ROWS = 25
 MOST_DETAILED = 5

@@ -107,6 +107,8 @@ def test_code_between_backticks_is_code_and_nothing_else_is() -> None:
     found = SampleFinding(severity="error", confidence="high", file="main.py", cure=cure)
     text = render(gather([found]))
     assert "As a `def f_g()` it\\_runs, `a|b <c>` and \\`alone." in text
+    notices = (Notice("WARNING", "GET /``_```_` fails"),)
+    assert r"- GET /\`\`\_\`\`\`\_\` fails" in render(replace(gather([]), notices=notices))
 
 
 def test_an_audit_without_findings_has_no_table_of_them() -> None:
