@@ -8,6 +8,7 @@ process, so that a stalled watchdog's single sample covers all that it missed.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import polars as pl
@@ -84,7 +85,8 @@ def compute_probe_metrics(cell: MeasuredCell) -> ProbeMetrics:
 
 
 def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | None:
-    """Compute the maximum at one time, summed over all workers."""
+    """Compute the maximum at one time, summed over all workers. None if it is unknown, or infinite
+    as a pool without a limit."""
     peak = (
         samples.with_columns(what=what, bucket=(pl.col("at_s") / BUCKET_S).floor())
         .group_by("bucket", "pid")
@@ -94,7 +96,7 @@ def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | Non
         .filter(pl.col("known") > 0)["what"]
         .max()
     )
-    return int(peak) if isinstance(peak, int | float) else None
+    return int(peak) if isinstance(peak, int | float) and isfinite(peak) else None
 
 
 def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None, float | None]:

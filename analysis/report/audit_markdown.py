@@ -30,9 +30,9 @@ from analysis.report.trial_lines import describe_trials
 from analysis.stats import formats
 
 ESCAPED_CODE = re.compile(r"(?<!`)\\`([^`]+?)\\`(?!\\`)")
-"""Not next to another backtick, which would make a longer fence."""
+"""Code in text that is escaped already. Another backtick next to it would make a longer fence."""
 ESCAPED = re.compile(r"\\(.)|\N{ZERO WIDTH NON-JOINER}")
-"""Code in text that is escaped already, and what escaping has added to it."""
+"""What escaping has added."""
 MOST_ROWS = 25
 MOST_DETAILED = 5
 """Findings shown with their full text."""

@@ -30,7 +30,7 @@ from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCo
 from analysis.verdicts.base import gather_evidence, judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
 from records.prediction import Prediction
-from scenarios.model import THREADS_OF, Scenario
+from scenarios.model import THREADS_OF
 
 FIGURES = frozenset(each.name for each in fields(CellSummary))
 SETTLE_S = 0.5
@@ -52,7 +52,7 @@ def compute_summary(
     """Read table after table, so that memory never holds two large ones."""
     cell, load = open_cell(record, tables), record.scenario.load
     probe = compute_probe_metrics(cell)
-    prediction = check_pool(prediction, record.scenario, probe.pool_total)
+    prediction = check_pool(prediction, record, probe.pool_total)
     found = gather_evidence(cell, account_for_cell(cell), prediction)
     throughput = measure_throughput(cell)
     groups = (
@@ -80,14 +80,15 @@ def compute_summary(
 
 
 def check_pool(
-    found: Prediction | None, scenario: Scenario, threads: int | None
+    found: Prediction | None, record: CellRecord, threads: int | None
 ) -> Prediction | None:
     """Return the reason in place of a prediction whose pool is not that of the user's app. threads:
-    as recorded, of all workers; None if unknown."""
-    assumed = scenario.server.pool * scenario.server.workers
-    is_pooled = THREADS_OF.get(scenario.endpoint.style) == "anyio's pool"
-    is_users = scenario.server.has_users_app and is_pooled
-    if found is None or not is_users or threads in (None, assumed):
+    as recorded, of all workers; None if unknown. A worker that died and its replacement may both
+    have been counted."""
+    server, style = record.scenario.server, record.scenario.endpoint.style
+    assumed = server.pool * server.workers
+    is_users = server.has_users_app and THREADS_OF.get(style) == "anyio's pool"
+    if found is None or not is_users or record.deaths or threads in (None, assumed):
         return found
     reason = f"the app's pool has {threads} threads, and the model assumed {assumed}"
     return Prediction(cpu_ms=found.cpu_ms, reason=reason)

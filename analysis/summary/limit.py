@@ -161,7 +161,7 @@ def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
     if busy is None:
         return None
     size = server.pool * server.workers
-    if server.has_users_app:  # it may set its own
+    if server.has_users_app and not cell.worker_restarts:  # it may set its own
         size = cell.pool_total or size
     return MeasuredLimit("pool threads", busy, size, THREADS_OF[style])
 

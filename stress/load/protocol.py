@@ -43,7 +43,7 @@ DOUBTFUL_LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """shows_bodies: a failed response's beginning is recorded; it may be a secret of the user's.
+    """shows_bodies: record the beginning of a failed response, which may be a secret of the user's.
     timeout_s: longer than any cell, so that an unanswered request is unfinished, not a client
     error. distributed: load processes may be on other machines, with other clocks.
     """

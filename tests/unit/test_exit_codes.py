@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from records.rundir import RunDir
+from records.rundir import RunDir, create_run
 from scenarios.errors import (
     ALL_WELL,
     BROKEN,
@@ -100,3 +100,12 @@ def test_a_report_whose_threshold_is_not_met_is_1(
     for text, code in (("*: failures == 0", ALL_WELL), ("*: failures > 0", NOT_AS_EXPECTED)):
         run.save_manifest({**manifest, "expectations": [text]})
         assert main(["report", str(copy)]) == code
+
+
+@pytest.mark.parametrize("points_to", ["nowhere", "."])
+def test_a_link_that_leads_nowhere_is_no_folder(points_to: str, tmp_path: Path) -> None:
+    """A run's folder was tried for ever under one name after the other."""
+    link = tmp_path / "results"
+    link.symlink_to(link.name if points_to == "." else points_to)
+    with pytest.raises(UserError, match="it is no folder"):
+        create_run(link, "run")

@@ -1,18 +1,21 @@
-"""A user's own app: its pool, its waits and its secrets are not the study's."""
+"""A server or an interpreter of the user's: its pool, its waits and its secrets are not ours."""
 
 import asyncio
 import contextlib
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
+import polars as pl
 import psutil
 import pytest
 
+from analysis.measures.probe_metrics import compute_simultaneous_peak
 from analysis.summary.cell import check_pool
 from analysis.summary.limit import measure_pool
 from analysis.theory.model import build_server_model
+from records.cell import WorkerDeath
 from records.prediction import Prediction
-from records.rundir import create_run
 from scenarios.errors import UserError
 from scenarios.model import Endpoint, Load, Scenario, Server
 from scenarios.overrides import apply_overrides
@@ -20,6 +23,7 @@ from scenarios.settings import Overrides
 from stress import interpreter
 from stress.bystander import read_body
 from stress.load.command import build_load_plan
+from tests.unit.samples import record
 from tests.unit.test_limit import QUIET
 from tests.unit.test_plan import cell
 
@@ -35,14 +39,29 @@ def test_its_pool_is_the_recorded_one() -> None:
     assert found is not None
     assert found.capacity == 120
     prediction = Prediction(cpu_ms=1.0, ok_rps=400.0)
-    assert check_pool(prediction, OWN, 80) is prediction
-    assert check_pool(prediction, OWN, None) is prediction
-    withheld = check_pool(prediction, OWN, 120)
+    own = replace(record(), scenario=OWN)
+    assert check_pool(prediction, own, 80) is prediction
+    assert check_pool(prediction, own, None) is prediction
+    withheld = check_pool(prediction, own, 120)
     assert withheld is not None
     assert withheld.ok_rps is None
     assert withheld.reason == "the app's pool has 120 threads, and the model assumed 80"
     awaiting = replace(OWN, endpoint=Endpoint("/wait", "async def"))
-    assert check_pool(prediction, awaiting, 120) is prediction
+    assert check_pool(prediction, replace(own, scenario=awaiting), 120) is prediction
+
+
+def test_a_worker_that_died_and_its_replacement_are_not_two_pools() -> None:
+    prediction = Prediction(cpu_ms=1.0, ok_rps=400.0)
+    died = replace(record(), scenario=OWN, deaths=(WorkerDeath(1.0, 1, "killed"),))
+    assert check_pool(prediction, died, 120) is prediction
+    found = measure_pool(replace(FULL, worker_restarts=1), OWN)
+    assert found is not None
+    assert found.capacity == 80
+
+
+def test_a_pool_without_a_limit_has_no_size() -> None:
+    rows = pl.DataFrame({"pid": [1], "at_s": [0.0], "pool_total": [inf]})
+    assert compute_simultaneous_peak(rows, pl.col("pool_total")) is None
 
 
 def test_what_it_waits_for_is_measured_with_one_user() -> None:
@@ -59,15 +78,6 @@ def test_the_study_sets_no_delay_there() -> None:
 def test_the_beginning_of_a_failed_response_is_not_recorded() -> None:
     assert not build_load_plan(cell(OWN), 1, None).shows_bodies
     assert build_load_plan(cell(replace(OWN, server=Server())), 1, None).shows_bodies
-
-
-@pytest.mark.parametrize("points_to", ["nowhere", "."])
-def test_a_link_that_leads_nowhere_is_no_folder(points_to: str, tmp_path: Path) -> None:
-    """A run's folder was tried for ever under one name after the other."""
-    link = tmp_path / "results"
-    link.symlink_to(link.name if points_to == "." else points_to)
-    with pytest.raises(UserError, match="it is no folder"):
-        create_run(link, "run")
 
 
 def test_a_wrapper_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def is_doubtful(stack: Stack, cause: Cause, is_locked_out: bool) -> bool:
     inner = list(takewhile(is_of_python, stack))
     starts = any((each.module, get_name(each)) in STARTS for each in inner)
     is_server = stack[0].module.startswith(NEVER_WAITS)
-    return (cause == "wait" and (starts or is_server)) or (is_locked_out and is_server)
+    return (cause == "wait" and starts) or (is_server and (cause == "wait" or is_locked_out))
 
 
 def is_of_python(frame: StackFrame) -> bool:
