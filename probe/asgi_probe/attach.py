@@ -34,6 +34,7 @@ probes: WeakValueDictionary[int, Probe] = WeakValueDictionary()
 """Maps id(app) to its probe: a server may load one app in two places, or call it many times. The
 server keeps the probe, or a Starlette app its own; an app may live as short as one request."""
 undo_starlette: list[Callable[[], None]] = []
+addresses: dict[object, None] = {}
 inside: ContextVar[bool] = ContextVar("asgi_probe_inside", default=False)
 
 
@@ -84,12 +85,13 @@ def run_hook(name: str, module: ModuleType) -> None:
 def attach(app: object, server: str, hook: str, bare: object = None) -> object:
     """Return the app behind a probe; report any other object and return it unchanged.
 
-    bare: the app without the server's own wrappers.
+    bare: the app without the server's own wrappers, which differ between two servers of one app.
     """
     bare = app if bare is None else bare
     probe = probes.get(id(bare))
-    if probe is not None:
+    if probe is not None and (probe.app is app or hook == STARLETTE):
         return probe
+    probe = None
     with keep_from_app("attach to the app"):
         directory = Path(os.environ[DIRECTORY_VARIABLE])
         report = AttachReport(directory, bare, describe_server(server), hook)
@@ -239,7 +241,11 @@ def note(app: object, **changes: object) -> None:
 
 
 def list_addresses(sockets: Iterable[Socket]) -> dict[str, object]:
-    """Return the (host, port) pairs that the server itself listens on, and its Unix sockets."""
-    names = [each.getsockname() for each in sockets]
-    pairs = [each[:2] for each in names if isinstance(each, tuple)]
-    return {"listens": pairs, "unix": [str(each) for each in names if not isinstance(each, tuple)]}
+    """Add the addresses of one more server. Return the (host, port) pairs and the Unix sockets of
+    all servers of the process: only its last report is in its file."""
+    addresses.update(dict.fromkeys(each.getsockname() for each in sockets))
+    pairs = [each[:2] for each in addresses if isinstance(each, tuple)]
+    return {
+        "listens": pairs,
+        "unix": [str(each) for each in addresses if not isinstance(each, tuple)],
+    }

@@ -12,7 +12,7 @@ from .clocks import monotonic
 from .journal import Columns, make_packer
 from .recorder import Recorder
 from .request_record import RequestRecord, current
-from .routes import Message, Receive, Scope
+from .routes import BODIES, Message, Receive, Scope
 
 if TYPE_CHECKING:
     from .layer_links import Link
@@ -36,7 +36,7 @@ LAYERS: Columns = (
 )
 """Times are time.monotonic() in seconds, NaN if not known."""
 pack = make_packer(LAYERS)
-START, BODY = "http.response.start", "http.response.body"
+START = "http.response.start"
 recorders: list[Recorder] = []
 """The recorders of this process's layers, one per probe."""
 
@@ -72,7 +72,7 @@ class Passage:
         kind = message["type"]
         if kind == START:
             return self.send_start(message)
-        if kind == BODY:
+        if kind in BODIES:
             self.note_body(message)
         return self.send_counted(message) if self.trace.counts_cpu else self.pass_send(message)
 

@@ -66,6 +66,10 @@ class MadeLog:
     def note_task(self, record: RequestRecord, task: object) -> None:
         """Record a background task; its stack is only the task's function."""
         given = getattr(task, "func", getattr(task, "fn", None))
+        if any(
+            hasattr(vars(each).get("__call__"), "probe_original") for each in type(given).__mro__
+        ):
+            return  # a task, which is recorded when it runs
         function = find_function(given, "")
         own = unwrap(function) if callable(function) else None
         code, names = getattr(own, "__code__", None), getattr(own, "__globals__", {})
@@ -221,13 +225,19 @@ def wrap_awaited_maker(original: Call, maker: Maker) -> Call:
 
 
 def wrap_task(original: Call) -> Call:
+    """Wrap a coroutine function by another one: a task may be another task's function, and the
+    framework calls a plain function in a thread, where its coroutine would be dropped."""
+
     def run(task: object) -> object:
         record = find_record()
         if record is not None:
             note_safely(lambda each: each.note_task(record, task))
         return original(task)
 
-    return run
+    async def run_awaited(task: object) -> object:
+        return await cast("Awaitable[object]", run(task))
+
+    return run_awaited if iscoroutinefunction(original) else run
 
 
 def wrap_thread_start(original: Call) -> Call:

@@ -28,7 +28,7 @@ from .metrics_feed import find_feed
 from .pool_calls import instrument_pool
 from .recorder import Recorder
 from .request_record import RequestRecord, current
-from .routes import App, Message, Receive, Scope, Send
+from .routes import BODIES, App, Message, Receive, Scope, Send
 from .settings import read_journal_limit, stacks_are_on
 from .timed_call import time_call
 from .watchdog import watchdog
@@ -220,7 +220,7 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
                 record.status = read_odd_status(status)
             if record.ended_s != record.ended_s:  # NaN: no pool thread has recorded the end
                 record.ended_s = monotonic()
-        elif kind == "http.response.body" and not message.get("more_body"):
+        elif kind in BODIES and not message.get("more_body"):
             record.sent_s = monotonic()
         return send(message)
 

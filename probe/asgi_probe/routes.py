@@ -16,7 +16,8 @@ Message = Scope
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
+BODIES = frozenset(f"http.response.{part}" for part in ("body", "pathsend", "zerocopysend"))
+"""Messages with a part of a response's body, or all of it: a server may offer to send a file."""
 
 ROUTE_KEYS = (
     "path", "root_path", "app_root_path", "path_params", "path_template", "route", "router",

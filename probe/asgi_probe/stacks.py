@@ -41,6 +41,7 @@ SeenFrame = tuple[CodeType, Optional[int], dict[str, Any]]
 """Code, line and globals."""
 get_attribute = cast("Callable[[Any, Any], Any]", getattr)
 read_frame = attrgetter("f_code", "f_lineno", "f_globals")
+has_gil: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
 COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 """True if any allocation may start a garbage collection, which may run Python code."""
 
@@ -62,8 +63,11 @@ def read_at_once(values: Iterator[T]) -> list[T]:
     """Exhaust a C iterator over a thread's frames; return an empty list after a KeyError.
 
     One call into C, which cannot lose the GIL. Otherwise the thread may run on and free its frames
-    under the reader (Python 3.11: occasional segmentation faults).
+    under the reader (Python 3.11: occasional segmentation faults). Without a GIL it always may, so
+    nothing is read.
     """
+    if not has_gil():
+        return []
     pauses = COLLECTS_ANYWHERE and gc.isenabled()
     if pauses:
         gc.disable()

@@ -124,13 +124,18 @@ def test_a_user_who_may_not_read_the_probe_gets_the_server_unhooked(tmp_path: Pa
     assert (done.stdout.split(), done.stderr) == (["uvicorn.config"], "")
 
 
-def test_the_two_kinds_of_a_server_s_sockets(tmp_path: Path) -> None:
+def test_the_sockets_of_all_servers_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach, "addresses", {})
     path = str(tmp_path / "u")
-    with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+    with socket.socket() as tcp, socket.socket() as other, socket.socket(socket.AF_UNIX) as unix:
         tcp.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
         unix.bind(path)
+        attach.list_addresses([other])
         found = attach.list_addresses([tcp, unix])
-        assert found == {"listens": [tcp.getsockname()], "unix": [path]}
+        assert found == {"listens": [other.getsockname(), tcp.getsockname()], "unix": [path]}
 
 
 def test_a_server_is_hooked_and_its_loader_stays_what_it_is(tmp_path: Path) -> None:
@@ -348,6 +353,16 @@ def test_one_app_has_one_probe() -> None:
     first = attach.attach(bare, "", "one place")
     assert isinstance(first, Probe)
     assert attach.attach(bare, "", "another place") is first
+
+
+@pytest.mark.usefixtures("audited")
+def test_two_servers_of_one_app_keep_their_own_middleware() -> None:
+    """Such as uvicorn's ProxyHeadersMiddleware: the one at a socket trusts each client, the one at
+    a public port none."""
+    trusting, careful = functools.partial(bare), functools.partial(bare)
+    found = [attach.attach(each, "", "hook", bare) for each in (trusting, careful)]
+    assert [vars(each)["app"] for each in found] == [trusting, careful]
+    assert attach.attach(careful, "", "hook", bare) is found[1]
 
 
 def test_what_is_no_asgi_app_stays_as_it_is_and_is_reported(audited: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+import threading
 import warnings
 
 import pytest
-from asgi_probe import gil
+from asgi_probe import gil, stacks
 
 SAYS = (
     "The global interpreter lock (GIL) has been enabled to load module 'native._core', which has "
@@ -50,6 +51,13 @@ def test_the_module_that_the_warning_names_is_noted_and_the_warning_shown(
     assert shown == ["another", SAYS]
     expected = {"gil": True, "free_threaded": True, "gil_enabled_by": "native._core"}
     assert noticed == [expected]
+
+
+def test_without_the_gil_no_stack_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread could free its frames while they are read."""
+    assert stacks.read_stack(threading.get_ident())
+    monkeypatch.setattr(stacks, "has_gil", lambda: False)
+    assert stacks.read_stack(threading.get_ident()) == []
 
 
 def test_an_option_that_turns_it_on_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

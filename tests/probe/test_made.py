@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import inspect
 import json
 import pickle
@@ -22,6 +23,7 @@ from asgi_probe.import_hook import ModuleFinder
 from asgi_probe.makers import MAKERS, Maker
 from asgi_probe.routes import App
 from fastapi import BackgroundTasks, Depends, FastAPI
+from starlette.background import BackgroundTask
 
 from tests.probe.support import Calls, ask, get, observe, read_table
 
@@ -230,6 +232,37 @@ def test_a_task_after_the_answer_has_the_code_of_its_function(
     assert row.kind == "background task"
     ((_, file, line, name, first_line),) = json.loads(row.stack)
     assert (file, line, name, first_line) == (__file__, code.co_firstlineno, "send_mail", line)
+
+
+def test_a_task_may_be_the_function_of_another_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starlette calls what is no coroutine function in a thread: the inner task never ran."""
+    app, sent = FastAPI(), list[str]()
+
+    async def send_mail(to: str) -> None:
+        sent.append(to)
+
+    @app.get("/mail")
+    async def order(tasks: BackgroundTasks) -> None:
+        tasks.add_task(BackgroundTask(send_mail, "you"))
+
+    rows = audit(app, tmp_path, monkeypatch, get("/mail"))
+    assert sent == ["you"]
+    assert [find_functions(row)[0] for row in rows] == ["send_mail"]
+
+
+@pytest.mark.parametrize(
+    "maker", MAKERS, ids=lambda each: f"{each.module}.{each.owner}.{each.name}"
+)
+def test_a_wrapped_maker_is_a_coroutine_function_if_it_was_one(maker: Maker) -> None:
+    pytest.importorskip(maker.module.partition(".")[0])
+    made.instrument_makers()
+    module = importlib.import_module(maker.module)
+    owner = getattr(module, maker.owner) if maker.owner else module
+    found = getattr(owner, maker.name)
+    original = getattr(found, "probe_original", found)
+    assert inspect.iscoroutinefunction(found) == inspect.iscoroutinefunction(original)
 
 
 def test_threads_are_noted_when_they_start_and_when_they_have_ended(

@@ -62,6 +62,25 @@ def test_an_audit_s_id_wins_over_the_user_s_own(own: str, tmp_path: Path) -> Non
         assert row.request_id == 0xAB
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"type": "http.response.body"},
+        {"type": "http.response.pathsend", "path": "/a"},  # Granian offers it, Starlette uses it
+        {"type": "http.response.zerocopysend", "file": 3},
+    ],
+    ids=lambda each: str(each["type"]),
+)
+def test_each_kind_of_last_part_ends_the_response(last: Message, tmp_path: Path) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await send(last)
+
+    (row,) = observe(app, tmp_path, get("/")).requests
+    assert row.ended_s <= row.sent_s
+
+
 def test_an_async_endpoint_runs_on_the_loop(tmp_path: Path) -> None:
     app = FastAPI()
 
