@@ -75,6 +75,11 @@ class AttachedProcess:
     gil_enabled_by: str | None = None
     stopped: str | None = None
 
+    @property
+    def has_stacks(self) -> bool:
+        """Without the GIL, the probe reads no stack of another thread."""
+        return self.gil or not self.free_threaded
+
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,6 +23,8 @@ from stress.servers import load_adapters
 LAUNCHER = Path(__file__).with_name("launch.py")
 GENTLE_S = 2.0
 """Time for a blocked worker to end when asked; then it gets SIGKILL."""
+ENDS_WITHIN_S = 5.0
+"""Time for a process to end after SIGKILL; one of another user does not get it."""
 READY_WITHIN_S = 30.0
 TOO_LATE = "was not ready after 30 s"
 LOOK_EVERY_S = 0.02
@@ -63,6 +65,11 @@ def list_debugging(environment: Mapping[str, str]) -> list[str]:
     return [name for name, value in slow if re.fullmatch(value, environment.get(name, ""))]
 
 
+def bind_to_us(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the command of a program that ends with this process, however that ends (Linux)."""
+    return (sys.executable, "-I", str(LAUNCHER), str(os.getpid()), *argv)
+
+
 class Process:
     """A program and its children, in their own session: Ctrl-C in the terminal reaches only the
     runner, which then ends them in order. It can be started later, and again after it has ended."""
@@ -81,12 +88,11 @@ class Process:
         """Start the program. The caller closes the descriptors `stdin` and `stdout`. The log gets
         stderr, and stdout if none is given. Raises UserError."""
         self.argv, self._end_signal = command.argv, command.end_signal
-        launcher = (sys.executable, "-I", str(LAUNCHER), str(os.getpid()))
         inherited = os.environ if command.inherits_all else clean_environment(os.environ)
         with self.log.open("ab") as output:
             try:
                 self._popen = subprocess.Popen(
-                    (*launcher, *command.argv),
+                    bind_to_us(command.argv),
                     cwd=command.cwd,
                     env={**inherited, **command.env},
                     stdin=stdin,
@@ -132,7 +138,8 @@ class Process:
 
     def request_end(self) -> None:
         if self._popen is not None:
-            self._popen.send_signal(self._end_signal)
+            with contextlib.suppress(PermissionError):  # it runs as another user
+                self._popen.send_signal(self._end_signal)
 
     def end(self, gentle_s: float = GENTLE_S) -> None:
         """Ask the program to end; after `gentle_s`, send SIGKILL to its remaining processes."""
@@ -144,14 +151,15 @@ class Process:
             self._popen.wait(gentle_s)
         self.list_processes()
         if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.wait()
+            with contextlib.suppress(PermissionError, subprocess.TimeoutExpired):
+                self._popen.kill()
+                self._popen.wait(ENDS_WITHIN_S)
         self._known.update(list_session_processes(self.pid))
         others = [each for each in self._known if each.pid != self.pid and each.is_running()]
         for each in others:  # psutil compares start times, so a reused pid survives
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
                 each.kill()
-        psutil.wait_procs(others, timeout=5.0)
+        psutil.wait_procs(others, timeout=ENDS_WITHIN_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from scenarios.model import Server
 from scenarios.units import Second
 from stress.interruption import Interruption
 from stress.places import ROOT
+from stress.processes import bind_to_us
 from stress.servers import ServerAdapter
 
 LONG_BUILD_S = 2.0
@@ -120,7 +121,7 @@ def run_build_script(script: Path, otherwise: str, watch: BuildWatch | None = No
         TemporaryFile("w+", encoding="utf-8") as said,
         TemporaryFile("w+", encoding="utf-8") as complaint,
         subprocess.Popen(
-            ("sh", str(script)), stdout=said, stderr=complaint, start_new_session=True
+            bind_to_us(("sh", str(script))), stdout=said, stderr=complaint, start_new_session=True
         ) as building,
     ):
         try:

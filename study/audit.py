@@ -19,11 +19,13 @@ from records.trial import TrialRecord
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.attach_errors import HOW_FOREGROUND
-from stress.audit.audited_app import GENTLE_S, AuditedApp
+from stress.audit.audited_app import AuditedApp
+from stress.audit.choose_port import warn_of_other_ports
 from stress.audit.command import AuditedCommand, warn_of_debugging
 from stress.audit.drive import APP_ENDED, IN_BACKGROUND, AuditLoad, Driven, drive_requests
 from stress.audit.kept_rows import ROWS_FILE
 from stress.audit.measure_hop import measure_hop_of
+from stress.audit.reports import read_reports
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -44,10 +46,6 @@ from study.progress import ProgressDisplay
 NOT_SEEN = (
     "a running server has no probe: the audit measures its latency and cannot see what blocks its "
     "event loop"
-)
-KILLED = (
-    f"your service got SIGKILL, as it did not end within {GENTLE_S:g} s of SIGTERM; what it saves "
-    "when it ends may be lost"
 )
 
 
@@ -114,8 +112,8 @@ class Audit:
         with self.app:
             self.show(f"the service listens on {self.app.url} with the probe attached")
             self.ask(self.app.url)
-        if self.app.is_killed:
-            self.show(KILLED)
+        if said := self.app.describe_end():
+            self.show(said)
         self.ended_s = monotonic() - self.t0_s
         if not self.order.only_plan and self.ended_by is None:
             noted = self.interruption.reason  # Ctrl-C is how --drive none ends
@@ -125,7 +123,7 @@ class Audit:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
         if self.order.only_plan:
             return
-        for warning in self.plan.warnings:
+        for warning in self.list_warnings():
             self.show(f"warning: {warning}")
         with translate_write_errors(self.directory.path, "the audit"):
             save_begun_audit(self.cell, self.build_record())
@@ -138,6 +136,14 @@ class Audit:
         self.ended_by = self.driven.interrupted
         if self.app is not None and not self.is_alive():
             self.show(self.describe_end(self.app))
+
+    def list_warnings(self) -> tuple[str, ...]:
+        """Return those about what gets requests."""
+        if self.app is None:
+            return self.plan.warnings
+        reports = read_reports(self.app.raw)
+        others = warn_of_other_ports(self.app.url, reports, self.order.port)
+        return *others, *self.plan.warnings
 
     @contextmanager
     def watch_server(self) -> Iterator[None]:
@@ -229,7 +235,7 @@ class Audit:
             phases=driven.phases if driven else (),
             unasked=self.plan.unasked,
             warnings=(
-                *self.plan.warnings,
+                *self.list_warnings(),
                 *warn_of_debugging(command),
                 *(driven.warnings if driven else ()),
             ),

@@ -33,6 +33,7 @@ from records.files import write_whole
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
+from stress.processes import bind_to_us
 from study.messages import print_message, show_activity
 from study.paths import format_path
 from study.progress import choose_display
@@ -185,7 +186,7 @@ def run_interruptible(command: Sequence[str]) -> int:
     with (
         record_signals() as interruption,
         subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+            bind_to_us(command), cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
         ) as process,
     ):
         while True:

@@ -82,11 +82,12 @@ class HarmMatrix:
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What no code is to blame for, or what the audit could not see. seconds: if it has a
-    duration."""
+    duration. longest_ms: of the blocks that it is about."""
 
     code: str
     message: str
     seconds: Second | None = None
+    longest_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

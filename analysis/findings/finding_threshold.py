@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
 from typing import get_args
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
@@ -18,9 +19,13 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """In ascending order."""
 BLIND = (
     "NOT_ATTACHED", "NO_REQUEST", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED",
-    "JOURNAL_LOST", "TEXTS_FULL", "ROWS_REMOVED", "UNCHECKED", "ROUTES_UNKNOWN",
+    "JOURNAL_LOST", "TEXTS_FULL", "NO_STACKS", "ROWS_REMOVED", "UNCHECKED", "ROUTES_UNKNOWN",
 )  # fmt: skip
 """Notices after which an audit without findings proves nothing."""
+BLIND_TO_BLOCKS = ("GIL_SHARED",)
+"""Notices after which it does not prove that nothing blocks for longer than they say."""
+LONG_MS = 100.0
+"""A longer one matters to a threshold without a limit."""
 BLIND_TO_WAITS = ("PARTLY_RECORDED",)
 """Notices after which it proves only that nothing blocks."""
 KINDS = (
@@ -50,11 +55,13 @@ MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class FindingThreshold:
-    """text: as typed. fails: whether a finding exceeds it. is_of_blocks: only blocks can."""
+    """text: as typed. fails: whether a finding exceeds it. is_of_blocks: only blocks can. least_ms:
+    the shortest block that can; inf if none can."""
 
     text: str
     fails: Callable[[AuditFinding], bool]
     is_of_blocks: bool = False
+    least_ms: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,13 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
     bound = _BOUND.fullmatch(typed)
     if typed in SEVERITIES:
         least = SEVERITIES.index(typed)
-        return FindingThreshold(typed, lambda each: SEVERITIES.index(each.severity) >= least)
+        return FindingThreshold(
+            typed, lambda each: SEVERITIES.index(each.severity) >= least, least_ms=LONG_MS
+        )
     if typed in codes:
-        return FindingThreshold(typed, lambda each: each.code == typed, typed == "LOOP_BLOCKED")
+        is_blocks = typed == "LOOP_BLOCKED"
+        least_ms = LONG_MS if is_blocks else inf
+        return FindingThreshold(typed, lambda each: each.code == typed, is_blocks, least_ms)
     if bound is None or bound[1] not in MEASURES:
         raise build_unknown_error(text, (*SEVERITIES, *codes, *MEASURES))
     concerns, bound_ms = MEASURES[bound[1]], 1000 * parse_duration(OPTION, bound[2])
@@ -93,6 +104,7 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
         typed,
         lambda each: concerns(each) and (each.longest_ms or 0.0) > bound_ms,
         bound[1] == "blocked",
+        bound_ms if bound[1] == "blocked" else inf,
     )
 
 
@@ -121,7 +133,13 @@ def judge_findings(found: AuditFindings, gate: FindingGate) -> tuple[FindingOutc
 def explain_blindness(found: AuditFindings, threshold: FindingThreshold) -> str | None:
     """Explain why an audit without a finding does not prove that there is none."""
     codes = BLIND if threshold.is_of_blocks else (*BLIND, *BLIND_TO_WAITS)
-    blind = next((each.message for each in found.notices if each.code in codes), None)
+    notices = (
+        each.message
+        for each in found.notices
+        if each.code in codes
+        or (each.code in BLIND_TO_BLOCKS and (each.longest_ms or 0.0) > threshold.least_ms)
+    )
+    blind = next(notices, None)
     if blind is None and not found.scope.requests:
         return "The audit saw no request."
     return blind

@@ -134,5 +134,8 @@ LIBRARY = (
     r"(?:/lib(?:64)?/python\d+\.\d+t?/)(?:(?:site|dist)-packages/|lib-dynload/)?"
     r"|/(?:site|dist)-packages/|^<"
 )
-"""Matches the file of a frame that is not the user's own code."""
+"""Matches the file of a frame that is not the user's own code, unless it is of an installed
+service."""
+INSTALLED = r".*/(?:site|dist)-packages/(?P<package>[^/]+?)(?:/|\.py$)"
+"""Matches the path of an installed package's folder, or of a single module."""
 PROBE = "asgi_probe"

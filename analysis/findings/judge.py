@@ -56,7 +56,8 @@ def measure_scope(evidence: AuditEvidence) -> AuditScope:
         routes=tuple(rows.drop_nulls("route").unique(("method", "route"))["route"].sort()),
         span_s=evidence.record.ended_s,
         processes=evidence.count_processes(),
-        sees_blocks=not evidence.lacks("blocks"),
+        sees_blocks=not evidence.lacks("blocks")
+        and all(each.has_stacks for each in evidence.record.processes),
         sees_waits=not evidence.lacks("handovers"),
         unchecked=list_unchecked_routes(evidence),
     )

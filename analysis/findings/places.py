@@ -11,13 +11,21 @@ from typing import NamedTuple, Self
 from analysis.findings.base import PlaceFields, ShownFrame
 from analysis.findings.code_texts import parse_code
 from analysis.findings.evidence import AuditEvidence, RouteCode, Stack, StackFrame
-from analysis.findings.framework import LIBRARY, PROBE, RUNNERS, BlockPhase
+from analysis.findings.framework import (
+    BOUNDARIES,
+    INSTALLED,
+    LIBRARY,
+    PROBE,
+    RUNNERS,
+    BlockPhase,
+)
 from analysis.findings.phases import classify_phase, find_first, get_name, is_boundary
 
 BY_THE_ROUTE: frozenset[BlockPhase] = frozenset(
     {"dependency", "endpoint", "response", "stream", "websocket", "background", "teardown"}
 )
 """In these phases, a stack of library frames alone works for the route's own code."""
+FRAMEWORKS = frozenset(module.partition(".")[0] for module, _ in BOUNDARIES)
 MOST_FRAMES = 40
 EXPRESSIONS = frozenset({"<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
 
@@ -87,6 +95,7 @@ class PlaceFinder:
     def __init__(self, folder: str, codes: Sequence[RouteCode]) -> None:
         self._folder = folder
         self._codes = codes
+        self._own = find_own_packages(codes)
 
     def locate(self, stack: Stack, route: str | None, in_thread: bool = False) -> LocatedStack:
         """Locate a stack. The nearest boundary outwards from the user's innermost frame determines
@@ -95,7 +104,7 @@ class PlaceFinder:
         if any(each.module.split(".")[0] == PROBE for each in stack):  # others have no such frame
             return LocatedStack(BlockPlace(route, None), None, (), stack, is_of_probe=True)
         frames = tuple(cut_at_runner(stack))
-        own = find_first(frames, lambda each: not is_library(each.file))
+        own = find_first(frames, lambda each: not self.is_library(each.file))
         edge = find_first(frames, is_boundary)
         if own is not None and edge is not None and edge < own:
             own = None
@@ -132,6 +141,10 @@ class PlaceFinder:
             return route
         return found.pop() if len(found) == 1 else None
 
+    def is_library(self, file: str) -> bool:
+        """Return False for the service's own code, even if the service is an installed package."""
+        return is_library(file) and not file.startswith(self._own)
+
     def shorten_file(self, file: str) -> str:
         return shorten_file(file, self._folder)
 
@@ -144,6 +157,16 @@ class PlaceFinder:
 
 def build_finder(evidence: AuditEvidence) -> PlaceFinder:
     return PlaceFinder(evidence.record.folder, evidence.endpoints)
+
+
+def find_own_packages(codes: Sequence[RouteCode]) -> tuple[str, ...]:
+    """Return the installed packages that serve the routes, if no other code of the user's does: the
+    paths of their folders, with a slash at the end, or of single modules."""
+    files = [each.file for each in codes if each.file]
+    if not all(map(is_library, files)):
+        return ()
+    found = {match[0]: match["package"] for file in files if (match := re.match(INSTALLED, file))}
+    return tuple(sorted(path for path, name in found.items() if name not in FRAMEWORKS))
 
 
 def cut_at_runner(stack: Stack) -> Iterator[StackFrame]:

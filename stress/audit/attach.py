@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.attach_errors import (
     build_background_error,
@@ -81,6 +82,10 @@ def start_audited_app(
         environment = build_environment(app.raw) | dict(command.variables)
         app.start(Command("app", command.argv, command.folder, environment, inherits_all=True))
         wait_until_served(app, interruption, port)
+    except UserError as error:
+        app.end()
+        rest = f"; {app.describe_end()}" if app.left else ""
+        raise UserError(f"{error}{rest}", error.exit_code) from error
     except BaseException:
         app.end()
         raise

@@ -181,7 +181,22 @@ def find_reason(listening: Iterable[psutil.Process]) -> str | None:
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
     if not any(str(SITE_FOLDER) in each.split(os.pathsep) for each in paths):
         return "its PYTHONPATH is not the one that the audit set"
+    for folder in filter(None, map(find_earlier_site, paths)):
+        return (
+            f"{folder} has a sitecustomize.py and comes before the probe on its PYTHONPATH. Start "
+            f"the audit with PYTHONPATH={folder}, without the program that puts it there, and both "
+            "run"
+        )
     return None
+
+
+def find_earlier_site(path: str) -> str | None:
+    """Return the folder whose sitecustomize.py runs instead of the probe's, as that of
+    `opentelemetry-instrument` does."""
+    folders = path.split(os.pathsep)
+    own = str(SITE_FOLDER)
+    earlier = folders[: folders.index(own)] if own in folders else []
+    return next((each for each in earlier if Path(each, "sitecustomize.py").is_file()), None)
 
 
 def find_fault(log: Path) -> str | None:

@@ -23,6 +23,10 @@ LOOK_EVERY_S = 0.05
 FLUSHED_S = 0.5
 """Time for the probe to flush, which it does four times per second: a server that dies of the end
 signal cannot flush at its end."""
+KILLED = (
+    f"your service got SIGKILL, as it did not end within {GENTLE_S:g} s of SIGTERM; what it saves "
+    "when it ends may be lost"
+)
 WINDS_DOWN_S = 1.0
 """Time for the processes of a command that ends: most end with it."""
 
@@ -31,7 +35,7 @@ WINDS_DOWN_S = 1.0
 class AuditedApp:
     """A service that runs with the probe. End it, or use it in a `with`. raw: where its probe
     writes. strangers: children of this process that are not the service's. is_killed: the command
-    did not end when asked."""
+    did not end when asked. left: the pids of processes that nobody but their user may end."""
 
     command: AuditedCommand
     raw: Path
@@ -39,6 +43,7 @@ class AuditedApp:
     url: str = ""
     strangers: frozenset[psutil.Process] = field(default_factory=list_children)
     is_killed: bool = False
+    left: tuple[int, ...] = ()
 
     def start(self, command: Command) -> None:
         """Raises UserError."""
@@ -99,9 +104,16 @@ class AuditedApp:
         self.process.end(gentle_s=0.0)
         rest = self.list_processes()
         signal_all(rest, SIGKILL)
-        psutil.wait_procs(rest, GENTLE_S)
+        self.left = tuple(each.pid for each in psutil.wait_procs(rest, GENTLE_S)[1])
         adopt_orphans(False)
         close_probe_folder(self.raw)
+
+    def describe_end(self) -> str:
+        """Say what did not end as it was asked; empty if all did."""
+        if self.left:
+            pids = ", ".join(map(str, self.left))
+            return f"your service still runs, as another user (pid {pids}): end it yourself"
+        return KILLED if self.is_killed else ""
 
 
 def find_processes(raw: Path) -> list[psutil.Process]:
@@ -116,5 +128,5 @@ def find_processes(raw: Path) -> list[psutil.Process]:
 
 def signal_all(processes: list[psutil.Process], number: Signals) -> None:
     for each in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.Error):  # ended already, or another user's
             each.send_signal(number)

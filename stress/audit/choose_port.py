@@ -1,6 +1,8 @@
 """Chooses the port of a service that listens on several."""
 
 import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from scenarios.errors import UserError, build_cannot_run_error
 from stress.audit.command import AuditedCommand
@@ -68,3 +70,12 @@ def choose_ports(
 
 def find_worded_ports(command: AuditedCommand, listeners: list[Listener]) -> set[int]:
     return {each.port for each in listeners if re.search(rf"\b{each.port}\b", str(command))}
+
+
+def warn_of_other_ports(
+    url: str, reports: Sequence[ProcessReport], port: int | None
+) -> Iterator[str]:
+    """Yield a sentence for each other port of the service's ASGI servers, unless one was given."""
+    ports = {other for each in reports for _, other in each.listens} - {urlsplit(url).port}
+    for other in sorted(ports) if port is None else ():
+        yield f"The service also serves port {other}, which gets no request: choose it by --port."

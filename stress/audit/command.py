@@ -15,6 +15,7 @@ from stress.plan import HOST
 from stress.processes import list_debugging
 from stress.servers.uvicorn import build_app_argv
 
+AS_OTHERS = frozenset({"sudo", "doas", "pkexec", "su", "runuser"})
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 RELOAD = re.compile(r"--reload(=.*)?")
 LONGEST_SHEBANG = 4096
@@ -56,6 +57,11 @@ def reject_command(command: AuditedCommand) -> None:
         raise UserError("no command; give it after --, such as study audit -- uvicorn main:app")
     if not command.folder.is_dir():
         raise UserError(f"{command.folder}: no such folder")
+    if os.geteuid() != 0 and Path(command.argv[0]).name in AS_OTHERS:
+        raise UserError(
+            f"{command.argv[0]} starts the service as another user, and an audit may not end it; "
+            "start the audit itself as that user"
+        )
     if find_program(command) is None:
         raise UserError(
             f"{command.argv[0]!r} is not a program that can be started from "

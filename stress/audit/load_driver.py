@@ -45,18 +45,19 @@ class SimulatedUser:
     number: int
     session: aiohttp.ClientSession
     next_id: int
-    sockets: aiohttp.ClientSession
-    """Session for websockets, with the same cookies."""
+    fresh: aiohttp.ClientSession
+    """Session with a new connection for each request, and the same cookies."""
 
-    def choose_session(self, ask: Ask) -> aiohttp.ClientSession:
-        return self.sockets if ask.method == WEBSOCKET else self.session
+    def choose_session(self, ask: Ask, phase: str) -> aiohttp.ClientSession:
+        """An earlier request may break a connection; a first one decides about its route."""
+        return self.fresh if ask.method == WEBSOCKET or phase == FIRST_PHASE else self.session
 
 
 def open_user(url: str, number: int, first_id: int) -> SimulatedUser:
     """Open a user; the caller closes its sessions."""
     session = open_session(url)
-    sockets = open_session(url, session.cookie_jar, keeps_connections=False)
-    return SimulatedUser(number, session, first_id, sockets)
+    fresh = open_session(url, session.cookie_jar, keeps_connections=False)
+    return SimulatedUser(number, session, first_id, fresh)
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class LoadDriver:
                 user = open_user(self.url, number, make_first_id(cell_number, 0, number))
                 self.users.append(user)
                 await stack.enter_async_context(user.session)
-                await stack.enter_async_context(user.sockets)
+                await stack.enter_async_context(user.fresh)
             try:
                 await self._send_before()
                 await self._send_first()
@@ -230,7 +231,7 @@ class LoadDriver:
         answer = Answer(user.next_id)
         user.next_id = make_next_id(user.next_id)
         try:
-            await send(user.choose_session(ask), ask, answer, limits)
+            await send(user.choose_session(ask, phase), ask, answer, limits)
         finally:
             self.rows.append(self._build_row(phase, user, ask, answer))
         return answer

@@ -14,7 +14,7 @@ from time import monotonic
 import polars as pl
 import pytest
 import uvicorn
-from fastapi import Cookie, FastAPI, Header, HTTPException, Request, Response
+from fastapi import BackgroundTasks, Cookie, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -464,3 +464,26 @@ def test_a_route_that_raises_costs_the_next_one_nothing() -> None:
     fine_rows = driven.rows.filter(pl.col("route") == "/fine")
     assert len(fine_rows) > 10
     assert set(fine_rows["status"]) == {200}
+
+
+def test_a_background_task_that_raises_leaves_no_other_route_out() -> None:
+    """uvicorn then closes the connection of its request, which may serve the next one already."""
+    app = FastAPI()
+
+    async def fail_later() -> None:
+        await asyncio.sleep(0.05)
+        raise LookupError
+
+    @app.get("/mail")
+    async def mail(tasks: BackgroundTasks) -> None:
+        tasks.add_task(fail_later)
+
+    @app.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(0.3)
+
+    with Service(app).serve() as url:
+        _, driven, _ = drive(url, RequestOptions())
+    slow_rows = driven.rows.filter(pl.col("route") == "/slow")
+    assert slow_rows["status"][0] == 200
+    assert slow_rows.height > 1

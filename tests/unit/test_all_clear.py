@@ -64,6 +64,37 @@ def test_a_full_table_of_texts_keeps_no_threshold(tmp_path: Path) -> None:
     assert "longer audit" not in said
 
 
+def test_a_block_beside_a_thread_that_computes_keeps_no_threshold_below_it(tmp_path: Path) -> None:
+    """Each route called time.sleep(0.3); a thread that always computes made it a tick."""
+    audit = build_quiet_audit()
+    for turn in range(4):
+        audit.block(
+            turn + 0.1, 0.3, [endpoint("read", 17)] * 10, unseen_s=0.1, holder_cpu_s=0.29,
+            holder_thread=5,
+        )  # fmt: skip
+    evidence = load(tmp_path, audit)
+    found = find_all(evidence)
+    assert not found.findings
+    (said,) = [each for each in found.notices if each.code == "GIL_SHARED"]
+    assert said.message.startswith("The event loop was blocked for 1.2 s while another thread")
+    assert said.longest_ms == pytest.approx(300)
+    for threshold in ("blocked>50ms", "LOOP_BLOCKED", "warning"):
+        assert judge(evidence, threshold) == said.message
+    for threshold in ("blocked>300ms", "waited>50ms", "POOL_WAIT"):
+        assert judge(evidence, threshold) is None
+    assert "no code that blocks" not in write_answer(found)
+    assert not [each for each in found.notices if each.code == "UNEXPLAINED"]
+
+
+def test_without_the_gil_no_threshold_is_kept() -> None:
+    evidence = build_quiet_audit().build()
+    (process,) = evidence.record.processes
+    free = replace(process, free_threaded=True, gil=False)
+    evidence = replace(evidence, record=replace(evidence.record, processes=(free,)))
+    assert "reads no stacks" in (judge(evidence, "blocked>50ms") or "")
+    assert "no code that blocks" not in write_answer(find_all(evidence))
+
+
 @pytest.mark.parametrize(("route", "codes"), [(MORE, ["PATHS_FULL"]), ("/a", [])])
 def test_paths_that_were_not_kept_hide_no_block(
     route: str, codes: list[str], tmp_path: Path

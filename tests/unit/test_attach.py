@@ -2,11 +2,13 @@
 
 import os
 import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from time import time
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +16,15 @@ from hypothesis import strategies as st
 from records.audit import KIND
 from records.rundir import create_run
 from scenarios.errors import WRONG_USE, UserError
-from stress.audit.attach_errors import describe_cure, find_fault, find_options
-from stress.audit.choose_port import choose_ports, drop_other_ports
+from stress.audit import audited_app
+from stress.audit.attach_errors import (
+    describe_cure,
+    find_earlier_site,
+    find_fault,
+    find_options,
+)
+from stress.audit.audited_app import AuditedApp
+from stress.audit.choose_port import choose_ports, drop_other_ports, warn_of_other_ports
 from stress.audit.command import (
     AuditedCommand,
     build_target_command,
@@ -31,7 +40,8 @@ from stress.audit.reports import SETTLED_S, STARTED, ProcessReport
 from stress.audit.requests import RequestOptions
 from stress.interruption import Interruption
 from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
-from stress.processes import DEBUGGING, describe_exit_code
+from stress.places import SITE_FOLDER
+from stress.processes import DEBUGGING, Process, describe_exit_code
 from study.audit import Audit, AuditOrder
 from study.commands.audit import find_active_interpreter
 from study.machine_facts import collect_environment
@@ -136,6 +146,42 @@ def test_what_cannot_be_started_is_named(name: str, tmp_path: Path) -> None:
         reject_command(AuditedCommand((name,), tmp_path))
 
 
+def test_a_command_that_changes_the_user_is_refused_if_its_service_could_not_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = AuditedCommand(("/usr/bin/sudo", "uvicorn", "main:app"), tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(UserError, match="start the audit itself as that user"):
+        reject_command(command)
+
+
+def test_what_may_not_be_ended_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's process refuses each signal."""
+
+    def refuse(*_: object) -> None:
+        raise psutil.AccessDenied
+
+    with subprocess.Popen((sys.executable, "-c", "input()"), stdin=subprocess.PIPE) as running:
+        app = AuditedApp(AuditedCommand(("x",), tmp_path), tmp_path, Process("app", tmp_path / "l"))
+        other = psutil.Process(running.pid)
+        monkeypatch.setattr(AuditedApp, "list_processes", lambda _: [other])
+        monkeypatch.setattr(audited_app, "GENTLE_S", 0.05)
+        monkeypatch.setattr(other, "send_signal", refuse)
+        app.end()
+        assert f"(pid {running.pid}): end it yourself" in app.describe_end()
+        running.communicate(b"\n")
+
+
+def test_a_sitecustomize_that_runs_instead_of_the_probe_s_is_named(tmp_path: Path) -> None:
+    """`opentelemetry-instrument` puts its own first, which does not run the next one."""
+    (tmp_path / "sitecustomize.py").write_text("")
+    own, other = str(SITE_FOLDER), str(tmp_path)
+    assert find_earlier_site(os.pathsep.join((other, own))) == other
+    assert find_earlier_site(os.pathsep.join((own, other))) is None
+    assert find_earlier_site(os.pathsep.join(("/nowhere", own))) is None
+    assert find_earlier_site(other) is None
+
+
 def test_a_target_is_served_by_the_python_that_was_named(tmp_path: Path) -> None:
     argv = build_target_command("main:create()", tmp_path, PYTHON, 0).argv
     assert argv[:5] == (str(PYTHON), "-m", "uvicorn", "--factory", "main:create")
@@ -224,6 +270,13 @@ def test_the_port_is_the_asgi_servers(
     command = AuditedCommand(tuple(words.split()), Path())
     found = [Listener(pid, "127.0.0.1", port) for pid, ports in listeners.items() for port in ports]
     assert choose_ports(command, found, reports) == chosen
+
+
+def test_other_ports_of_the_service_are_named_unless_one_was_given() -> None:
+    reports = [build_report(5, 80, 90), build_report(6, 80)]
+    (warning,) = warn_of_other_ports("http://127.0.0.1:80", reports, None)
+    assert "port 90" in warning
+    assert not list(warn_of_other_ports("http://127.0.0.1:80", reports, 80))
 
 
 PROXIED = [Listener(5, "127.0.0.1", 80), Listener(6, "127.0.0.1", 90)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.findings import find_all
+from analysis.findings.cures.code_sites import read_source
 from analysis.findings.evidence import RouteCode
 from analysis.findings.layers.answer_delayed import AnswerDelayed
 from analysis.findings.layers.background_backlog import BackgroundBacklog
@@ -404,3 +405,15 @@ def test_a_kill_and_a_full_queue_have_the_cure_of_the_block_behind_them(tmp_path
     assert check_cure(queue.propose_cure(evidence), queue.code) == blocked.cure
     crashed = replace(killed, cause="signal")
     assert isinstance(crashed.propose_cure(evidence), str)
+
+
+def test_the_source_of_an_installed_service_is_read_where_it_is_installed(tmp_path: Path) -> None:
+    package = tmp_path / "lib/python3.13/site-packages/shop"
+    package.mkdir(parents=True)
+    write_app(package, "limiter.total_tokens = 4\n")
+    evidence = build_evidence_in(tmp_path, crowd(11))
+    assert read_source(evidence, "shop/main.py") is None
+    evidence = replace(evidence, endpoints=(make_code(package),))
+    source = read_source(evidence, "shop/main.py")
+    assert source is not None
+    assert source.lines == ("limiter.total_tokens = 4",)

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from analysis.findings.evidence import RouteCode, Stack, StackFrame
 from analysis.findings.framework import PROBE
 from analysis.findings.places import PlaceFinder, shorten_file
-from tests.unit.audit_samples import FOLDER, AuditBuilder, library, own
+from tests.unit.audit_samples import FOLDER, ROUTED, SITE, AuditBuilder, library, own
 
 HERE = Path(__file__)
 SEEN: dict[str, Stack] = {}
@@ -391,3 +391,27 @@ def test_a_class_that_serves_a_websocket_is_known_by_its_route() -> None:
 )
 def test_a_file_is_shown_from_the_root_of_what_it_belongs_to(file: str, shown: str) -> None:
     assert shorten_file(file, "/srv/shop") == shown
+
+
+@pytest.mark.parametrize(
+    ("others", "line"),
+    [
+        ([], 17),
+        ([f"{SITE}/fastapi/applications.py:1100 openapi"], 17),
+        ([f"{FOLDER}/main.py:3 answer"], None),
+    ],
+    ids=["alone", "with the framework's own route", "with the user's own code"],
+)
+def test_an_installed_package_that_serves_the_routes_is_the_users_code(
+    others: list[str], line: int | None
+) -> None:
+    audit = AuditBuilder()
+    for number, endpoint in enumerate([f"{SITE}/shop/main.py:10 pay", *others]):
+        audit.handle(f"/{number}", endpoint=endpoint)
+    finder = PlaceFinder(FOLDER, audit.build().endpoints)
+    stack = (library("hashlib", "pbkdf2"), own("pay", 17, f"{SITE}/shop/main.py"), *ROUTED)
+    located = finder.locate(tuple(StackFrame(*each) for each in stack), "/0")
+    assert located.place.file == "shop/main.py"
+    assert (located.own.line if located.own else None) == line
+    neighbour = library("shop_tools.hashes", "digest"), *ROUTED
+    assert finder.locate(tuple(StackFrame(*each) for each in neighbour), "/0").own is None

@@ -38,8 +38,10 @@ from analysis.findings.blocks.shares import (
     StretchShare,
     count_samples,
     is_entry,
+    measure_shared,
     sum_by_request,
     sum_seconds,
+    weigh_line,
 )
 from analysis.findings.evidence import AuditEvidence, StackSample, Stretch, compute_once
 from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
@@ -58,13 +60,14 @@ NOTED_S = 0.1
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within the
-    time attributed to code."""
+    time attributed to code. shared_s: of each unexplained block while another thread computed."""
 
     sites: Mapping[BlockPlace, Sequence[StretchShare]]
     blocked_s: Second
     excused_s: Mapping[Cause, Second]
     delayed_s: Second
     unexplained_s: Second
+    shared_s: Sequence[Second] = ()
 
 
 @compute_once
@@ -94,8 +97,9 @@ def attribute_stretches(
             excused_s[kind] += judgement.excused_s
     shares = [share for each in judged for share in share_stretch(*each, finder, calls)]
     sites = accuse_places([each for each in shares if not each.located.is_of_probe], requests)
-    known_s = sum(share.seconds for site in sites.values() for share in site)
-    known_s += sum(share.seconds for share in shares if share.located.is_of_probe)
+    accused = {id(each) for site in sites.values() for each in site}
+    hidden = [each for each in shares if id(each) not in accused and not each.located.is_of_probe]
+    known_s = sum_seconds(shares) - sum_seconds(hidden)
     code_s = sum(judgement.code_s for _, judgement in judged)
     return Attribution(
         sites=sites,
@@ -103,6 +107,7 @@ def attribute_stretches(
         excused_s=excused_s,
         delayed_s=sum(stretch.clocks.run_delay_s or 0.0 for stretch, each in judged if each.code_s),
         unexplained_s=max(0.0, code_s - known_s),
+        shared_s=measure_shared(hidden),
     )
 
 
@@ -234,10 +239,6 @@ def count_evidence(shares: Sequence[StretchShare]) -> int:
         for mine in by_stretch.values()
         if len(mine) > 1 or mine[0].samples > 1 or mine[0].is_all
     )
-
-
-def weigh_line(shares: Sequence[StretchShare]) -> tuple[bool, int, Second]:
-    return not is_entry(shares), count_samples(shares), sum_seconds(shares)
 
 
 def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool:

@@ -22,8 +22,7 @@ MOST = 0.5
 """A cause explains a stretch if it took more than half of it: no two causes can both do so."""
 DOUBTED = 0.2
 """The watchdog wakes every 10 ms. While one thread computes in Python, it waits 5 ms for the GIL
-(sys.getswitchinterval) each time, a third of the stretch. From a fifth on, a wait in a call and a
-wait for the GIL look the same if another thread computed meanwhile."""
+(sys.getswitchinterval) each time, a third of the stretch."""
 KEPT = 0.8
 KEPT_S = 0.05
 """A thread in a C function that holds the GIL locks the watchdog out for nearly all of the stretch.
@@ -86,5 +85,11 @@ def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
     least = LITTLE if unseen_s >= ALL * own_s else SHARED
     if unseen_s >= max(KEPT * own_s, KEPT_S) and holder_s >= least * unseen_s:
         return "gil"
-    is_doubted = unseen_s >= DOUBTED * own_s and holder_s >= SHARED * own_s
-    return "unexplained" if is_doubted or unseen_s >= most_s else "wait"
+    return "unexplained" if is_shared(clocks, own_s) or unseen_s >= most_s else "wait"
+
+
+def is_shared(clocks: StretchClocks, own_s: Second) -> bool:
+    """Return True if another thread computed meanwhile, so that a wait in a call and a wait for the
+    GIL look the same."""
+    unseen_s, holder_s = clocks.unseen_s or 0.0, clocks.holder_cpu_s or 0.0
+    return unseen_s >= DOUBTED * own_s and holder_s >= SHARED * own_s

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from analysis.findings.base import ShownFrame
-from analysis.findings.blocks.causes import Cause
+from analysis.findings.blocks.causes import Cause, is_shared
 from analysis.findings.evidence import Stack, Stretch
 from analysis.findings.places import LocatedStack, PlaceFinder
 from scenarios.units import Second
@@ -51,6 +51,10 @@ def sum_seconds(shares: Sequence[StretchShare]) -> Second:
     return sum(share.seconds for share in shares)
 
 
+def weigh_line(shares: Sequence[StretchShare]) -> tuple[bool, int, Second]:
+    return not is_entry(shares), count_samples(shares), sum_seconds(shares)
+
+
 def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:
     found: dict[object, Second] = defaultdict(float)
     for share in shares:
@@ -74,6 +78,13 @@ def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second
     for share in shares:
         seconds[share.stretch.key] += share.seconds
     return [(stretch, seconds[key]) for key, stretch in stretches.items()]
+
+
+def measure_shared(shares: Sequence[StretchShare]) -> tuple[Second, ...]:
+    """Return the length of each block that is unexplained because another thread computed."""
+    found = sum_by_stretch([each for each in shares if each.cause == "unexplained"])
+    clocks = ((stretch.clocks, seconds) for stretch, seconds in found)
+    return tuple(seconds for each, seconds in clocks if is_shared(each, each.length_s))
 
 
 def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:

@@ -46,8 +46,8 @@ FRAMEWORK_CALLS = (
     "`async def` endpoint or dependency, where it can be awaited, and pass the result on."
 )
 UNREAD = (
-    "The source is missing, was changed after the service started, or has several statements in "
-    "this line."
+    "The source was not found, was changed after the service started, or has several statements "
+    "in this line."
 )
 IN_THREADS = "The file is opened, used and closed in threads, one offloaded call for each step."
 GOES_ON = "and the event loop keeps running."

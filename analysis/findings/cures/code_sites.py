@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import EXPRESSIONS
+from analysis.findings.places import EXPRESSIONS, find_own_packages
 from analysis.findings.source_code import ParsedSource, parse_source
 
 CodeFunction = ast.FunctionDef | ast.AsyncFunctionDef
@@ -76,7 +76,7 @@ def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | Non
     may differ from those that ran."""
     if not knows_source(evidence) or file is None:
         return None
-    path = Path(evidence.record.folder) / file
+    path = locate_source(evidence, file)
     started = datetime.fromisoformat(evidence.record.started_utc).timestamp()
     try:
         if path.stat().st_mtime > started:
@@ -84,6 +84,14 @@ def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | Non
     except OSError:
         return None
     return parse_source(str(path))
+
+
+def locate_source(evidence: AuditEvidence, file: str) -> Path:
+    """file: as a finding names it, from the user's folder or from that of installed packages."""
+    for package in map(Path, find_own_packages(evidence.endpoints)):
+        if file.partition("/")[0] == package.name:
+            return package.parent / file
+    return Path(evidence.record.folder) / file
 
 
 def knows_source(evidence: AuditEvidence) -> bool:

@@ -8,7 +8,7 @@ import polars as pl
 from analysis.findings.code_texts import parse_code, parse_stack
 from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.phases import classify_handover
-from analysis.findings.places import PlaceFinder, build_finder, is_library, shorten_function
+from analysis.findings.places import PlaceFinder, build_finder, shorten_function
 from analysis.findings.waits.blamed_loops import EXECUTORS, blame_loops
 from records.rows import TEXT, Schema
 
@@ -116,7 +116,7 @@ def locate_handover(
     if own is None:
         return phase, *asks, work, *asks, False
     name = shorten_function(own.name)
-    if not own.file.startswith("/") or is_library(own.file):
+    if not own.file.startswith("/") or finder.is_library(own.file):
         return phase, *asks, name, *asks, False
     works = finder.shorten_file(own.file), own.first_line, name
     is_own = located.own is None
