@@ -106,6 +106,6 @@ class OverloadPrediction(Prediction):
 
 
 def name_prediction(scenario: str, trial: int) -> str:
-    """Name the prediction in the manifest: a first trial's has the name of its scenario, as all
-    trials' have in older records."""
-    return scenario if trial == 1 else f"{scenario}.{trial}"
+    """Name the prediction in the manifest: a first trial's has the name of its scenario. No name
+    of a scenario has a slash."""
+    return scenario if trial == 1 else f"{scenario}/{trial}"

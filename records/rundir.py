@@ -182,14 +182,16 @@ class RunDir:
         return CellDir(self.path / "cells" / name)
 
     def list_saved_cells(self) -> list[CellDir]:
-        """Return the saved cells in the order in which they ran."""
-        found = [CellDir(each.parent) for each in (self.path / "cells").glob("*/cell.json")]
+        """Return the saved cells in the order in which they ran. Raises UserError if only the
+        summary was kept."""
+        with translate_read_errors(folder := self.path / "cells"):
+            found = [CellDir(each) for each in folder.iterdir() if (each / "cell.json").exists()]
         return sorted(found, key=lambda cell: cell.load_record().started_utc)
 
     def list_unsaved_cells(self) -> list[str]:
         """Return the names of cells without a record, whose runner was killed."""
-        begun = {each.name for each in (self.path / "cells").iterdir() if each.is_dir()}
-        return sorted(begun - {cell.path.name for cell in self.list_saved_cells()})
+        saved = {cell.path.name for cell in self.list_saved_cells()}
+        return sorted({each.name for each in self.path.glob("cells/*/")} - saved)
 
     def load_manifest(self) -> dict[str, object]:
         """Load the manifest. Raises UserError if it is damaged or has another schema."""
@@ -231,8 +233,7 @@ def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
             (path / "cells").mkdir()
         except OSError as error:
             if not (isinstance(error, FileExistsError) and path.exists()):
-                is_other = isinstance(error, FileExistsError)
-                reason = "it is no folder" if is_other else error.strerror
+                reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
                 raise UserError(f"--out {parent}: cannot write there: {reason}") from error
             count += 1
             path = parent / f"{stamp}-{safe_name}-{count}"

@@ -15,6 +15,7 @@ from records.ids import BYSTANDER_PROCESS, format_id_header, make_first_id, make
 from stress.runtime import CellRun
 
 CHUNK_BYTES = 1 << 16
+STATUSES = range(100, 1000)
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
 
 
@@ -28,13 +29,13 @@ class BackgroundPing:
 
 
 class BackgroundRequester:
-    """A sender of background requests in its own thread, so that the runner never delays them. Any
-    response of an external server counts, since that server may not know the path."""
+    """A sender of background requests in its own thread, so that the runner never delays them."""
 
     def __init__(self, cell: CellRun, host: str, port: int) -> None:
         self._address = host, port
         self._what = cell.scenario.bystander
-        self._is_ours = cell.scenario.url is None
+        scenario = cell.scenario
+        self._is_ours = scenario.url is None and not scenario.server.has_users_app
         self._next_id = make_first_id(cell.number, BYSTANDER_PROCESS, 0)
         self._pings: list[BackgroundPing] = []
         self._loop = asyncio.new_event_loop()
@@ -81,12 +82,24 @@ class BackgroundRequester:
             finally:
                 writer.close()
             ping.ended_s = monotonic()
-            ping.status = int(answer.split(b" ", 2)[1])
-            if self._is_ours and ping.status != 200:
-                ping.error = f"HTTP {ping.status}"
+            ping.status = parse_status(answer)
+            ping.error = find_error(ping.status, self._is_ours)
         except (OSError, EOFError, IndexError, ValueError, asyncio.LimitOverrunError) as error:
             ping.ended_s = monotonic()
             ping.error = f"{type(error).__name__}: incomplete response"
+
+
+def parse_status(head: bytes) -> int:
+    """Raises ValueError or IndexError for garbage."""
+    status = int(head.split(b" ", 2)[1])
+    if status not in STATUSES:
+        raise ValueError(f"{status} is no status")
+    return status
+
+
+def find_error(status: int, is_ours: bool) -> str | None:
+    """Our apps answer 200. A user's app or server may not know the path, or may want a login."""
+    return f"HTTP {status}" if (status != 200 if is_ours else status >= 500) else None
 
 
 async def read_body(reader: asyncio.StreamReader, head: bytes) -> None:

@@ -26,6 +26,8 @@ from study.schedule import Plan, ScheduledTrial
 
 FASTEST = ARRIVAL_RATES[1]
 UNKNOWN_CEILING = 1000.0
+FEWEST_ARRIVALS = 5
+"""In a step's window; with hardly any, it shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class CapacityPlan:
     def choose_next(self, results: Sequence[CellSummary]) -> ScheduledTrial | None:
         steps = build_search_steps(results)
         rate = choose_next_rate(steps, self.first, self.most_steps)
-        if rate is not None and rate <= FASTEST:
+        if rate is not None and compute_slowest(self.scenario) <= rate <= FASTEST:
             rate = round_rate(rate)
             return self._build_trial(name_step(self.scenario.name, rate), rate, results)
         return self._choose_share({step.rate for step in steps}, results)
@@ -83,10 +85,15 @@ def round_rate(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
+def compute_slowest(scenario: Scenario) -> float:
+    return round_rate(FEWEST_ARRIVALS / scenario.load.duration_s)
+
+
 def choose_first_rate(scenario: Scenario, predictor: Predictor | None) -> float:
     """Return the predicted ceiling, if there is one. Raises CellInterruptedError."""
     predicted = predictor and predictor.compute(scenario, scenario.name)
-    return round_rate(min((predicted and predicted.ceiling_rps) or UNKNOWN_CEILING, FASTEST))
+    ceiling = (predicted and predicted.ceiling_rps) or UNKNOWN_CEILING
+    return round_rate(min(max(ceiling, compute_slowest(scenario)), FASTEST))
 
 
 def find_capacity(
@@ -94,6 +101,11 @@ def find_capacity(
 ) -> int:
     """first: the first rate; None for the predicted ceiling. Raises UserError."""
     settled = resolve_scenario(scenario, detect_resources())
+    if first is not None and first < compute_slowest(settled):
+        raise UserError(
+            f"--first-rate {first:g}/s: fewer than {FEWEST_ARRIVALS} requests in a window of "
+            f"{settled.load.duration_s:g} s show nothing; give a higher rate or a longer --duration"
+        )
     order = RunOptions(
         name=f"capacity-{scenario.name}",
         trials=1,

@@ -76,7 +76,7 @@ class Predictor:
     miss: Callable[[str], None] = print_message
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
-    """Both by the scenario's name, or for a later trial by `name.trial`."""
+    """Both by the scenario's name, or for a later trial by `name/trial`."""
     _missed: dict[str, str] = field(default_factory=dict)
     """The reasons, by the name of the calibrated scenario."""
     _shared: dict[Alike, tuple[Second, Calibration]] = field(default_factory=dict)

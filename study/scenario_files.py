@@ -22,6 +22,8 @@ from scenarios.settings import Overrides
 
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+PATH = re.compile(r"/[!-~]*")
+LEAST_EVERY_S = 0.01
 NO_RESOURCES = MachineResources(uvloop=False, httptools=False, go=False)
 
 
@@ -47,9 +49,8 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
     """Return the file's scenarios, also those in tuples and lists, without those imported from the
     catalogue. Raises UserError."""
     module = import_file(path)
-    found = tuple(
-        dict.fromkeys(each for each in iterate_scenarios(module) if each not in CATALOGUE)
-    )
+    own = (each for each in iterate_scenarios(module) if each not in CATALOGUE)
+    found = {id(each): each for each in own}.values()  # a wrong value may have no hash
     if not found:
         raise UserError(f"{path}: it defines no Scenario; scenarios/catalogue/ has examples")
     for scenario in found:
@@ -127,28 +128,41 @@ def find_part(values: object, name: str) -> object:
 
 def check_scenario(path: Path, scenario: Scenario) -> None:
     """Check what tests check for the catalogue. Raises UserError."""
+    server, rare, bystander = scenario.server, scenario.rare, scenario.bystander
+    paths = [scenario.endpoint.path, bystander.path, *([rare.path] if rare else [])]
+    is_own, ours = server.has_users_app, server.is_python or server.is_compiled
+    faults = {
+        "a path must start with /, and have ASCII characters without blanks": not all(
+            map(PATH.fullmatch, paths)
+        ),
+        "one_in must be at least 1": rare is not None and rare.one_in < 1,
+        f"every_s must be at least {LEAST_EVERY_S}": bystander.every_s < LEAST_EVERY_S,
+        "turns must be at least 0": bystander.turns < 0,
+        "file_mib must be at least 1": scenario.file_mib is not None and scenario.file_mib < 1,
+        "give Server(app='module:attribute')": is_own and not TARGET.fullmatch(server.app),
+        "client and database are for the study's apps": is_own
+        and bool(scenario.client or scenario.database),
+        "pool is for the study's apps; yours sets its own": is_own and server.pool != Server().pool,
+        "url= and Server('given') must be given together": ours != (scenario.url is None),
+        "give url='http://host:port', without user and query": scenario.url is not None
+        and not is_plain(scenario.url),
+    }
     if not NAME.fullmatch(scenario.name):
         raise UserError(
             f"{path}: the name {scenario.name!r} is not valid: use up to 40 letters, digits, '.', "
             "'_', '-'"
         )
-    if not scenario.endpoint.path.startswith("/"):
-        raise UserError(f"{path}: {scenario.name}: the path must start with /")
-    if scenario.server.has_users_app and not TARGET.fullmatch(scenario.server.app):
-        raise UserError(f"{path}: {scenario.name}: give Server(app='module:attribute')")
-    if scenario.server.has_users_app and (scenario.client or scenario.database):
-        raise UserError(f"{path}: {scenario.name}: client and database are for the study's apps")
-    if scenario.server.has_users_app and scenario.server.pool != Server().pool:
-        raise UserError(
-            f"{path}: {scenario.name}: pool is for the study's apps; yours sets its own"
+    for fault in (each for each, is_found in faults.items() if is_found):
+        raise UserError(f"{path}: {scenario.name}: {fault}")
+
+
+def is_plain(url: str) -> bool:
+    """Return True for a URL of host and port alone: it is recorded."""
+    try:
+        parts = urlsplit(url)
+        is_bare = not (
+            parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
         )
-    ours = scenario.server.is_python or scenario.server.is_compiled
-    if ours != (scenario.url is None):
-        raise UserError(f"{path}: {scenario.name}: url= and Server('given') must be given together")
-    if scenario.url is not None:
-        parts = urlsplit(scenario.url)
-        plain = not (parts.query or parts.fragment or "@" in parts.netloc)  # it is recorded
-        if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or not plain:
-            raise UserError(
-                f"{path}: {scenario.name}: give url='http://host:port', without user and query"
-            )
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0 and is_bare
+    except ValueError:  # a port of 80800, half of an IPv6 address
+        return False

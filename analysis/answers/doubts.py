@@ -129,8 +129,13 @@ class Undecided(Statement):
         if not found:
             return None
         found.append(best)
-        wild = [each for each in found if is_wild(each)]
-        if not wild and all(are_alike(each.rate, best.rate) for each in found):
+        wild = [each for each in found if is_wild(each.rates)]
+        together = [rate for each in found for rate in each.rates]
+        if (
+            not wild
+            and is_wild(together)
+            and all(are_alike(each.rate, best.rate) for each in found)
+        ):
             wild = found
         rates = [rate for each in wild for rate in each.rates]
         return cls(
@@ -155,9 +160,9 @@ class Undecided(Statement):
         return f"{found}: {trials} not enough to show a difference{more}."
 
 
-def is_wild(case: MeasuredScenario) -> bool:
-    """Return True if its trials differ by more than two runs of the same thing do."""
-    return max(case.rates) > CLEAR_RATIO * min(case.rates)
+def is_wild(rates: Sequence[float]) -> bool:
+    """Return True if trials differ by more than two runs of the same thing do."""
+    return max(rates) > CLEAR_RATIO * min(rates)
 
 
 def is_slower(case: MeasuredScenario, family: Family) -> bool:

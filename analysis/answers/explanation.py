@@ -62,7 +62,7 @@ KNOWN: Mapping[Resource, Explanation] = {
 
 def get_possible_rps(case: MeasuredScenario) -> float | None:
     """Return the rate that its load offers; None where it is unknown, and where random arrivals
-    are all served: a window may have had more of them than the mean."""
+    are all served: their number is chance."""
     is_random = case.scenario.load.arrivals == "poisson"
     return None if is_random and case.reaches_ceiling else case.ceiling_rps
 

@@ -138,13 +138,16 @@ class MeasuredScenario:
 
     @property
     def ceiling_rps(self) -> float | None:
-        """The highest rate that its users can send; None where only the server limits it."""
-        return compute_load_limit_rps(self.scenario)
+        """The highest rate that its load can send; of random arrivals, the rate that came. None
+        where only the server limits it."""
+        is_random = self.scenario.load.arrivals == "poisson"
+        came = self.get_median("open_loop.offered_rps") if is_random else None
+        return compute_load_limit_rps(self.scenario) if came is None else came
 
     @property
     def reaches_ceiling(self) -> bool:
         most = self.ceiling_rps
-        return most is not None and self.rate >= REACHED_SHARE * most
+        return bool(most) and self.rate >= REACHED_SHARE * most
 
     @cached_property
     def limit(self) -> MeasuredLimit | None:

@@ -120,7 +120,7 @@ def find_window(record: CellRecord, tables: CellTables) -> Window:
     if not planned.length_s or record.cycles_planned is not None or record.interrupted:
         return planned
     since = Window(record.phases.ramp_end_s or 0.0, planned.end_s)
-    requests = tables.load_table("requests", (*TIMES, "status"))
+    requests = tables.load_table("requests", (*TIMES, "error"))
     ended = requests.filter(since.contains("ended_s"))
     moments, responses_ms = sort_by_end(record, ended)
     before = int(np.count_nonzero(moments < planned.start_s))
@@ -129,7 +129,7 @@ def find_window(record: CellRecord, tables: CellTables) -> Window:
         return replace(planned, settles_late=cut.too_late)
     start_s = float(moments[cut.length])
     lost = Window(planned.start_s, start_s)
-    failed = ended.filter(lost.contains("ended_s"), (pl.col("status") != 200).fill_null(value=True))
+    failed = ended.filter(lost.contains("ended_s"), pl.col("error").is_not_null())
     if failed.height or any(lost.start_s <= death.at_s < start_s for death in record.deaths):
         return planned
     return Window(start_s, planned.end_s, cut_s=start_s - planned.start_s)

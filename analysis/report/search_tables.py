@@ -80,7 +80,11 @@ def describe_cpu_growth(found: Sweep) -> str:
 
 def describe_offered(found: Sweep, offered: float) -> str:
     """Say up to which delay an open loop's arrivals are all served."""
-    short = [each.value for each in found.points if (each.ok_rps or 0.0) < (1 - WORTH) * offered]
+    short = [
+        each.value
+        for each in found.points
+        if (each.ok_rps or 0.0) < (1 - WORTH) * (each.offered_rps or offered)
+    ]
     rate = formats.rate(offered)
     if not short:
         return f"{rate} rps were offered, and served at every delay"

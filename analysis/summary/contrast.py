@@ -165,17 +165,22 @@ def compute_contender_overall(contender: str, found: Sequence[Contrast]) -> Over
         compute_geometric_mean([each.ratios[key].ratio if each.ratios else 1.0 for each in results])
         for key in ("ok_rps", "mean_ms")
     )
-    fastest = [
-        max(each.results, key=lambda result: result.figures.get("ok_rps", 0.0)) for each in found
-    ]
+    fastest = [max(each.results, key=get_rate) for each in found]
     return OverallResult(
         contender=contender,
         subjects=len(results),
         throughput_ratio=throughput,
         latency_ratio=latency,
-        wins=sum(a.scenario == b.scenario for a, b in zip(fastest, results, strict=True)),
+        wins=sum(
+            own.scenario == best.scenario and get_rate(own) > 0.0
+            for own, best in zip(results, fastest, strict=True)
+        ),
         category=classify_ratio(throughput),
     )
+
+
+def get_rate(result: ContrastResult) -> float:
+    return result.figures.get("ok_rps", 0.0)
 
 
 def compute_geometric_mean(ratios: Sequence[float | None]) -> float | None:

@@ -98,7 +98,7 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
     loop = cell.open_loop
     if loop is None or loop.overloaded:
         return None
-    return MeasuredLimit("arrivals", loop.sustained_rps, loop.arrival_rate)
+    return MeasuredLimit("arrivals", loop.sustained_rps, loop.offered_rps)
 
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:

@@ -62,10 +62,12 @@ class RunSettings:
     exercise: ExerciseRecord | None = None
 
     def find_prediction(self, record: CellRecord) -> Prediction | None:
-        """Find a trial's own prediction, or in an older record the scenario's."""
-        name = record.scenario.name
-        own = self.predictions.get(name_prediction(name, record.trial))
-        return own or self.predictions.get(name)
+        """Find a trial's own prediction; in older records it is called `name.trial`, or is the
+        scenario's."""
+        name, trial = record.scenario.name, record.trial
+        names = [name_prediction(name, trial), f"{name}.{trial}", name]
+        known = (each for each in names if each == name or each not in self.scenarios)
+        return next((found for each in known if (found := self.predictions.get(each))), None)
 
 
 @dataclass(frozen=True, slots=True)

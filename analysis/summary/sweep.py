@@ -40,7 +40,7 @@ class SweepSettings:
 class SweepPoint:
     """`figures`: medians over the trials by the metrics' keys, None where unknown. `doubts`:
     verdicts that are errors, with their number of trials. `ok_rps_range`: lowest and highest
-    trial."""
+    trial. `offered_rps`: the arrivals of an open loop."""
 
     value: float
     scenario: str
@@ -48,6 +48,7 @@ class SweepPoint:
     figures: Mapping[str, float | None]
     doubts: Mapping[str, int]
     ok_rps_range: tuple[float, float] | None = None
+    offered_rps: float | None = None
 
     @property
     def ok_rps(self) -> float | None:
@@ -124,6 +125,9 @@ def summarize_sweep(
             ok_rps_range=(min(rates), max(rates))
             if (rates := collect_values(own, "ok_rps"))
             else None,
+            offered_rps=median(offered)
+            if (offered := collect_values(own, "open_loop.offered_rps"))
+            else None,
         )
         for step in asked.steps
         if step.base == base and (own := trials.get(step.scenario, ()))
@@ -195,5 +199,6 @@ def export_point(point: SweepPoint) -> dict[str, object]:
         "scenario": point.scenario,
         "trials": point.trials,
         "ok_rps_range": point.ok_rps_range,
+        "offered_rps": point.offered_rps,
     }
     return {**content, **figures, "doubts": dict(point.doubts)}

@@ -200,7 +200,12 @@ def counts_nothing(cell: CellSummary, figure: str) -> bool:
     open loop whose window had no arrival."""
     if cell.open_loop is not None and not cell.open_loop.offered_rps:
         return True
-    return not cell.requests and figure.startswith("failures")
+    counted = {
+        "failures": cell.requests,
+        "whole_run.": cell.whole_run.requests,
+        "bystander.": cell.bystander.pings,
+    }
+    return any(figure.startswith(name) and not number for name, number in counted.items())
 
 
 def find_doubt(cell: CellSummary, figure: str) -> str | None:

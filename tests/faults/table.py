@@ -1,5 +1,6 @@
 """The rows of the fault matrix."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 
 TABLE = Path(__file__).with_name("table.toml")
+OURS = "internal error"
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
     """group: the test that plants it. exit_codes: those that are right. says: a pattern that
-    standard error must have; never: one that it must not have. quick: part of each check."""
+    standard error must have; never: words that it must not have. quick: part of each
+    check."""
 
     group: str
     fault: str
@@ -27,6 +30,11 @@ class FaultRow:
     @property
     def name(self) -> str:
         return f"{self.fault} / {self.phase}"
+
+    def check(self, code: int, said: str) -> None:
+        assert code in self.exit_codes, said
+        assert re.search(self.says, said, re.MULTILINE), said
+        assert not [each for each in (OURS, self.never) if each in said], said
 
 
 @cache

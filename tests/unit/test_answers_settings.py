@@ -54,12 +54,12 @@ def test_endpoints_of_a_file_of_the_users_own_are_different_work() -> None:
     assert len(SameThroughput.find(plant_results(*same))) == 1
 
 
-def plant_random_arrivals(sustained_rps: float) -> MeasuredScenario:
-    """At 10 requests/s."""
+def plant_random_arrivals(sustained_rps: float, offered_rps: float = 10.0) -> MeasuredScenario:
+    """At a rate of 10 requests/s."""
     base = get_scenario("async-http-shared")
     scenario = replace(base, load=replace(base.load, arrival_rate=10.0, arrivals="poisson"))
     loop = OpenLoopSummary(
-        arrival_rate=10.0, arrivals="poisson", offered_rps=10.0, sustained_rps=sustained_rps,
+        arrival_rate=10.0, arrivals="poisson", offered_rps=offered_rps, sustained_rps=sustained_rps,
         backlog_growth_per_s=0.0, overloaded=False, service_median_ms=1.0, service_p99_ms=2.0,
     )  # fmt: skip
     cell = plant_cell(scenario, sustained_rps, users=None, open_loop=loop)
@@ -73,3 +73,10 @@ def test_of_random_arrivals_more_may_come_than_their_rate_says() -> None:
     )
     (fewer,) = OneScenario.find(plant_results(plant_random_arrivals(6.0)))
     assert "serves 6.0 of a possible 10.0 requests/s" in fewer.message
+
+
+def test_of_random_arrivals_fewer_may_come_than_their_rate_says() -> None:
+    (found,) = OneScenario.find(plant_results(plant_random_arrivals(8.1, offered_rps=8.2)))
+    assert (
+        found.message == "async-http-shared serves 8.1 requests/s: it keeps up with the arrivals."
+    )

@@ -256,6 +256,13 @@ def test_a_first_rate_that_no_load_can_have_is_refused_by_its_own_name(
     assert said == [f"study: --first-rate {rate}: give 0.1 to 20000 per second"]
 
 
+def test_a_step_without_arrivals_is_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["capacity", "sync-sleep", "--first-rate", "0.9/s", "--duration", "5s"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "--first-rate 0.9/s: fewer than 5 requests in a window of 5 s show nothing" in said
+
+
 # --- the search as a whole, with cells that nobody runs
 
 
@@ -299,6 +306,15 @@ def test_a_share_at_which_a_step_was_measured_already_is_not_measured_again(
         "70",
         "90",
     ]
+
+
+def test_a_search_ends_where_a_window_has_hardly_an_arrival(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five in 30 s. With none in the window, each lower rate was called not sustained."""
+    found = search(tmp_path, monkeypatch, capacity=0.1, first=0.3, steps=9)
+    names = [cell.scenario.removeprefix("sync-sleep-at-") for cell in found.cells]
+    assert names == ["0.3", "0.231", "0.178"]
 
 
 def test_each_step_has_a_prediction_of_its_own_in_the_manifest(

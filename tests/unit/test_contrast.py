@@ -156,6 +156,12 @@ def test_overall_does_not_depend_on_the_base(pairs: list[tuple[float, float]]) -
     assert sum(each.wins for each in there) == len(pairs)
 
 
+def test_who_served_nothing_wins_nothing() -> None:
+    found = [cell for name in "ab" for cell in cells(f"s0 {name}", 0.0)]
+    overall = compute_overall(compute_contrasts(found, named(0, "ab")))
+    assert [each.wins for each in overall] == [0, 0]
+
+
 def named(number: int, names: str) -> list[Entrant]:
     return [Entrant(f"s{number}", name, f"s{number} {name}") for name in names]
 

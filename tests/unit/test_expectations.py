@@ -238,9 +238,14 @@ def test_what_was_not_measured_is_not_met(sign: str) -> None:
     assert describe_outcome(found) == f"✗ {NAME}: p99_ms {sign} 5: not measured (trial 2)"
 
 
-@pytest.mark.parametrize("figure", ["failures", "failures_per_s"])
+@pytest.mark.parametrize(
+    "figure", ["failures", "failures_per_s", "bystander.failures", "whole_run.failures"]
+)
 def test_no_failure_of_no_request_meets_nothing(figure: str) -> None:
-    cell = replace(CELL, requests=0, failures=0)
+    cell = replace(
+        CELL, requests=0, failures=0, bystander=replace(CELL.bystander, pings=0, failures=0),
+        whole_run=replace(CELL.whole_run, requests=0, failures=0),
+    )  # fmt: skip
     (found,) = judge_thresholds(parse_thresholds(f"{NAME}: {figure} == 0"), [cell])
     assert (found.met, found.why) == (False, "not measured")
 

@@ -169,6 +169,13 @@ def test_cpu_per_request_against_what_is_in_flight_is_said() -> None:
         "served",
         "CPU per request grows from 0.5 ms with 1 in flight to 3.0 ms with 500",
     ]
+    (few,) = (
+        replace(each, points=(replace(each.points[0], offered_rps=94.0),))
+        for each in [open_loop((0.01, 93.0, 0.5))]
+    )
+    assert list(write_sweep_remarks(few)) == [
+        "x: 100.0 rps were offered, and served at every delay"
+    ]
     level = open_loop((0.01, 100.0, 0.5), (5.0, 99.0, 0.55))
     assert list(write_sweep_remarks(level)) == [
         "x: 100.0 rps were offered, and served at every delay"

@@ -19,6 +19,9 @@ ORDERS = Scenario(
 )
 """
 
+EVIDENCE = Path(__file__).parents[2] / "docs/evidence/guidance"
+SUMMARY_ONLY = shlex.quote(str(next(EVIDENCE.glob("*-rare"))))
+
 
 @pytest.mark.parametrize(
     ("words", "said"),
@@ -28,6 +31,7 @@ ORDERS = Scenario(
         ("run sync-http --client aiohttp", "needs a client library with a blocking form"),
         ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
         ("report /no/such/run", "not a run directory"),
+        (f"report {SUMMARY_ONLY}", "-rare/cells is missing"),
         ("probe main", "give module:attribute"),
         ("probe main:app --app-dir /no/such", "--app-dir /no/such: no such folder"),
         ("sweep sync-sleep", "varies one setting: none of the settings has several values"),

@@ -9,7 +9,7 @@ from scenarios.errors import UserError
 from study.cli import main
 from study.scenario_files import choose_scenarios
 
-HEAD = "from scenarios.model import Client, Endpoint, Load, Scenario, Server, Upstream\n"
+HEAD = "from scenarios.model import *\n"
 MINE = (
     HEAD
     + """
@@ -133,6 +133,19 @@ def test_no_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         ("delay_s=0.1", "delay_s='1s'", "delay_s"),
         ('endpoint=Endpoint("/async/sleep", "async def")', "endpoint='/ping'", "endpoint"),
         ("http://127.0.0.1:9", "http://user:sesame@127.0.0.1:9", "without user and query"),
+        ("/async/sleep", "/größe", "a path must start with /, and have ASCII characters"),
+        ("/async/sleep", "/a b", "without blanks"),
+        (
+            '"async def")',
+            '"async def", "POST", {"a": 1})',
+            "endpoint.body: Input should be a valid",
+        ),
+        ("delay_s=0.1", "rare=RareRequest('/x', 'def', 0)", "one_in must be at least 1"),
+        ("delay_s=0.1", "bystander=BackgroundRequest(every_s=0)", "every_s must be at least"),
+        ("delay_s=0.1", "bystander=BackgroundRequest('healthz')", "a path must start with /"),
+        ("delay_s=0.1", "file_mib=0", "file_mib must be at least 1"),
+        ("http://127.0.0.1:9", "http://127.0.0.1:80800", "give url='http://host:port'"),
+        ("http://127.0.0.1:9", "http://[::1:8000", "give url='http://host:port'"),
         ("def make", "raise GeneratorExit\ndef make", "cannot import it: line 3: GeneratorExit"),
     ],
 )

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import CensoredData, ecdf
 
+from analysis.measures.window import find_window
 from analysis.stats.quantiles import estimate_censored_quantiles, estimate_quantile
 from analysis.stats.steady_state import (
     choose_warm_up_cut,
@@ -14,6 +17,7 @@ from analysis.stats.steady_state import (
     estimate_drift,
     estimate_warm_up_length,
 )
+from tests.unit.samples import record, tables
 
 
 @pytest.mark.parametrize("transient", [0, 50, 200, 400])
@@ -40,6 +44,20 @@ def test_a_cut_that_changes_nothing_is_not_made() -> None:
     assert 150 <= cut.length <= 200  # at most a fifth
     assert not cut.too_late
     assert choose_warm_up_cut(flat, already=150).length == 150
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_warm_up_is_cut_whatever_success_is_called(status: int) -> None:
+    latencies_s = np.random.default_rng(1).normal(0.1, 0.001, 1000)
+    latencies_s[:150] *= 3
+    ends_s = np.linspace(2.0, 11.9, 1000)
+    sent = [
+        (end_s - took_s, end_s, None) for end_s, took_s in zip(ends_s, latencies_s, strict=True)
+    ]
+    found = tables(sent)
+    requests = found.requests.with_columns(status=pl.lit(status, pl.UInt16))
+    window = find_window(record(), replace(found, requests=requests))
+    assert 3.4 < window.start_s < 4.2  # at most a fifth more than the 150
 
 
 def test_what_settles_after_a_fifth_of_the_window_is_said_and_not_cut() -> None:

@@ -5,7 +5,7 @@ from math import ceil
 
 import pytest
 
-from analysis.summary.run import read_run_settings
+from analysis.summary.run import RunSettings, read_run_settings
 from records.prediction import Calibration, CpuSample, Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError, build_cannot_run_error
@@ -132,6 +132,17 @@ def test_a_trial_has_the_prediction_of_its_own_time(monkeypatch: pytest.MonkeyPa
         found = settings.find_prediction(replace(record("sync-sleep"), trial=trial))
         assert found is not None
         assert found.cpu_ms == cpu_ms
+
+
+def test_a_scenario_may_be_called_like_another_ones_second_trial() -> None:
+    first, other = (replace(scenario("sync-sleep"), name=name) for name in ("x", "x.2"))
+    known = {"x": 1.0, "x/2": 2.0, "x.2": 3.0, "x.2/2": 4.0}
+    predictions = {name: Prediction(cpu_ms=cpu_ms) for name, cpu_ms in known.items()}
+    settings = RunSettings("", ("x", "x.2"), 2, (), predictions)
+    trials = [replace(record(), scenario=each, trial=n) for each in (first, other) for n in (1, 2)]
+    assert [settings.find_prediction(each) for each in trials] == list(predictions.values())
+    older = replace(settings, scenarios=("x",), predictions={"x": 1, "x.2": 3})
+    assert older.find_prediction(trials[1]) == 3
 
 
 def test_a_calibration_that_fails_later_costs_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from scenarios.model import Endpoint, Load, Scenario, Server
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from stress import interpreter
-from stress.bystander import read_body
+from stress.bystander import find_error, parse_status, read_body
 from stress.load.command import build_load_plan
 from tests.unit.samples import record
 from tests.unit.test_limit import QUIET
@@ -108,3 +108,16 @@ def test_a_background_request_needs_no_closed_connection(head: bytes) -> None:
         return await reader.read()
 
     assert asyncio.run(read()) == (b"" if head.startswith(b"X") else b"next")
+
+
+@pytest.mark.parametrize("words", [b"99999", b"-1", b"1", b"20.0", b""])
+def test_a_background_response_without_a_status_is_garbage(words: bytes) -> None:
+    with pytest.raises(ValueError, match="status|invalid literal"):
+        parse_status(b"HTTP/1.1 " + words + b" No\r\n\r\n")
+
+
+def test_only_our_apps_must_answer_200_in_the_background() -> None:
+    assert find_error(200, True) is None
+    assert [find_error(each, True) for each in (204, 404)] == ["HTTP 204", "HTTP 404"]
+    assert [find_error(each, False) for each in (204, 307, 401, 404)] == [None] * 4
+    assert find_error(503, False) == "HTTP 503"
