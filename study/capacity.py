@@ -68,7 +68,8 @@ class CapacityPlan:
         seen = {each.scenario for each in results}
         for share in SHARES:
             name, rate = name_share_cell(self.scenario.name, share), share * sustained_rps
-            if name not in seen and round_rate(rate) not in measured:
+            is_slow = round_rate(rate) < compute_slowest(self.scenario)
+            if name not in seen and round_rate(rate) not in measured and not is_slow:
                 return self._build_trial(name, round_rate(rate), results)
         return None
 

@@ -22,22 +22,30 @@ from analysis.report.table import wrap_note
 from analysis.theory.formulas import Curve
 from analysis.theory.model import ServerModel, build_server_model
 from analysis.theory.ordered import keeps_order
-from analysis.theory.prediction_range import add_range
+from analysis.theory.prediction_range import add_range, is_extrapolated
+from analysis.theory.reasons import explain_pool
+from analysis.theory.rounds import add_rounds
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from analysis.theory.steady import compute_steady_curve, predict_steady_state
+from analysis.theory.unknown_server import UNKNOWN
 from records.prediction import Calibration, Prediction
 from scenarios.errors import INTERRUPTED, UserError
-from scenarios.model import NEVER_BINDS, Scenario
+from scenarios.model import NEVER_BINDS, Load, Scenario
 from scenarios.resolution import resolve_scenario
 from scenarios.units import Second, format_duration
 from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.messages import show_activity
-from study.predictions import calibrate_scenarios
+from study.predict_plot import check_plot, draw_curves
+from study.predictions import (
+    build_calibrated_model,
+    calibrate_scenarios,
+    predict_calibrated,
+    refuse_to_predict,
+)
 from study.progress import choose_display
 
-PICTURES = (".png", ".svg", ".html")
 Answer = TypeVar("Answer")
 
 
@@ -62,40 +70,29 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
     target, offered = question.target, detect_resources()
     settled = [resolve_scenario(size_for_most_users(each, question), offered) for each in scenarios]
     try:
-        systems = build_systems(settled, question, cores)
+        costs = calibrate_unless_given(settled, question)
     except CellInterruptedError:
         return INTERRUPTED
     if target is not None:
+        systems = [(each, build_model(each, question, cores, costs)) for each in settled]
         reject_unseen_limits(systems)
         with show_activity("simulating servers of several sizes"):
             sizes = [(each.name, compute_sizing(target, model, cores)) for each, model in systems]
         print_answers(sizes, partial(print_sizings, target), question.json_output)
     elif question.users is not None and len(question.users) > 1:
         curves = [
-            (each.name, compute_steady_curve(model, each.load, question.users))
-            for each, model in systems
+            (each.name, compute_range_curve(each, question.users, model, costs.get(each.name)))
+            for each in settled
+            for model in [build_model(each, question, cores, costs)]
         ]
         print_answers(curves, print_curves, question.json_output)
         if question.plot is not None:
             draw_curves(curves, question.plot)
     else:
         with show_activity("simulating"):
-            found = [
-                (each.name, add_range(predict_steady_state(model, each.load), model, each.load))
-                for each, model in systems
-            ]
+            found = [(each.name, predict_once(each, question, cores, costs)) for each in settled]
         print_answers(found, print_predictions, question.json_output)
     return 0
-
-
-def check_plot(plot: Path | None) -> None:
-    """Raises UserError."""
-    if plot is not None and plot.suffix not in PICTURES:
-        raise UserError(f"--plot {plot}: the name must end in {', '.join(PICTURES)}")
-    if plot is not None and not plot.absolute().parent.is_dir():
-        raise UserError(f"--plot {plot}: there is no such folder")
-    if plot is not None and plot.exists() and not plot.is_file():
-        raise UserError(f"--plot {plot}: it is not a regular file")
 
 
 def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:
@@ -106,28 +103,81 @@ def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scen
     return replace(scenario, load=replace(scenario.load, users=most))
 
 
-def build_systems(
-    scenarios: Sequence[Scenario], question: PredictionRequest, cores: int
-) -> list[tuple[Scenario, ServerModel]]:
-    asking = [each.name for each in scenarios if each.database]
-    if question.cpu_s is not None and asking:
-        raise UserError(
-            f"--cpu: only a calibration can measure the database time of {asking[0]}; leave --cpu "
-            "out"
-        )
-    costs = {}
+Costs = Mapping[str, Calibration]
+"""By scenario; empty if the CPU was given."""
+
+
+def calibrate_unless_given(scenarios: Sequence[Scenario], question: PredictionRequest) -> Costs:
+    """Raises UserError for what only a calibration can measure, CellInterruptedError."""
     if question.cpu_s is None:
         progress = choose_display(quiet=False, rows=False)
         with closing(progress), record_signals() as interruption:
             costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
         print_calibrations(costs)
-    systems = []
-    for scenario in scenarios:
-        cost = costs.get(scenario.name)
-        cpu_s, wait_s = (cost.cpu_s, cost.wait_s) if cost else (question.cpu_s or 0.0, 0.0)
-        model = build_server_model(scenario, cpu_s, cores, wait_s, cost.samples if cost else ())
-        systems.append((scenario, replace(model, queue="lifo") if question.lifo else model))
-    return systems
+        return costs
+    for each in scenarios:
+        if each.database:
+            raise UserError(
+                f"--cpu: only a calibration can measure the database time of {each.name}; leave "
+                "--cpu out"
+            )
+        if each.endpoint.style == "unknown":
+            raise UserError(f"{each.name}: {UNKNOWN}, so there is no prediction")
+    return {}
+
+
+def build_model(
+    scenario: Scenario, question: PredictionRequest, cores: int, costs: Costs
+) -> ServerModel:
+    """Build the model for a range of users or a target. Raises UserError for a server that it does
+    not know."""
+    cost = costs.get(scenario.name)
+    if cost is None:
+        model = build_server_model(scenario, question.cpu_s or 0.0, cores)
+    else:
+        model = build_calibrated_model(scenario, cost, cores)
+        load, target = scenario.load, question.target
+        load = replace(load, arrival_rate=target.rate_per_s) if target else load
+        refused = refuse_to_predict(replace(scenario, load=load), cost)
+        unseen = explain_pool(scenario, is_extrapolated(model, load))
+        if why := (refused and refused.reason) or unseen:
+            raise UserError(f"{scenario.name}: no prediction: {why}")
+    return replace(model, queue="lifo") if question.lifo else model
+
+
+def compute_range_curve(
+    scenario: Scenario, users: Sequence[int], model: ServerModel, cost: Calibration | None
+) -> Curve:
+    """Compute each point as a single number of users has it, with the wait for the loop's rounds.
+    Raises UserError."""
+    load = scenario.load
+    found = compute_steady_curve(model, load, users)
+    counts = [each.users for each in found.points] if cost else []
+    waiting = (
+        add_rounds(model, cost.samples if cost else (), replace(load, users=count))
+        for count in counts
+    )
+    points = [
+        compute_steady_curve(each, load, (count,)).points[0]
+        for each, count in zip(waiting, counts, strict=True)
+    ]
+    return replace(found, points=tuple(points) or found.points)
+
+
+def predict_once(
+    scenario: Scenario, question: PredictionRequest, cores: int, costs: Costs
+) -> Prediction:
+    """Predict the scenario's own load, without figures for a server that the model does not know.
+    Raises UserError."""
+
+    def predict_lasting(model: ServerModel, load: Load) -> Prediction:
+        model = replace(model, queue="lifo") if question.lifo else model
+        return add_range(predict_steady_state(model, load), model, load)
+
+    cost = costs.get(scenario.name)
+    if cost is not None:
+        return predict_calibrated(scenario, cost, cores, predict_lasting)
+    return predict_lasting(build_model(scenario, question, cores, costs), scenario.load)
 
 
 def print_calibrations(costs: Mapping[str, Calibration]) -> None:
@@ -165,22 +215,6 @@ def print_sizings(target: LoadTarget, sizes: Sequence[tuple[str, Sizing | None]]
     for name, each in sizes:
         answer = describe_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
         print(*wrap_note(answer), sep="\n")
-
-
-def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
-    from analysis.report.drawing import style_chart  # slow: it imports altair
-    from analysis.report.predicted_curves import PredictedCell, draw_predictions
-
-    try:
-        with show_activity(f"drawing {plot}"):
-            chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
-            if plot.suffix == ".html":
-                chart.save(str(plot), inline=True)  # needs no network
-            else:
-                chart.save(str(plot), scale_factor=2)
-    except OSError as error:
-        raise UserError(f"--plot {plot}: can't be written: {error.strerror}") from error
-    print(f"\n{plot}")
 
 
 def reject_unseen_limits(systems: Sequence[tuple[Scenario, ServerModel]]) -> None:

@@ -7,14 +7,14 @@ from time import monotonic
 
 import psutil
 
-from analysis.theory.model import build_server_model
+from analysis.theory.model import ServerModel, build_server_model
 from analysis.theory.prediction import compute_prediction
 from analysis.theory.reasons import explain_pool, explain_refusals
 from analysis.theory.rounds import add_rounds
 from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction, name_prediction
 from scenarios.errors import UserError
-from scenarios.model import Scenario
+from scenarios.model import Load, Scenario
 from scenarios.units import Second
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
@@ -37,21 +37,38 @@ def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
     return ExplainIf(GROWN_CPU * (found.cpu_ms + found.cpu_idle_ms) / 1000, found.low, found.high)
 
 
-def predict_calibrated(scenario: Scenario, found: Calibration) -> Prediction:
-    """Predict a resolved scenario, or give the reason why the model does not know it. Raises
-    UserError."""
+def predict_calibrated(
+    scenario: Scenario,
+    found: Calibration,
+    cores: int | None = None,
+    predict: Callable[[ServerModel, Load], Prediction] = compute_prediction,
+) -> Prediction:
+    """Predict a resolved scenario, or give the reason why the model does not know it. cores: None
+    for this machine's. Raises UserError."""
+    if refused := refuse_to_predict(scenario, found):
+        return refused
+    system = build_calibrated_model(scenario, found, cores)
+    load = scenario.load
+    predicted = predict(add_rounds(system, found.samples, load), load)
+    if unseen := explain_pool(scenario, predicted.extrapolated):
+        return Prediction(cpu_ms=1000 * found.cpu_s, reason=unseen)
+    return share_out_idle_cpu(predicted, found.idle_cores * scenario.server.workers)
+
+
+def refuse_to_predict(scenario: Scenario, found: Calibration) -> Prediction | None:
+    """Return a prediction with a reason instead of figures; None if the model knows the server."""
     if scenario.endpoint.style == "unknown":
         return describe_unknown_server(found, scenario.load)
     if refused := explain_refusals(scenario, found):
         return Prediction(cpu_ms=1000 * found.cpu_s, reason=refused)
-    system = build_server_model(
-        scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
-    )
-    load = scenario.load
-    predicted = compute_prediction(add_rounds(system, found.samples, load), load)
-    if unseen := explain_pool(scenario, predicted):
-        return Prediction(cpu_ms=1000 * found.cpu_s, reason=unseen)
-    return share_out_idle_cpu(predicted, found.idle_cores * scenario.server.workers)
+    return None
+
+
+def build_calibrated_model(
+    scenario: Scenario, found: Calibration, cores: int | None
+) -> ServerModel:
+    cores = cores or psutil.cpu_count()
+    return build_server_model(scenario, found.cpu_s, cores, found.wait_s, found.samples)
 
 
 def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:

@@ -49,8 +49,10 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
     """Return the file's scenarios, also those in tuples and lists, without those imported from the
     catalogue. Raises UserError."""
     module = import_file(path)
-    own = (each for each in iterate_scenarios(module) if each not in CATALOGUE)
-    found = {id(each): each for each in own}.values()  # a wrong value may have no hash
+    found: list[Scenario] = []
+    for each in iterate_scenarios(module):
+        if each not in CATALOGUE and each not in found:  # a wrong value may have no hash
+            found.append(each)
     if not found:
         raise UserError(f"{path}: it defines no Scenario; scenarios/catalogue/ has examples")
     for scenario in found:
@@ -128,32 +130,39 @@ def find_part(values: object, name: str) -> object:
 
 def check_scenario(path: Path, scenario: Scenario) -> None:
     """Check what tests check for the catalogue. Raises UserError."""
-    server, rare, bystander = scenario.server, scenario.rare, scenario.bystander
-    paths = [scenario.endpoint.path, bystander.path, *([rare.path] if rare else [])]
-    is_own, ours = server.has_users_app, server.is_python or server.is_compiled
-    faults = {
-        "a path must start with /, and have ASCII characters without blanks": not all(
-            map(PATH.fullmatch, paths)
-        ),
-        "one_in must be at least 1": rare is not None and rare.one_in < 1,
-        f"every_s must be at least {LEAST_EVERY_S}": bystander.every_s < LEAST_EVERY_S,
-        "turns must be at least 0": bystander.turns < 0,
-        "file_mib must be at least 1": scenario.file_mib is not None and scenario.file_mib < 1,
-        "give Server(app='module:attribute')": is_own and not TARGET.fullmatch(server.app),
-        "client and database are for the study's apps": is_own
-        and bool(scenario.client or scenario.database),
-        "pool is for the study's apps; yours sets its own": is_own and server.pool != Server().pool,
-        "url= and Server('given') must be given together": ours != (scenario.url is None),
-        "give url='http://host:port', without user and query": scenario.url is not None
-        and not is_plain(scenario.url),
-    }
     if not NAME.fullmatch(scenario.name):
         raise UserError(
             f"{path}: the name {scenario.name!r} is not valid: use up to 40 letters, digits, '.', "
             "'_', '-'"
         )
-    for fault in (each for each, is_found in faults.items() if is_found):
-        raise UserError(f"{path}: {scenario.name}: {fault}")
+    server, named = scenario.server, f"{path}: {scenario.name}"
+    if server.has_users_app and not TARGET.fullmatch(server.app):
+        raise UserError(f"{named}: give Server(app='module:attribute')")
+    if server.has_users_app and (scenario.client or scenario.database):
+        raise UserError(f"{named}: client and database are for the study's apps")
+    if server.has_users_app and server.pool != Server().pool:
+        raise UserError(f"{named}: pool is for the study's apps; yours sets its own")
+    if (server.is_python or server.is_compiled) != (scenario.url is None):
+        raise UserError(f"{named}: url= and Server('given') must be given together")
+    if scenario.url is not None and not is_plain(scenario.url):
+        raise UserError(f"{named}: give url='http://host:port', without user and query")
+    check_requests(named, scenario)
+
+
+def check_requests(named: str, scenario: Scenario) -> None:
+    """Raises UserError."""
+    rare, bystander = scenario.rare, scenario.bystander
+    paths = [scenario.endpoint.path, bystander.path, *([rare.path] if rare else [])]
+    if not all(map(PATH.fullmatch, paths)):
+        raise UserError(f"{named}: a path must start with /, and be ASCII without blanks")
+    if rare is not None and rare.one_in < 1:
+        raise UserError(f"{named}: one_in must be at least 1")
+    if bystander.every_s < LEAST_EVERY_S:
+        raise UserError(f"{named}: every_s must be at least {LEAST_EVERY_S}")
+    if bystander.turns < 0:
+        raise UserError(f"{named}: turns must not be negative")
+    if scenario.file_mib is not None and scenario.file_mib < 1:
+        raise UserError(f"{named}: file_mib must be at least 1")
 
 
 def is_plain(url: str) -> bool:

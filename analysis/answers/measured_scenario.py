@@ -10,7 +10,7 @@ from analysis.stats import formats
 from analysis.stats.intervals import find_direction, find_pair_rank
 from analysis.summary.comparison import CONFIDENCE
 from analysis.summary.limit import MeasuredLimit, find_measured_limit
-from analysis.summary.load_limit import compute_load_limit_rps
+from analysis.summary.load_limit import measure_load_limit_rps
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import APART, are_alike, computes_on_loop, has_starved_users
 from analysis.summary.trials import collect_values
@@ -140,14 +140,12 @@ class MeasuredScenario:
     def ceiling_rps(self) -> float | None:
         """The highest rate that its load can send; of random arrivals, the rate that came. None
         where only the server limits it."""
-        is_random = self.scenario.load.arrivals == "poisson"
-        came = self.get_median("open_loop.offered_rps") if is_random else None
-        return compute_load_limit_rps(self.scenario) if came is None else came
+        return measure_load_limit_rps(self.scenario, self.usable_trials)
 
     @property
     def reaches_ceiling(self) -> bool:
         most = self.ceiling_rps
-        return bool(most) and self.rate >= REACHED_SHARE * most
+        return most is not None and most > 0 and self.rate >= REACHED_SHARE * most
 
     @cached_property
     def limit(self) -> MeasuredLimit | None:

@@ -10,6 +10,7 @@ from typing import get_args
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.baseline import Baseline
 from analysis.findings.judge import list_findings
+from analysis.findings.notices import HIDDEN
 from analysis.findings.waits.queue_wait import QueueWait
 from scenarios.errors import UserError
 from scenarios.units import parse_duration
@@ -22,10 +23,8 @@ BLIND = (
     "JOURNAL_LOST", "TEXTS_FULL", "NO_STACKS", "ROWS_REMOVED", "UNCHECKED", "ROUTES_UNKNOWN",
 )  # fmt: skip
 """Notices after which an audit without findings proves nothing."""
-BLIND_TO_BLOCKS = ("GIL_SHARED",)
-"""Notices after which it does not prove that nothing blocks for longer than they say."""
-LONG_MS = 100.0
-"""A longer one matters to a threshold without a limit."""
+BLIND_TO_BLOCKS = (HIDDEN,)
+"""Notices after which it does not prove that nothing blocks for as long as they say."""
 BLIND_TO_WAITS = ("PARTLY_RECORDED",)
 """Notices after which it proves only that nothing blocks."""
 KINDS = (
@@ -91,11 +90,11 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
     if typed in SEVERITIES:
         least = SEVERITIES.index(typed)
         return FindingThreshold(
-            typed, lambda each: SEVERITIES.index(each.severity) >= least, least_ms=LONG_MS
+            typed, lambda each: SEVERITIES.index(each.severity) >= least, least_ms=0.0
         )
     if typed in codes:
         is_blocks = typed == "LOOP_BLOCKED"
-        least_ms = LONG_MS if is_blocks else inf
+        least_ms = 0.0 if is_blocks else inf
         return FindingThreshold(typed, lambda each: each.code == typed, is_blocks, least_ms)
     if bound is None or bound[1] not in MEASURES:
         raise build_unknown_error(text, (*SEVERITIES, *codes, *MEASURES))
@@ -137,7 +136,7 @@ def explain_blindness(found: AuditFindings, threshold: FindingThreshold) -> str 
         each.message
         for each in found.notices
         if each.code in codes
-        or (each.code in BLIND_TO_BLOCKS and (each.longest_ms or 0.0) > threshold.least_ms)
+        or (each.code in BLIND_TO_BLOCKS and threshold.least_ms < (each.longest_ms or 0.0))
     )
     blind = next(notices, None)
     if blind is None and not found.scope.requests:

@@ -16,6 +16,8 @@ from scenarios.units import Second
 
 NOTED_S = 0.1
 """A shorter total is not worth a line."""
+HIDDEN, HIDDEN_S = "GIL_SHARED", 0.05
+"""A longer block without a known cause is worth one."""
 UNRECORDED_S: Second = 2.0
 """A process without samples for this long, before the load or its life ends, lost its probe."""
 MOST_NAMED = 4
@@ -28,10 +30,12 @@ LOST: Mapping[str, str] = {
     "PAUSED": "The whole process or machine was paused for {:,.1f} s; no code is to blame.",
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s with too few samples to blame any "
     "code. A longer audit takes more samples.",
-    "GIL_SHARED": "The event loop was blocked for {:,.1f} s while another thread computed in "
-    "Python: a call that waits and a wait for the GIL look the same then. Audit the service "
-    "without that thread.",
 }
+HIDDEN_TEXT = (
+    "The event loop was blocked for {:,.1f} s while another thread computed in Python: a call that "
+    "waits and a wait for the GIL look the same then. Audit the service without that thread, or "
+    "move its work to a process."
+)
 UNNAMED = "The event loop was blocked for {:,.1f} s, and no stack that was kept names the code."
 LIMITS: Mapping[str, str] = {
     "NOT_ATTACHED": "The probe did not run inside the service: the audit measured latencies, but "
@@ -40,8 +44,8 @@ LIMITS: Mapping[str, str] = {
     "loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not report how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
-    "NO_STACKS": "Without the GIL, the probe reads no stacks of other threads: the audit cannot tell "
-    "which code blocks the event loop.",
+    "NO_STACKS": "Without the GIL, the probe reads no stacks of other threads: the audit cannot "
+    "tell which code blocks the event loop.",
     "UNTIMED": "Some blocks were sampled, not timed: the length of each is accurate to 10 ms.",
     "TEXTS_FULL": "The probe's table of texts was full: the stacks and names that came later are "
     "missing, and the findings do not include them. Restart the service and record for less time.",
@@ -70,20 +74,29 @@ LOST_JOURNALS = (
 
 def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[Notice, ...]:
     """Write the notices about blocked time that no code caused."""
+    longest_s = max(found.shared_s, default=0.0)
+    hidden_s = sum(found.shared_s) if longest_s >= HIDDEN_S else 0.0
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
         "DELAYED": found.delayed_s if found.sites else 0.0,
         "PAUSED": found.excused_s["paused"],
-        "UNEXPLAINED": found.unexplained_s - sum(found.shared_s),
-        "GIL_SHARED": sum(found.shared_s),
+        "UNEXPLAINED": found.unexplained_s - hidden_s,
     }
-    texts = {**LOST, "UNEXPLAINED": UNNAMED} if evidence.texts_full else LOST
-    longest_ms = {"GIL_SHARED": 1000 * max(found.shared_s, default=0.0)}
-    return tuple(
-        Notice(code, texts[code].format(seconds), seconds, longest_ms.get(code))
+    is_unnamed = evidence.texts_full or not has_stacks(evidence)
+    texts = {**LOST, "UNEXPLAINED": UNNAMED} if is_unnamed else LOST
+    notices = [
+        Notice(code, texts[code].format(seconds), seconds)
         for code, seconds in lost_s.items()
         if seconds >= NOTED_S
-    )
+    ]
+    if hidden_s:
+        text = HIDDEN_TEXT.format(hidden_s)
+        notices.append(Notice(HIDDEN, text, hidden_s, longest_ms=1000 * longest_s))
+    return tuple(notices)
+
+
+def has_stacks(evidence: AuditEvidence) -> bool:
+    return all(each.has_stacks for each in evidence.record.processes)
 
 
 def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
@@ -95,7 +108,7 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
         "NOT_ATTACHED": is_blind and not is_attached,
         "NO_REQUEST": is_blind and is_attached,
         "NO_CLOCKS": any(not each.clocks.are_known for each in stretches),
-        "NO_STACKS": not all(each.has_stacks for each in record.processes),
+        "NO_STACKS": not has_stacks(evidence),
         "UNTIMED": any(not each.is_timed for each in stretches),
         "TEXTS_FULL": evidence.texts_full,
         "PATHS_FULL": (evidence.handlers["route"] == MORE).any(),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sys import maxsize
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
-from analysis.findings.finding_threshold import BLIND, BLIND_TO_WAITS
+from analysis.findings.finding_threshold import BLIND, BLIND_TO_BLOCKS, BLIND_TO_WAITS
 from analysis.findings.remedies import Cure
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_route
@@ -43,7 +43,8 @@ FRAME_LINES = 2
 """Lines around the rows: the headings, and the count of hidden findings."""
 SAID = ("UNCHECKED",)
 """Notices that the answer says, too."""
-ESSENTIAL = tuple(each for each in (*BLIND, *BLIND_TO_WAITS, "NO_CLOCKS") if each not in SAID)
+GAPS = (*BLIND, *BLIND_TO_BLOCKS, *BLIND_TO_WAITS, "NO_CLOCKS")
+ESSENTIAL = tuple(each for each in GAPS if each not in SAID)
 """Notices about gaps that affect the whole answer."""
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.findings.base import AuditScope
-from analysis.findings.finding_threshold import BLIND_TO_BLOCKS
 from analysis.report.finding_words import (
     count_findings,
     format_place,
@@ -25,6 +24,7 @@ OF_BLOCKS = ("UNTIMED", "DELAYED")
 """Codes of notices about the duration of blocks."""
 MANY = ("UNASKED",)
 """Codes of notices that may come once per route: they are counted."""
+HIDDEN = " Blocks of the event loop may be missing: another thread computed meanwhile."
 COLUMNS = (
     Column("findings", is_text=True, width=26),
     Column("what happens", is_text=True, width=25),
@@ -132,8 +132,8 @@ def write_answer(found: AuditFindings) -> str:
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
     grave, minor = split_grave(found)
     blind = "" if scope.processes else " It cannot show what blocks the event loop or waits."
-    is_hidden = any(each.code in BLIND_TO_BLOCKS for each in found.notices)
-    is_all_clear = not blind and not is_hidden and len(scope.unchecked) < len(scope.routes)
+    blind += HIDDEN * scope.hides_blocks
+    is_all_clear = not blind and len(scope.unchecked) < len(scope.routes)
     blind += write_unchecked(scope)
     if not found.findings:
         said = write_all_is_well(found, looked) if is_all_clear else f"Audited: {looked}."

@@ -116,5 +116,6 @@ def misses_route(other: AuditScope, own: AuditScope, route: str | None) -> bool:
 def can_see(scope: AuditScope, found: AuditFinding) -> bool:
     """Return True if an audit can detect it: an audit from outside the process, or of an earlier
     version, has fewer tables."""
-    sees = scope.sees_blocks if found.code == "LOOP_BLOCKED" else scope.sees_waits
-    return scope.processes > 0 and sees
+    if found.code == "LOOP_BLOCKED":
+        return scope.processes > 0 and scope.sees_blocks and not scope.hides_blocks
+    return scope.processes > 0 and scope.sees_waits

@@ -16,6 +16,7 @@ from analysis.summary.predicates import (
     find_data,
     has_many_failures,
     list_death_causes,
+    measure_arrivals_rps,
 )
 from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
 from analysis.verdicts.limits import HELPERS, OTHERS, THREADED_SHARE
@@ -81,8 +82,7 @@ def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
 
 
 def measure_users(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Compare with what the users could request if none waited for another. A single user never
-    waits for another: with few failures, that user is the limit."""
+    """Compare with what users request if none waits. A single one with few failures never waits."""
     ok_rps = cell.ok_rps or 0.0
     if cell.users is None:
         return None
@@ -98,7 +98,7 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
     loop = cell.open_loop
     if loop is None or loop.overloaded:
         return None
-    return MeasuredLimit("arrivals", loop.sustained_rps, loop.offered_rps)
+    return MeasuredLimit("arrivals", loop.sustained_rps, measure_arrivals_rps(cell))
 
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:

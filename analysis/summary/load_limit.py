@@ -1,5 +1,10 @@
 """The limit that a scenario's load sets to its throughput, whatever the server does."""
 
+from collections.abc import Iterable
+from statistics import median
+
+from analysis.summary.model import CellSummary
+from analysis.summary.predicates import measure_arrivals_rps
 from scenarios.model import Scenario
 
 
@@ -15,3 +20,9 @@ def compute_load_limit_rps(scenario: Scenario) -> float | None:
         delay_s = 0.0
     turn_s = delay_s + load.think_s
     return load.users / turn_s if turn_s > 0 else None
+
+
+def measure_load_limit_rps(scenario: Scenario, trials: Iterable[CellSummary]) -> float | None:
+    """As `compute_load_limit_rps`, but of random arrivals the rate that came in the trials."""
+    known = [each for each in map(measure_arrivals_rps, trials) if each is not None]
+    return median(known) if known else compute_load_limit_rps(scenario)

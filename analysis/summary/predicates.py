@@ -143,6 +143,17 @@ def are_alike(one: float, other: float) -> bool:
     return max(one, other) <= APART * min(one, other)
 
 
+def measure_arrivals_rps(cell: CellSummary) -> float | None:
+    """Return the rate of an open loop. Of random arrivals it is the rate that came, since their
+    number is chance, unless the load generator may have been the limit."""
+    loop = cell.open_loop
+    if loop is None:
+        return None
+    is_limited = any(each.code == "GENERATOR_SATURATED" for each in cell.verdicts)
+    is_chance = loop.arrivals == "poisson" and not is_limited
+    return loop.offered_rps if is_chance else loop.arrival_rate
+
+
 def find_resource_code(codes: Collection[str]) -> str | None:
     return next((each for each in OF_RESOURCES if each in codes), None)
 

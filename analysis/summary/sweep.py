@@ -7,6 +7,7 @@ from statistics import median
 
 from analysis.metrics import list_metrics
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import measure_arrivals_rps
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from scenarios.sweep import SweepStep
 
@@ -40,7 +41,7 @@ class SweepSettings:
 class SweepPoint:
     """`figures`: medians over the trials by the metrics' keys, None where unknown. `doubts`:
     verdicts that are errors, with their number of trials. `ok_rps_range`: lowest and highest
-    trial. `offered_rps`: the arrivals of an open loop."""
+    trial. `offered_rps`: of an open loop."""
 
     value: float
     scenario: str
@@ -117,17 +118,12 @@ def summarize_sweep(
             value=step.value,
             scenario=step.scenario,
             trials=len(own),
-            figures={
-                key: median(values) if (values := collect_values(own, key)) else None
-                for key in keys
-            },
+            figures={key: take_median(collect_values(own, key)) for key in keys},
             doubts=count_error_verdicts(own),
             ok_rps_range=(min(rates), max(rates))
             if (rates := collect_values(own, "ok_rps"))
             else None,
-            offered_rps=median(offered)
-            if (offered := collect_values(own, "open_loop.offered_rps"))
-            else None,
+            offered_rps=take_median([measure_arrivals_rps(each) for each in own]),
         )
         for step in asked.steps
         if step.base == base and (own := trials.get(step.scenario, ()))
@@ -141,6 +137,12 @@ def summarize_sweep(
         asked.arrival_rate,
         find_collapse(points) if asked.setting == "users" else None,
     )
+
+
+def take_median(values: Sequence[float | None]) -> float | None:
+    """Return the median of the known values; None without any."""
+    known = [each for each in values if each is not None]
+    return median(known) if known else None
 
 
 def find_collapse(points: Sequence[SweepPoint]) -> Collapse | None:

@@ -37,7 +37,7 @@ def count_database_connections(scenario: Scenario, response_s: Second) -> int:
     return min(in_flight, server.workers * server.pool) if has_threads else in_flight
 
 
-def explain_pool(scenario: Scenario, found: Prediction) -> str | None:
+def explain_pool(scenario: Scenario, is_extrapolated: bool) -> str | None:
     """Say that calls cost far more than the levels show: for each idle connection and each waiting
     call, httpx's pool (httpcore 1.0.9, `_assign_requests_to_connections`) looks at all connections.
     With 20 in flight a call costs 1 ms, with 100 it costs 13; with 6 the square is not visible yet.
@@ -45,7 +45,7 @@ def explain_pool(scenario: Scenario, found: Prediction) -> str | None:
     client = scenario.client
     if client is None or (client.library, client.life) != ("httpx", "shared"):
         return None
-    if not found.extrapolated:
+    if not is_extrapolated:
         return None
     return (
         "the CPU of httpx's pool grows with the square of the calls in flight, and the calibration "

@@ -245,7 +245,5 @@ def list_addresses(sockets: Iterable[Socket]) -> dict[str, object]:
     all servers of the process: only its last report is in its file."""
     addresses.update(dict.fromkeys(each.getsockname() for each in sockets))
     pairs = [each[:2] for each in addresses if isinstance(each, tuple)]
-    return {
-        "listens": pairs,
-        "unix": [str(each) for each in addresses if not isinstance(each, tuple)],
-    }
+    names = [str(each) for each in addresses if not isinstance(each, tuple)]
+    return {"listens": pairs, "unix": names}

@@ -87,7 +87,7 @@ class Passage:
     def note_body(self, message: Message) -> None:
         """Record the first and last part of the body; an empty part counts only if it is last."""
         is_last = not message.get("more_body")
-        if isnan(self.body_s) and (is_last or message.get("body")):
+        if isnan(self.body_s) and (is_last or message.get("body", True)):
             self.body_s = monotonic()
         if is_last:
             self.sent_s = monotonic()

@@ -24,7 +24,7 @@ from .clocks import monotonic
 from .executors import find_adjusting
 from .import_hook import ModuleFinder
 from .journal import STACK, Columns, ProbeJournal, make_packer
-from .makers import MAKERS, TASK, Call, Maker, replace_attribute
+from .makers import MAKERS, TASK, Call, Maker, is_task, replace_attribute, wrap_task
 from .request_record import RequestRecord, current, work_spans
 from .routes import find_function
 from .stacks import MOST_READ, SeenFrame, StackTexts
@@ -66,10 +66,8 @@ class MadeLog:
     def note_task(self, record: RequestRecord, task: object) -> None:
         """Record a background task; its stack is only the task's function."""
         given = getattr(task, "func", getattr(task, "fn", None))
-        if any(
-            hasattr(vars(each).get("__call__"), "probe_original") for each in type(given).__mro__
-        ):
-            return  # a task, which is recorded when it runs
+        if is_task(type(given)):
+            return  # it is recorded when it runs
         function = find_function(given, "")
         own = unwrap(function) if callable(function) else None
         code, names = getattr(own, "__code__", None), getattr(own, "__globals__", {})
@@ -185,7 +183,7 @@ def wrap_makers(module: ModuleType) -> None:
 
 def choose_wrapper(maker: Maker) -> Callable[[Call], Call]:
     if maker.kind == TASK:
-        return wrap_task
+        return functools.partial(wrap_task, note=note_task)
     return functools.partial(wrap_maker, maker=maker)
 
 
@@ -224,20 +222,10 @@ def wrap_awaited_maker(original: Call, maker: Maker) -> Call:
     return make
 
 
-def wrap_task(original: Call) -> Call:
-    """Wrap a coroutine function by another one: a task may be another task's function, and the
-    framework calls a plain function in a thread, where its coroutine would be dropped."""
-
-    def run(task: object) -> object:
-        record = find_record()
-        if record is not None:
-            note_safely(lambda each: each.note_task(record, task))
-        return original(task)
-
-    async def run_awaited(task: object) -> object:
-        return await cast("Awaitable[object]", run(task))
-
-    return run_awaited if iscoroutinefunction(original) else run
+def note_task(task: object) -> None:
+    record = find_record()
+    if record is not None:
+        note_safely(lambda each: each.note_task(record, task))
 
 
 def wrap_thread_start(original: Call) -> Call:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
+from typing import NamedTuple, cast
 
 log = logging.getLogger("probe")
 Call = Callable[..., object]
@@ -72,3 +73,23 @@ def replace_attribute(owner: object, name: str, wrap: Callable[[Call], Call]) ->
         setattr(owner, name, classmethod(replacement) if of_class else replacement)
     except (AttributeError, TypeError) as error:  # such as a class implemented in C
         log.debug("the probe cannot wrap %s: %r", name, error)
+
+
+def wrap_task(original: Call, note: Callable[[object], None]) -> Call:
+    """Wrap a coroutine function by another one: a task may be another task's function, and the
+    framework calls a plain function in a thread, where its coroutine would be dropped."""
+
+    def run(task: object) -> object:
+        note(task)
+        return original(task)
+
+    async def run_awaited(task: object) -> object:
+        return await cast("Awaitable[object]", run(task))
+
+    return run_awaited if iscoroutinefunction(original) else run
+
+
+def is_task(kind: type) -> bool:
+    """Return True for the frameworks' own classes of tasks."""
+    call = getattr(kind, "__call__", None)  # noqa: B004 - it is read, not asked for
+    return hasattr(call, "probe_original") or kind.__module__ == "starlette.background"

@@ -196,7 +196,8 @@ def find_earlier_site(path: str) -> str | None:
     folders = path.split(os.pathsep)
     own = str(SITE_FOLDER)
     earlier = folders[: folders.index(own)] if own in folders else []
-    return next((each for each in earlier if Path(each, "sitecustomize.py").is_file()), None)
+    absolute = (Path(each) for each in earlier if Path(each).is_absolute())
+    return next((str(each) for each in absolute if (each / "sitecustomize.py").is_file()), None)
 
 
 def find_fault(log: Path) -> str | None:

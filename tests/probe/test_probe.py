@@ -72,7 +72,7 @@ def test_an_audit_s_id_wins_over_the_user_s_own(own: str, tmp_path: Path) -> Non
     ids=lambda each: str(each["type"]),
 )
 def test_each_kind_of_last_part_ends_the_response(last: Message, tmp_path: Path) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x", "more_body": True})
         await send(last)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from asgi_probe import Probe, middleware
+from asgi_probe import Probe, middleware, stacks
 from asgi_probe.blocks import watches
 from asgi_probe.journal import FRAME, ProbeJournal
 from asgi_probe.routes import App, Message, Receive, Scope, Send
@@ -126,6 +126,23 @@ def test_a_watchdog_ends_with_its_loops_thread(tmp_path: Path) -> None:
     thread.join()
     wait_until_ended()
     loops[0].close()
+
+
+def test_without_the_gil_a_loop_is_watched_on_although_it_has_no_stacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread without a stack was taken for one that has ended."""
+    monkeypatch.setattr(stacks, "has_gil", lambda: False)
+
+    async def run() -> None:
+        probe = Probe(answer_after(int), tmp_path)
+        await ask(probe, "/")
+        (first,) = find_watchdogs()
+        await asyncio.sleep(0.7)  # it looks for ended threads four times per second
+        assert find_watchdogs() == [first]
+        probe.stop()
+
+    asyncio.run(run())
 
 
 def test_a_loop_that_no_longer_runs_is_not_watched_until_its_next_request(tmp_path: Path) -> None:

@@ -144,6 +144,14 @@ def test_what_is_advised_keeps_up(asked: AdviceQuestion) -> None:
         (more,) = (each for name, each in known.items() if name.startswith("the same"))
         assert more.served_rps == asked.rate
         assert more.mean_s is not None
+    if found.write.startswith("`def`, or"):
+        assert known["`def`, 40 threads"].served_rps == asked.rate
+    if " workers, or" in found.write and figures["spread_threads"] <= 1000:
+        enough = replace(asked, workers=int(figures["thread_workers"]), cores=10_000)
+        of_def = [each for each in compute_advice(enough).ways if each.name.startswith("`def`")]
+        assert max(each.served_rps for each in of_def) == asked.rate
+    if found.write.startswith("a process pool") and figures["loop_share"] >= 0.8:
+        assert any("event loops" in each for each in found.remarks)
     if found.write.startswith("plain"):
         assert known["plain `open()` in `async def`"].mean_s is not None
 

@@ -7,6 +7,7 @@ from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting
 from analysis.measures.throughput import OpenLoopSummary
+from analysis.summary.limit import find_measured_limit
 from scenarios.model import Scenario
 from tests.unit.answer_samples import get_scenario, plant_case, plant_cell, plant_results
 
@@ -73,6 +74,16 @@ def test_of_random_arrivals_more_may_come_than_their_rate_says() -> None:
     )
     (fewer,) = OneScenario.find(plant_results(plant_random_arrivals(6.0)))
     assert "serves 6.0 of a possible 10.0 requests/s" in fewer.message
+
+
+def test_what_a_saturated_generator_sent_is_not_all_that_could_come() -> None:
+    case = plant_random_arrivals(6.0, offered_rps=6.0)
+    limited = tuple(
+        replace(each, verdicts=plant_cell(case.scenario, 6.0, ("GENERATOR_SATURATED",)).verdicts)
+        for each in case.trials
+    )
+    assert MeasuredScenario(case.scenario, limited).ceiling_rps == 10.0
+    assert find_measured_limit(limited[0], case.scenario).resource != "arrivals"
 
 
 def test_of_random_arrivals_fewer_may_come_than_their_rate_says() -> None:

@@ -157,8 +157,9 @@ def test_overall_does_not_depend_on_the_base(pairs: list[tuple[float, float]]) -
 
 
 def test_who_served_nothing_wins_nothing() -> None:
-    found = [cell for name in "ab" for cell in cells(f"s0 {name}", 0.0)]
-    overall = compute_overall(compute_contrasts(found, named(0, "ab")))
+    served = [cell for n in (0, 1) for name in "ab" for cell in cells(f"s{n} {name}", 1.0)]
+    found = [replace(cell, ok_rps=0.0) for cell in served]
+    overall = compute_overall(compute_contrasts(found, [*named(0, "ab"), *named(1, "ab")]))
     assert [each.wins for each in overall] == [0, 0]
 
 

@@ -76,9 +76,9 @@ The event loop is blocked at 1 place, for 1.0 s; 1 more is informational.
   Audited: 10 requests of 2 routes in 10 s. The worst: main.py:17
   build_report_with_a_long_name, /report (endpoint), blocks the event loop for
   1.0 s.
-Change main.py:17: The source was not found, was changed after the service started,
-  or has several statements in this line. It frees the event loop for 250 ms per
-  request.
+Change main.py:17: The source was not found, was changed after the service
+  started, or has several statements in this line. It frees the event loop for
+  250 ms per request.
     + # await an asynchronous call here, or move the call to a thread"""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.theory.formulas import parse_users
+from records.prediction import Calibration, CpuSample
 from scenarios.errors import WRONG_USE, UserError
 from study.cli import main
 
@@ -138,3 +139,71 @@ def test_a_picture_is_not_written_to_a_pipe(
     words = ["--users", "10..100", "--cpu", "1ms", "--plot", str(tmp_path / "x.svg")]
     assert main(["predict", "sync-http", *words]) == WRONG_USE
     assert "it is not a regular file" in capsys.readouterr().err
+
+
+def plant_calibration(monkeypatch: pytest.MonkeyPatch, found: Calibration) -> None:
+    monkeypatch.setattr("study.predictions.calibrate", lambda *_: found)
+
+
+FEW_IN_FLIGHT = {1: 0.00056, 6: 0.00086, 20: 0.001}
+OF_LEVELS = Calibration(
+    500, 0.5, 0.00056, 0.001,
+    tuple(CpuSample(n, 500, 0.5, cpu_s) for n, cpu_s in FEW_IN_FLIGHT.items()),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "said"),
+    [
+        (
+            "tasks-per-request",
+            Calibration(1000, 2.0, 0.001, 0.004, most_connections=100),
+            "may open 200 connections",
+        ),
+        ("call-async-httpx", OF_LEVELS, "grows with the square"),
+    ],
+)
+def test_what_a_run_has_no_prediction_for_has_none_here(
+    name: str,
+    found: Calibration,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plant_calibration(monkeypatch, found)
+    assert main(["predict", name, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)[name]
+    assert row["ok_rps"] is None
+    assert said in row["reason"]
+    assert main(["predict", name, "--users", "50..200"]) == WRONG_USE
+    assert said in capsys.readouterr().err
+
+
+def test_a_range_waits_for_the_rounds_of_the_loop_as_a_single_number_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = tuple(
+        CpuSample(n, 500, 500 * (0.1 + 0.0009 * n) / n, 0.0005, 0.1 if n > 1 else 0.0)
+        for n in (1, 6, 20)
+    )
+    plant_calibration(monkeypatch, Calibration(500, 0.25, 0.0005, 0.001, samples))
+    rates = []
+    for users in ("100", "99..100"):
+        assert main(["predict", "call-async-aiohttp-each", "--users", users, "--json"]) == 0
+        row = json.loads(capsys.readouterr().out)["call-async-aiohttp-each"]
+        rates.append(row["points"][-1]["ok_rps"] if "points" in row else row["ok_rps"])
+    assert rates[0] == pytest.approx(rates[1])
+    assert rates[0] < 975  # without rounds 100 users get 990
+
+
+def test_a_server_of_unknown_code_has_no_prediction_from_told_cpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from scenarios.model import *\n"
+        "A = Scenario('orders', 'mine', '?', '?', '?', Endpoint('/x', 'unknown'), "
+        "Server('given'), url='http://127.0.0.1:9')\n"
+    )
+    assert main(["predict", str(path), "--cpu", "1ms"]) == WRONG_USE
+    assert "at the same time is unknown, so there is no prediction" in capsys.readouterr().err

@@ -133,7 +133,7 @@ def test_no_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         ("delay_s=0.1", "delay_s='1s'", "delay_s"),
         ('endpoint=Endpoint("/async/sleep", "async def")', "endpoint='/ping'", "endpoint"),
         ("http://127.0.0.1:9", "http://user:sesame@127.0.0.1:9", "without user and query"),
-        ("/async/sleep", "/größe", "a path must start with /, and have ASCII characters"),
+        ("/async/sleep", "/größe", "a path must start with /, and be ASCII"),
         ("/async/sleep", "/a b", "without blanks"),
         (
             '"async def")',

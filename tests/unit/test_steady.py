@@ -17,7 +17,7 @@ from analysis.stats.steady_state import (
     estimate_drift,
     estimate_warm_up_length,
 )
-from tests.unit.samples import record, tables
+from tests.unit.samples import Sent, record, tables
 
 
 @pytest.mark.parametrize("transient", [0, 50, 200, 400])
@@ -51,7 +51,7 @@ def test_a_warm_up_is_cut_whatever_success_is_called(status: int) -> None:
     latencies_s = np.random.default_rng(1).normal(0.1, 0.001, 1000)
     latencies_s[:150] *= 3
     ends_s = np.linspace(2.0, 11.9, 1000)
-    sent = [
+    sent: list[Sent] = [
         (end_s - took_s, end_s, None) for end_s, took_s in zip(ends_s, latencies_s, strict=True)
     ]
     found = tables(sent)

@@ -141,8 +141,9 @@ def test_a_scenario_may_be_called_like_another_ones_second_trial() -> None:
     settings = RunSettings("", ("x", "x.2"), 2, (), predictions)
     trials = [replace(record(), scenario=each, trial=n) for each in (first, other) for n in (1, 2)]
     assert [settings.find_prediction(each) for each in trials] == list(predictions.values())
-    older = replace(settings, scenarios=("x",), predictions={"x": 1, "x.2": 3})
-    assert older.find_prediction(trials[1]) == 3
+    older = {name: predictions[name] for name in ("x", "x.2")}
+    settings = replace(settings, scenarios=("x",), predictions=older)
+    assert settings.find_prediction(trials[1]) == predictions["x.2"]
 
 
 def test_a_calibration_that_fails_later_costs_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:

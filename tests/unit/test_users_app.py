@@ -112,7 +112,7 @@ def test_a_background_request_needs_no_closed_connection(head: bytes) -> None:
 
 @pytest.mark.parametrize("words", [b"99999", b"-1", b"1", b"20.0", b""])
 def test_a_background_response_without_a_status_is_garbage(words: bytes) -> None:
-    with pytest.raises(ValueError, match="status|invalid literal"):
+    with pytest.raises(ValueError, match=r"status|invalid literal"):
         parse_status(b"HTTP/1.1 " + words + b" No\r\n\r\n")
 
 

@@ -69,6 +69,12 @@ def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
     return StretchJudgement(cause, code_s, length_s - code_s, excuse)
 
 
+def measure_own_s(clocks: StretchClocks) -> Second:
+    """Return the stretch's length without run delay and pauses."""
+    length_s, delay_s = max(0.0, clocks.length_s), clocks.run_delay_s or 0.0
+    return length_s - min(length_s, delay_s + (clocks.paused_s or 0.0))
+
+
 def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
     """Test the loop's own CPU first: a thread that computes holds the GIL. Time that it neither
     computed nor was unseen, it spent waiting in a call."""
@@ -85,11 +91,12 @@ def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
     least = LITTLE if unseen_s >= ALL * own_s else SHARED
     if unseen_s >= max(KEPT * own_s, KEPT_S) and holder_s >= least * unseen_s:
         return "gil"
-    return "unexplained" if is_shared(clocks, own_s) or unseen_s >= most_s else "wait"
+    return "unexplained" if is_shared(clocks) or unseen_s >= most_s else "wait"
 
 
-def is_shared(clocks: StretchClocks, own_s: Second) -> bool:
+def is_shared(clocks: StretchClocks) -> bool:
     """Return True if another thread computed meanwhile, so that a wait in a call and a wait for the
     GIL look the same."""
+    own_s = measure_own_s(clocks)
     unseen_s, holder_s = clocks.unseen_s or 0.0, clocks.holder_cpu_s or 0.0
     return unseen_s >= DOUBTED * own_s and holder_s >= SHARED * own_s

@@ -81,10 +81,11 @@ def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second
 
 
 def measure_shared(shares: Sequence[StretchShare]) -> tuple[Second, ...]:
-    """Return the length of each block that is unexplained because another thread computed."""
-    found = sum_by_stretch([each for each in shares if each.cause == "unexplained"])
-    clocks = ((stretch.clocks, seconds) for stretch, seconds in found)
-    return tuple(seconds for each, seconds in clocks if is_shared(each, each.length_s))
+    """Return the length of each block that is unexplained because another thread computed; at
+    startup no request waits."""
+    serving = [each for each in shares if each.located.place.phase != "startup"]
+    found = sum_by_stretch([each for each in serving if each.cause == "unexplained"])
+    return tuple(seconds for stretch, seconds in found if is_shared(stretch.clocks))
 
 
 def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:

@@ -28,7 +28,7 @@ MAKES_OBJECT = (
     "the event loop."
 )
 CALLED = "Other code in this file calls it, and would have to await a coroutine."
-UNREAD = "The source of the function is missing, or was changed after the service started."
+UNREAD = "The source of the function was not found, or was changed after the service started."
 AWAIT_TOO = "Every other call in it that waits must be awaited too, or it blocks the event loop."
 
 
