@@ -143,9 +143,13 @@ class AuditEvidence:
         """Return True if a process did not record the table, or if it was not saved."""
         return table in self.missing or any(table in it.unrecorded for it in self.record.journals)
 
+    def list_pids(self) -> set[int]:
+        """List the processes with the probe that responded or that blocked before they could."""
+        return {*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)}
+
     def count_processes(self) -> int:
-        """Count the processes with the probe that responded or that blocked before they could."""
-        return len({*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)})
+        """Count them, also those that only replaced another: see count_most_alive."""
+        return len(self.list_pids())
 
 
 def compute_once(compute: Callable[[AuditEvidence], T]) -> Callable[[AuditEvidence], T]:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.process_lives import measure_serving_s
 from analysis.findings.spans import Span
 from scenarios.units import Second
 
@@ -30,19 +31,19 @@ def count_most_at_once(evidence: AuditEvidence) -> int:
 def measure_share(
     taken: Sequence[tuple[Second, Second]], route: str | None, evidence: AuditEvidence
 ) -> float | None:
-    """Measure the share of the phases in which the route was called, over all processes that
-    responded. For an unknown route, use the phases in which the place took time. Return None if
-    there is no such phase. taken: moments and seconds."""
+    """Measure the share of the phases in which the route was called, over the processes that served
+    at the same time. For an unknown route, use the phases in which the place took time. Return None
+    if there is no such phase. taken: moments and seconds."""
     spans = list_spans(evidence, route)
     if route is None:
         spans = [each for each in spans if any(is_within(at_s, each) for at_s, _ in taken)]
-    total_s = sum(end_s - begin_s for begin_s, end_s in spans)
-    if total_s <= 0:
+    served_s = measure_serving_s(spans, evidence)
+    if served_s <= 0:
         return None
     taken_s = sum(
         seconds for at_s, seconds in taken if any(is_within(at_s, each) for each in spans)
     )
-    return min(1.0, taken_s / (total_s * max(1, evidence.count_processes())))
+    return min(1.0, taken_s / served_s)
 
 
 def list_spans(evidence: AuditEvidence, route: str | None) -> list[Span]:

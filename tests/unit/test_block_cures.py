@@ -14,10 +14,11 @@ from analysis.findings.blocks.causes import Cause
 from analysis.findings.cures.block_cures import cure_block
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.cures.code_sites import UNKNOWN
+from analysis.findings.cures.process_cures import cure_with_process
 from analysis.findings.framework import BlockPhase
 from analysis.findings.places import BlockPlace
 from analysis.findings.remedies import Cure
-from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry, library
+from tests.unit.audit_samples import PID, ROUTED, AuditBuilder, Entry, library
 from tests.unit.cure_samples import OLD_S, check_cure, find_line, place_in, write_app
 
 
@@ -242,6 +243,22 @@ def test_a_computation_goes_where_the_gil_lets_it(unseen_s: float, tmp_path: Pat
     assert cure.rule == ("offload" if unseen_s == 0 else "cpu")
     assert cure.trial == ("workers=2" if unseen_s > 0.05 else "offload=/report")
     assert bool(cure.before) is (unseen_s < 0.05)
+
+
+@pytest.mark.parametrize(
+    ("count", "every_s", "workers"), [(25, 1.0, 2), (3, 0.1, 6), (40, 0.0, 64)]
+)
+def test_twice_the_workers_that_serve_at_once_are_tried(
+    count: int, every_s: float, workers: int
+) -> None:
+    """Each of the workers serves for 0.9 s."""
+    audit = AuditBuilder()
+    for number in range(count):
+        for at_s in (0.0, 0.9):
+            audit.handle("/report", pid=PID + number, arrived_s=number * every_s + at_s)
+    place = BlockPlace("/report", "endpoint", "main.py", 1, "report")
+    code = BlockedCode(place, (), "gil", None, 100.0, 0.9)
+    assert cure_with_process(code, audit.build()).trial == f"workers={workers}"
 
 
 def test_a_function_of_the_module_goes_to_a_process(tmp_path: Path) -> None:

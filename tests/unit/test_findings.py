@@ -3,6 +3,7 @@
 import gc
 import json
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,9 @@ from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.evidence import compute_once
 from analysis.findings.places import build_finder
+from analysis.findings.process_lives import count_most_alive
+from analysis.findings.spans import Span
+from analysis.findings.time_asked import measure_share
 from records.rows import THREAD_STACKS
 from tests.unit.audit_samples import (
     PID,
@@ -54,6 +58,28 @@ def test_a_waiting_endpoint_is_found_with_its_place_cause_and_seconds() -> None:
     assert round(found.median_ms or 0, 3) == round(found.longest_ms or 0, 3) == 200.0
     assert round(found.share or 0, 6) == 0.2
     assert (found.severity, found.confidence) == ("error", "high")
+
+
+@pytest.mark.parametrize(
+    ("lives", "share", "alive"),
+    [
+        ([(0.0, 2.4), (2.5, 4.9), (5.0, 7.4), (7.5, 9.9)], 0.9, 1),
+        ([(0.0, 10.0), (0.0, 10.0)], 0.45, 2),
+        ([(0.0, 10.0), (0.0, 5.0), (5.2, 10.0), (20.0, 30.0)], 9 / 19.8, 2),
+        ([], 0.9, 1),
+    ],
+    ids=["recycled", "parallel", "one recycled, one later", "unknown"],
+)
+def test_a_recycled_worker_is_no_parallel_process(
+    lives: Sequence[Span], share: float, alive: int
+) -> None:
+    audit = AuditBuilder()
+    for number, life in enumerate(lives):
+        for at_s in life:
+            audit.handle("/report", pid=PID + number, arrived_s=at_s)
+    evidence = audit.build()
+    assert measure_share([(0.5, 9.0)], "/report", evidence) == pytest.approx(share)
+    assert count_most_alive(evidence) == alive
 
 
 def test_what_a_task_blocks_after_its_request_is_no_time_of_that_request() -> None:

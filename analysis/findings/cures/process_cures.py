@@ -22,8 +22,10 @@ from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_si
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.process_lives import count_most_alive
 from analysis.findings.remedies import Cure
 from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
+from records.trial import MOST
 
 MOST_TURNS = 0.4
 """Share of the time: while a thread computes in Python, the watchdog waits for the GIL for 5 ms of
@@ -48,7 +50,7 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     site = found.site if found else find_site(evidence, place.file, place.line, place.function)
     if shared := cure_shared_connection(code, site):
         return shared
-    workers = f"workers={2 * max(1, evidence.count_processes())}"
+    workers = f"workers={min(2 * count_most_alive(evidence), MOST['workers'])}"
     if site is not None and (found or code.cause == "gil"):
         callee = found.callee if found else code.callee_name
         edit = edit_for_process(site, callee, is_awaited=found is not None)

@@ -12,6 +12,7 @@ from analysis.findings.cures.block_cures import cure_blocked_place
 from analysis.findings.cures.server_cures import propose_option
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace
+from analysis.findings.process_lives import measure_lives
 from analysis.findings.remedies import Cure
 from analysis.findings.spans import Span, intersect, measure, meets, merge, subtract
 from analysis.stats import formats
@@ -145,18 +146,6 @@ def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Ite
         if measure(common) >= COVERS * (each.ended_s - each.began_s):
             longest_s = max(end_s - begin_s for begin_s, end_s in common)
             yield BlockedWait(each, choose_place(met, wait), measure(common), longest_s)
-
-
-def measure_lives(evidence: AuditEvidence) -> dict[int, Span]:
-    """Measure each process's life from its first to its last known moment."""
-    known: dict[int, list[Second]] = defaultdict(list)
-    for pid, at_s in evidence.samples.select("pid", "at_s").drop_nulls().iter_rows():
-        known[pid].append(at_s)
-    for stretch in evidence.stretches:
-        known[stretch.pid] += [stretch.began_s, stretch.ended_s]
-    for pid, at_s in evidence.handlers.select("pid", "arrived_s").drop_nulls().iter_rows():
-        known[pid].append(at_s)
-    return {pid: (min(times), max(times)) for pid, times in known.items()}
 
 
 def choose_place(blocks: Iterable[tuple[Span, BlockPlace]], wait: Span) -> BlockPlace:
