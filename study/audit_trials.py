@@ -69,8 +69,9 @@ def choose_trials(
     found = find_all(load_audit_evidence(directory)).findings
     cures = dict.fromkeys(each.cure.trial for each in found if each.cure and each.cure.trial)
     possible = []
-    for each in map(parse_trial, cures):
+    for text in cures:
         try:
+            each = parse_trial(text)
             change_command(command, each)
         except UserError as error:
             show(f"--try {AUTO} leaves out {error}")

@@ -322,7 +322,7 @@ def test_a_wait_gets_the_trial_of_its_own_queue(queue: str, trial: str | None) -
 def test_auto_tries_what_cures_the_worst_findings(
     tmp_path: Path, server: str, typed: tuple[str, ...], chosen: list[str], said: str
 ) -> None:
-    trials = ("workers=2", None, "pool=20", "workers=2", "offload=/a", "executor=64")
+    trials = ("workers=99", "workers=2", None, "pool=20", "workers=2", "offload=/a", "executor=64")
     builder = AuditBuilder()
     builder.block(1.0, 0.2, [endpoint("report", 20)] * 4)
     (found,) = find_all(builder.build()).findings
