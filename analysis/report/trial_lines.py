@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from analysis.findings.remedies import RouteChange, Tried
+from analysis.findings.remedies import FailureChange, RouteChange, Tried
 from analysis.findings.trials.judge_trial import is_better
 from analysis.report.table import shorten, wrap_whole
 from analysis.stats import formats
@@ -41,12 +41,13 @@ def summarize_trial(tried: Tried) -> str:
     worse = min(
         (each for each in tried.routes if each.route in tried.worse), key=get_ratio, default=None
     )
-    failing = [each.route for each in tried.failures if each.after > each.before]
+    worst = max(tried.failures, key=lambda each: each.after - each.before, default=None)
     named = [
         replace(each, route=shorten(each.route, MOST_NAMED)) for each in (better, worse) if each
     ]
     parts = [describe_ratio(each) for each in named]
-    parts += [f"more requests of {shorten(each, MOST_NAMED)} fail" for each in failing[:1]]
+    if worst is not None:
+        parts.append(describe_failing(replace(worst, route=shorten(worst.route, MOST_NAMED))))
     return f"{'; '.join(parts) or 'no clear change'}."
 
 
@@ -105,5 +106,9 @@ def format_times(ratio: float) -> str:
 def describe_failures(tried: Tried) -> Iterator[str]:
     for each in tried.failures:
         before, after = (f"{100 * share:.0f} %" for share in (each.before, each.after))
-        more = "more" if each.after > each.before else "fewer"
-        yield f"{more} requests of {each.route} fail: {before} before, {after} after."
+        yield f"{describe_failing(each)}: {before} before, {after} after."
+
+
+def describe_failing(change: FailureChange) -> str:
+    more = "more" if change.after > change.before else "fewer"
+    return f"{more} requests of {change.route} fail"

@@ -18,7 +18,7 @@ from analysis.findings.trials.judge_trial import CLEAR, judge_trial
 from analysis.findings.waits.executor_wait import ExecutorWait
 from analysis.findings.waits.pool_wait import PoolWait
 from analysis.report.finding_card import FindingCard
-from analysis.report.trial_lines import describe_trials
+from analysis.report.trial_lines import describe_trials, summarize_trial
 from records.audit import ASKED, AttachedProcess
 from records.rundir import RunDir
 from records.trial import Side, parse_trial
@@ -30,7 +30,7 @@ from study.audit_trials import choose_trials, read_trial_order
 from study.trial_options import TrialOptions
 from tests.process.support import run_here
 from tests.unit.audit_samples import AuditBuilder, endpoint, make_table
-from tests.unit.trial_samples import make_rows, make_trial
+from tests.unit.trial_samples import SIDES, make_rows, make_trial
 
 UVICORN = AuditedCommand(("uvicorn", "main:app", "--workers", "1"), Path())
 LATENCIES = st.lists(st.floats(10.0, 1000.0), min_size=3, max_size=5)
@@ -165,17 +165,27 @@ def test_two_sides_alike_are_no_change(latencies: list[float]) -> None:
     assert next(describe_trials([tried])) == "--try pool=100: 1 route shows no clear change."
 
 
-def test_a_route_that_fails_more_is_not_faster() -> None:
-    record, asked = make_trial([{"/a": 200.0, "/b": 20.0}] * 3, [{"/a": 5.0, "/b": 20.0}] * 3)
+@pytest.mark.parametrize(
+    ("failing", "shares", "said"),
+    [
+        ("after", (0.0, 1.0), "more requests of /a fail: 0 % before, 100 % after."),
+        ("before", (1.0, 0.0), "fewer requests of /a fail: 100 % before, 0 % after."),
+    ],
+)
+def test_a_route_with_other_failures_is_neither_faster_nor_slower(
+    failing: Side, shares: tuple[float, float], said: str
+) -> None:
+    before, after = ({"/a": 5.0 if side == failing else 200.0, "/b": 20.0} for side in SIDES)
+    record, asked = make_trial([before] * 3, [after] * 3)
     for each in record.rounds:
-        if each.side == "after":
-            failed = pl.when(pl.col("route") == "/a").then(pl.lit(500)).otherwise("status")
+        if each.side == failing:
+            failed = pl.when(pl.col("route") == "/a").then(pl.lit(503)).otherwise("status")
             asked[each.cell] = asked[each.cell].with_columns(status=failed.cast(pl.UInt16()))
     tried = judge_trial(record, asked)
-    assert [each.route for each in tried.routes] == ["/b"]
-    assert [(each.route, each.before, each.after) for each in tried.failures] == [("/a", 0.0, 1.0)]
-    (said,) = describe_trials([tried])
-    assert "more requests of /a fail: 0 % before, 100 % after." in said
+    assert ([each.route for each in tried.routes], tried.worse) == (["/b"], ())
+    assert [(each.route, each.before, each.after) for each in tried.failures] == [("/a", *shares)]
+    assert said in next(describe_trials([tried]))
+    assert summarize_trial(tried) == f"{said.partition(':')[0]}."
 
 
 def test_requests_that_are_never_answered_are_failures_and_no_latency() -> None:

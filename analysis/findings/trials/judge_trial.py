@@ -40,8 +40,7 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
         return Tried(record.trial, count, reason=said)
     routes = list_route_rounds(record.rounds, asked)
     failures = tuple(list_failures(routes))
-    failing = {each.route for each in failures if each.after > each.before}
-    changes = tuple(list_changes(routes, failing, count))
+    changes = tuple(list_changes(routes, {each.route for each in failures}, count))
     is_empty = not changes and not failures
     return Tried(
         record.trial, count, changes, tuple(each.route for each in changes if is_worse(each)),
@@ -50,12 +49,13 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
 
 
 def list_changes(
-    routes: Mapping[str, Sequence[RouteRound]], failing: set[str], count: int
+    routes: Mapping[str, Sequence[RouteRound]], excluded: set[str], count: int
 ) -> Iterator[RouteChange]:
-    """Yield the changes of routes that every round measured."""
+    """Yield changes of the routes that each round measured. excluded: those whose failures changed,
+    since the latency of failures says nothing."""
     for route, rounds in routes.items():
         sides = split_sides([each for each in rounds if each.requests >= LEAST_REQUESTS])
-        if route in failing or any(len(side) < count for side in sides):
+        if route in excluded or any(len(side) < count for side in sides):
             continue
         before, after = (build_level(route, side) for side in sides)
         if before is None or after is None:
