@@ -197,7 +197,7 @@ def test_requests_that_are_never_answered_are_failures_and_no_latency() -> None:
 def test_the_warm_up_and_the_drain_are_not_judged() -> None:
     record, asked = make_trial([{"/a": 20.0}] * 3, [{"/a": 20.0}] * 3)
     for each in record.rounds:
-        early = make_rows(each.began_s - 1.0, {"/a": 900.0}, count=5)
+        early = make_rows(each.began_s - 1.0, {"/a": 400.0}, count=5)
         late = make_rows(each.ended_s, {"/a": 900.0}, count=5)
         rows = make_table([*early, *late], ASKED).filter(
             ~pl.col("started_s").is_between(each.began_s + 1.0, each.ended_s)
@@ -205,6 +205,29 @@ def test_the_warm_up_and_the_drain_are_not_judged() -> None:
         asked[each.cell] = pl.concat([asked[each.cell], rows])
     (change,) = judge_trial(record, asked).routes
     assert change.before.p99_ms == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "worse", "failures"),
+    [(None, (), [("/a", 0.0, 1.0)]), (9000.0, ("/a",), [])],
+    ids=["hangs", "blocks"],
+)
+def test_a_side_that_hangs_in_the_warm_up_is_measured(
+    took_ms: float | None, worse: tuple[str, ...], failures: list[tuple[str, float, float]]
+) -> None:
+    record, asked = make_trial([{"/a": 20.0}] * 3, [{"/a": 20.0}] * 3)
+    for each in record.rounds:
+        if each.side == "after":
+            rows = make_rows(each.began_s - 1.0, {"/a": took_ms})
+            asked[each.cell] = make_table(rows, ASKED).head(6)
+    tried = judge_trial(record, asked)
+    assert (tried.reason, tried.worse) == (None, worse)
+    assert [(each.route, each.before, each.after) for each in tried.failures] == failures
+
+
+def test_two_sides_that_hang_are_no_comparison() -> None:
+    tried = judge_trial(*make_trial([{"/a": None}] * 3, [{"/a": None}] * 3))
+    assert tried.reason == "in some rounds, most requests were never answered"
 
 
 def test_a_route_of_two_methods_is_two_routes() -> None:

@@ -26,6 +26,7 @@ TOO_FEW = (
     f"no route was called {LEAST_REQUESTS} times in each round; select fewer routes with "
     "--request, or add --users"
 )
+UNANSWERED = "in some rounds, most requests were never answered"
 
 
 def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried:
@@ -44,8 +45,16 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
     is_empty = not changes and not failures
     return Tried(
         record.trial, count, changes, tuple(each.route for each in changes if is_worse(each)),
-        failures, compare_memory(record), record.warnings, TOO_FEW if is_empty else None,
+        failures, compare_memory(record), record.warnings,
+        explain_no_result(routes) if is_empty else None,
     )  # fmt: skip
+
+
+def explain_no_result(routes: Mapping[str, Sequence[RouteRound]]) -> str:
+    """Explain why no route could be compared."""
+    rounds = [each for found in routes.values() for each in found]
+    is_silent = any(each.p50_ms is None and each.requests >= LEAST_REQUESTS for each in rounds)
+    return UNANSWERED if is_silent else TOO_FEW
 
 
 def list_changes(

@@ -21,8 +21,8 @@ LEAST_REQUESTS = 5
 
 @dataclass(frozen=True, slots=True)
 class RouteRound:
-    """requests: that began after the warm-up. failed: of them, including unanswered ones. p50_ms,
-    p99_ms: None if too many were never answered."""
+    """requests: that ended after the warm-up or never. failed: of them, including unanswered ones.
+    p50_ms, p99_ms: None if too many were never answered."""
 
     side: Side
     requests: int
@@ -55,8 +55,10 @@ def name_routes(asked: pl.DataFrame) -> pl.DataFrame:
 
 
 def split_routes(asked: pl.DataFrame, of: TrialRound) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the requests that began while all users were active."""
-    rows = asked.filter(pl.col("started_s").is_between(of.began_s + WARM_UP_S, of.ended_s))
+    """Yield the requests that were in progress while all users were active: if the service hangs in
+    the warm-up, no other begins."""
+    is_late = (pl.col("ended_s") >= of.began_s + WARM_UP_S).fill_null(value=True)
+    rows = asked.filter(is_late, pl.col("started_s") <= of.ended_s)
     for (route,), mine in rows.drop_nulls("route").group_by("route", maintain_order=True):
         yield str(route), mine
 
