@@ -276,6 +276,35 @@ def test_tasks_that_pile_up_go_to_a_queue(tmp_path: Path) -> None:
 def make_client(line: int, function: str, call: str) -> ClientPerRequest:
     return ClientPerRequest(
         severity="warning", confidence="high", file="main.py", line=line, function=function,
+@pytest.mark.parametrize(
+    "body",
+    [
+        "async with Session() as session:\n            await session.write(1)",
+        "try:\n            await write(1)\n        finally:\n            close()",
+        "for each in found:\n            await write(each)",
+        "await session.commit()",
+        "await sign(response)",
+        "await write(1)\n        return Response()",
+        "response.background = task\n        await write(1)",
+    ],
+)
+def test_what_must_run_before_the_answer_is_not_deferred(body: str, tmp_path: Path) -> None:
+    text = MIDDLEWARE.replace("await write(request, status=response.status_code)", body)
+    file = write_app(tmp_path, text)
+    line = find_line(file, "async def dispatch")
+    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
+    assert check_cure(found, "ANSWER_DELAYED").before == ()
+
+
+def test_all_arguments_of_a_deferred_call_are_kept(tmp_path: Path) -> None:
+    text = MIDDLEWARE.replace("request, status=response.status_code", "*values, **names")
+    file = write_app(tmp_path, text)
+    line = find_line(file, "async def dispatch")
+    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
+    cure = check_cure(found, "ANSWER_DELAYED")
+    assert cure.after[0].endswith("BackgroundTask(write, *values, **names)")
+
+
         call=call, median_ms=20.0, asked=9,
     )  # fmt: skip
 

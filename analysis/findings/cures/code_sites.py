@@ -8,12 +8,15 @@ from pathlib import Path
 
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import EXPRESSIONS, find_own_packages
-from analysis.findings.source_code import ParsedSource, parse_source
+from analysis.findings.source_code import ParsedSource, get_last_name, parse_source
 
 CodeFunction = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 AWAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 YIELDS = (ast.Yield, ast.YieldFrom)
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+HOLDS_NOTHING = frozenset({"open", "suppress"})
+"""Contexts for which no other request waits."""
 UNKNOWN = (
     "The source is not read, because the service's folder and start are unknown: start it with "
     "`python -m asgi_probe run`, which notes both."
@@ -22,13 +25,15 @@ UNKNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class CodeSite:
-    """file: as the finding names it. function: the innermost around the line."""
+    """file: as the finding names it. function: the innermost around the line. has_anyio: whether
+    the service has it."""
 
     file: str
     line: int
     source: ParsedSource
     statement: ast.stmt
     function: CodeFunction | None
+    has_anyio: bool
 
     @property
     def is_async(self) -> bool:
@@ -42,11 +47,20 @@ class CodeSite:
     @property
     def is_repeated(self) -> bool:
         """Whether the statement is inside a loop of its function."""
-        if self.function is None:
-            return False
-        around = list(descend(self.function.body, self.line))
-        loops = ast.For | ast.AsyncFor | ast.While
-        return any(isinstance(each, loops) for each in around if each is not self.statement)
+        return any(isinstance(each, LOOPS) for each in self.around)
+
+    @property
+    def around(self) -> Sequence[ast.stmt]:
+        """The statements of its function that contain it, the outermost first."""
+        body = self.function.body if self.function else ()
+        return [each for each in descend(body, self.line) if each is not self.statement]
+
+    @property
+    def holder(self) -> ast.With | None:
+        """The outermost `with` around it that awaits nothing yet, and may hold a lock or a
+        connection: after an `await` in it, another request could block the event loop for good."""
+        found = (each for each in self.around if isinstance(each, ast.With) and may_hold(each))
+        return next(found, None)
 
 
 def find_site(
@@ -68,7 +82,8 @@ def find_site(
     name = (function or "").rpartition(".")[2]
     if name and name not in EXPRESSIONS and (inner is None or inner.name != name):
         return None
-    return CodeSite(file, line, source, around[-1], inner)
+    has_anyio = any("anyio" in each.versions for each in evidence.record.processes)
+    return CodeSite(file, line, source, around[-1], inner, has_anyio)
 
 
 def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | None:
@@ -141,6 +156,12 @@ def list_header(node: ast.stmt) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if id(child) not in bodies and not isinstance(child, ast.excepthandler | ast.match_case):
             yield child
+
+
+def may_hold(block: ast.With) -> bool:
+    calls = [each.context_expr for each in block.items]
+    names = {get_last_name(each.func) if isinstance(each, ast.Call) else None for each in calls}
+    return not (names <= HOLDS_NOTHING or any(isinstance(each, AWAITS) for each in ast.walk(block)))
 
 
 def walk_own(function: CodeFunction) -> Iterator[ast.AST]:

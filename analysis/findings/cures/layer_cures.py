@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from analysis.findings.base import AuditFinding
-from analysis.findings.cures.code_sites import AWAITS, CodeSite, descend, find_site, walk_own
+from analysis.findings.cures.code_sites import (
+    AWAITS,
+    LOOPS,
+    CodeSite,
+    descend,
+    find_site,
+    walk_own,
+)
 from analysis.findings.cures.edits import LineEdit, quote, replace_text, spell
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
@@ -23,7 +30,12 @@ NO_TASK = (
     "A pure ASGI middleware starts no task and no stream per request. To change the response, wrap "
     "`send`."
 )
+AROUND = (*LOOPS, ast.With, ast.AsyncWith, ast.Try, ast.TryStar)
+"""After them, what the call needs is closed, its errors are not handled, or only its last pass is
+left."""
 LATER = "It then runs after the response is sent."
+NEEDED_NOW = frozenset({"commit", "flush", "rollback", "close", "aclose", "acquire", "release"})
+"""Calls on whose effect other code relies."""
 NEXT_NAMES = ("call_next", "app")
 """Names that a middleware calls to pass a request on."""
 COMMENTS = {
@@ -107,20 +119,47 @@ def is_passing_on(node: ast.AST) -> bool:
 
 def defer_to_background(site: CodeSite, wait: ast.AST) -> LineEdit | None:
     """Write `response.background = BackgroundTask(f, x)` for `await f(x)`, if the function has the
-    response in a variable and does not use the result."""
+    response in a variable and returns it, and the call can run after all else."""
     response = find_response(site)
     body = site.function.body if site.function else []
     if response is None or not isinstance(wait, ast.Await) or not isinstance(wait.value, ast.Call):
         return None
-    call, statement = wait.value, list(descend(body, wait.lineno))[-1]
+    call, (*around, statement) = wait.value, descend(body, wait.lineno)
     is_alone = isinstance(statement, ast.Expr) and statement.value is wait
     if not is_alone or any(isinstance(each, AWAITS) for each in ast.walk(call)):
         return None
+    if any(isinstance(each, AROUND) for each in around) or is_needed_now(call, response):
+        return None
+    if not is_returned(site, response, wait.lineno):
+        return None
     task, missing = spell(site.source, "starlette.background.BackgroundTask")
     parts = [quote(site.source, each) for each in (call.func, *call.args)]
-    parts += [f"{each.arg}={quote(site.source, each.value)}" for each in call.keywords if each.arg]
+    keywords = ((each, f"{each.arg}=" if each.arg else "**") for each in call.keywords)
+    parts += [f"{begin}{quote(site.source, each.value)}" for each, begin in keywords]
     edit = replace_text(site.source, wait, f"{response}.background = {task}({', '.join(parts)})")
     return edit and replace(edit, missing=missing)
+
+
+def is_needed_now(call: ast.Call, response: str) -> bool:
+    """Return True if other code relies on its effect, or if it may change the response."""
+    parts = [each for each in ast.walk(call) if isinstance(each, ast.Attribute)]
+    read = {id(each.value) for each in parts if each.attr == "status_code"}
+    changes = any(
+        isinstance(each, ast.Name) and each.id == response and id(each) not in read
+        for each in ast.walk(call)
+    )
+    return changes or get_last_name(call.func) in NEEDED_NOW
+
+
+def is_returned(site: CodeSite, response: str, line: int) -> bool:
+    """Return True if the function returns only this response after the line, and has no other
+    task for it."""
+    nodes = list(walk_own(site.function)) if site.function else []
+    stored = [each for each in nodes if isinstance(getattr(each, "ctx", None), ast.Store)]
+    names = [get_last_name(each) for each in stored]
+    returns = [each for each in nodes if isinstance(each, ast.Return) and each.lineno > line]
+    same = [isinstance(each.value, ast.Name) and each.value.id == response for each in returns]
+    return any(same) and all(same) and names.count(response) == 1 and "background" not in names
 
 
 def find_response(site: CodeSite) -> str | None:
