@@ -66,8 +66,8 @@ def find_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
     yield from ((name, targets.pop()) for name, targets in found.items() if len(targets) == 1)
 
 
-def find_assigned(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that the file itself binds: they may stand for anything."""
+def find_assigned(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that the code itself binds: they may stand for anything."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id

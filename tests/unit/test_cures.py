@@ -366,6 +366,33 @@ def test_an_unusual_pool_gets_its_usual_size(tmp_path: Path) -> None:
         severity="info", confidence="high", cause="small", tokens=1.0, borrowed=1.0
     )
     evidence = build_evidence_in(tmp_path)
+MAKE = "client = httpx.AsyncClient()"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "client = httpx.AsyncClient(auth=token)\n    await client.get(URL)",
+        "client = httpx.AsyncClient(auth=read_token())\n    await client.get(URL)",
+        "async with httpx.AsyncClient(auth=token) as client:\n        await client.get(URL)",
+        f"{MAKE}\n    await client.get(URL)\n    await client.aclose()",
+        f"{MAKE}\n    client.timeout = 5\n    await client.get(URL)",
+        f"{MAKE}\n    client.headers['a'] = 'b'\n    await client.get(URL)",
+        f"{MAKE}\n    async with client:\n        await client.get(URL)",
+        f"{MAKE}\n    return client",
+        f"client = None\n    {MAKE}\n    await client.get(URL)",
+        f"if URL:\n        {MAKE}\n    await client.get(URL)",
+    ],
+)
+def test_a_client_that_requests_cannot_share_stays_where_it_is(body: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, f"async def ask(token):\n    {body}\n")
+    finding = make_client(find_line(file, "httpx.AsyncClient"), "ask", "httpx.AsyncClient")
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
+    assert cure.before == ()
+    assert cure.after[0].endswith("# once, at startup: create it, and share it")
+    assert "Pass to each call what differs" in cure.reason
+
+
     assert check_cure(finding.propose_cure(evidence), finding.code).trial == "pool=40"
     assert isinstance(replace(finding, cause="exceeded").propose_cure(evidence), str)
 
@@ -378,9 +405,11 @@ def test_the_gil_goes_off(call: str | None, tmp_path: Path) -> None:
     cure = finding.propose_cure(build_evidence_in(tmp_path))
     assert isinstance(cure, str) is (call is None)
     if isinstance(cure, Cure) and call != GIL_OPTION:
+            ask(context)
         assert cure.after == ("pip install --upgrade numpy",)
 
 
+            pool.submit(work)
 @pytest.mark.parametrize(
     ("words", "before"),
     [

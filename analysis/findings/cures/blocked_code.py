@@ -19,6 +19,10 @@ from analysis.findings.blocks.shares import (
 from analysis.findings.places import BlockPlace, PlaceFinder, shorten_function
 
 MAKE_TLS = ("create_default_context", "create_ssl_context")
+CREATES = ("__init__", "__new__", *MAKE_TLS)
+"""Functions whose caller creates an object; another one creates it for one call only."""
+ONE_AT_A_TIME = frozenset({"smtplib", "imaplib", "poplib", "ftplib", "http", "pymysql"})
+"""Packages whose objects are single connections, which requests cannot share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,17 @@ class BlockedCode:
         return self.place.phase == "endpoint" and self.place.route is not None
 
     @property
-    def makes_client(self) -> bool:
-        """Whether a TLS context is created below the place, as every new client does."""
+    def makes_context(self) -> bool:
+        """Whether a TLS context is created below the place."""
         inner = self.stack[: self.own_index or 0]
         return any(shorten_name(each.function) in MAKE_TLS for each in inner)
+
+    @property
+    def makes_client(self) -> bool:
+        """Whether the line itself creates a TLS context, or an object with one, as every new client
+        has. A call such as httpx.get creates it for itself."""
+        is_kept = self.callee_name in CREATES and self.package not in ONE_AT_A_TIME
+        return self.makes_context and is_kept
 
     @property
     def package(self) -> str:

@@ -1,15 +1,24 @@
 """The cure for an object that each request creates and all could share."""
 
 import ast
+from collections.abc import Collection
 from dataclasses import replace
 from textwrap import dedent, indent
 
 from analysis.findings.base import PlaceFields
-from analysis.findings.cures.code_sites import CodeSite, find_site
+from analysis.findings.cures.blocked_code import MAKE_TLS
+from analysis.findings.cures.code_sites import (
+    CodeFunction,
+    CodeSite,
+    descend,
+    find_first_line,
+    find_site,
+    list_bodies,
+)
 from analysis.findings.cures.edits import LineEdit, quote
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
-from analysis.findings.source_code import get_last_name
+from analysis.findings.source_code import find_assigned, get_last_name
 
 MOST_LINES = 12
 """Longest `with` that is removed, including its body."""
@@ -19,12 +28,17 @@ THINGS = {"context": "TLS context", "client": "client", "session": "client", "ex
 POOLED = "# take it from a connection pool that is created at startup"
 KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
+DIFFERS = "Pass to each call what differs between requests."
+CHANGES = frozenset(
+    {"close", "aclose", "shutdown", "headers", "cookies", "auth", "params", "load_cert_chain"}
+)
+"""Attributes whose use ends the object, or may change it for the other requests."""
 
 
 def cure_made_thing(
     place: PlaceFields, evidence: AuditEvidence, maker: str | None, made_ms: float | None
 ) -> Cure:
-    """maker: the last name of the creating call; None for the only call. made_ms: its duration."""
+    """maker: the last name of the creating call; None for any class. made_ms: its duration."""
     file, line = place["file"], place["line"]
     cure = Cure(
         file, line, (), (f"{ONCE}: create it, and share it",), SHARE.format(name_thing(maker)),
@@ -35,7 +49,8 @@ def cure_made_thing(
         return cure
     edit = take_out(site, maker)
     if edit is None:
-        return replace(cure, after=(site.indent + cure.after[0],))
+        reason = f"{cure.reason} {DIFFERS}"
+        return replace(cure, after=(site.indent + cure.after[0],), reason=reason)
     return replace(cure, line=edit.line, before=edit.before, after=edit.after)
 
 
@@ -54,13 +69,16 @@ def cure_connection(place: PlaceFields, evidence: AuditEvidence, made_ms: float 
 
 def take_out(site: CodeSite, maker: str | None) -> LineEdit | None:
     """Turn the assignment that creates it into a comment; keep the body of a `with`. Return None if
-    the statement does more."""
+    the statement does more, or if the requests could not share the object."""
     statement = site.statement
-    if isinstance(statement, ast.Assign) and is_made(statement.value, maker):
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        if not is_shareable(site, statement.value, statement.targets[0], maker):
+            return None
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         text = f"{site.indent}{ONCE}: {site.source.lines[first - 1].strip()}"
         lines = site.source.lines[first - 1 : last]
-        return LineEdit(first, lines, (text,)) if len(lines) == 1 else None
+        is_line = len(lines) == 1 and not is_all_of_block(site)
+        return LineEdit(first, lines, (text,)) if is_line else None
     if isinstance(statement, ast.With | ast.AsyncWith) and len(statement.items) == 1:
         return take_out_of_with(site, statement, maker)
     return None
@@ -71,9 +89,9 @@ def take_out_of_with(
 ) -> LineEdit | None:
     (item,) = statement.items
     first, last = statement.lineno, statement.end_lineno or statement.lineno
-    begin = statement.body[0].lineno
+    begin = find_first_line(statement.body[0])
     name = item.optional_vars
-    if not is_made(item.context_expr, maker) or not isinstance(name, ast.Name):
+    if not isinstance(name, ast.Name) or not is_shareable(site, item.context_expr, name, maker):
         return None
     if last - first >= MOST_LINES or begin == first or has_long_text(statement):
         return None
@@ -84,8 +102,50 @@ def take_out_of_with(
     return LineEdit(first, site.source.lines[first - 1 : last], tuple(lines))
 
 
-def is_made(node: ast.expr, maker: str | None) -> bool:
-    return isinstance(node, ast.Call) and maker in (None, get_last_name(node.func))
+def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | None) -> bool:
+    """Return True if the call creates the object from nothing of the request's own, and if the
+    function only uses it."""
+    around = descend(site.source.tree.body, site.line)
+    scope: ast.AST = next((each for each in around if isinstance(each, CodeFunction)), made)
+    local = list(find_assigned(scope))
+    return (
+        isinstance(made, ast.Call)
+        and is_maker(made, maker)
+        and not any(is_of_request(each, local) for each in ast.walk(made) if each is not made)
+        and isinstance(name, ast.Name)
+        and local.count(name.id) == 1
+        and not any(is_changed(each, name.id) for each in ast.walk(scope))
+    )
+
+
+def is_maker(call: ast.Call, maker: str | None = None) -> bool:
+    name = get_last_name(call.func) or ""
+    return name == maker if maker else name in MAKE_TLS or name[:1].isupper()
+
+
+def is_of_request(node: ast.AST, local: Collection[str]) -> bool:
+    """Return True if its value may differ between requests. local: what the function binds."""
+    if isinstance(node, ast.Name):
+        return node.id in local
+    return isinstance(node, ast.Await) or (isinstance(node, ast.Call) and not is_maker(node))
+
+
+def is_changed(node: ast.AST, name: str) -> bool:
+    """Return True if it ends or changes the object of that name, or passes it to the caller."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=used), attr=attribute, ctx=context):
+            is_read = isinstance(context, ast.Load) and attribute not in CHANGES
+            return used == name and not is_read
+        case ast.Return(value=ast.Name(id=used)) | ast.withitem(context_expr=ast.Name(id=used)):
+            return used == name
+    return False
+
+
+def is_all_of_block(site: CodeSite) -> bool:
+    """Return True if a comment in its place would leave an empty block."""
+    outer = site.around[-1] if site.around else site.function
+    bodies = list_bodies(outer) if outer is not None else ()
+    return any([*each] == [site.statement] for each in bodies)
 
 
 def has_long_text(statement: ast.stmt) -> bool:
