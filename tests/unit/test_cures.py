@@ -169,9 +169,47 @@ def test_a_def_that_needs_no_thread_becomes_a_coroutine(phase: str, tmp_path: Pa
     assert (cure.saves_ms, cure.costs_ms) == (0.4, 0.0)
 
 
-def test_a_def_that_is_called_stays_one(tmp_path: Path) -> None:
-    write_app(tmp_path, "def check():\n    return 1\n\ndef other():\n    return check()\n")
-    assert isinstance(make_trivial(1, "check").propose_cure(build_evidence_in(tmp_path)), str)
+CHECK = "def check():\n    return 1\n\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{CHECK}def other():\n    return check()\n",
+        f"{CHECK}async def other():\n    await run_sync(check)\n",
+        f"@cache\n{CHECK}",
+        "class View:\n    def check(self): ...\n\n    def get(self):\n        self.check()\n",
+        "def check():\n    yield from rows()\n",
+        "def check():\n    yield 1\n    return 2\n",
+        "import asyncio\n\ndef check():\n    asyncio.run(start())\n",
+    ],
+)
+def test_a_def_that_could_not_run_as_a_coroutine_stays_one(text: str, tmp_path: Path) -> None:
+    file, evidence = write_app(tmp_path, text), build_evidence_in(tmp_path)
+    line = find_line(file, "def check")
+    assert isinstance(make_trivial(line, "check").propose_cure(evidence), str)
+    pinned = pin(line, "check", "stream").propose_cure(evidence)
+    assert check_cure(pinned, "THREADS_PINNED").before == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_called"),
+    [
+        ("from main import check as test\n\ndef b():\n    return test()\n", True),
+        ("from . import main\n\ndef b():\n    return main.check()\n", True),
+        ("from main import check\n\ndef b(value=Depends(check)): ...\n", False),
+        ("def check(): ...\n\ndef b():\n    return check()\n", False),
+    ],
+)
+def test_a_def_that_another_file_calls_stays_one(
+    text: str, is_called: bool, tmp_path: Path
+) -> None:
+    write_app(tmp_path, CHECK)
+    other = tmp_path / "other.py"
+    other.write_text(text)
+    code = RouteCode("/b", str(other), 3, "b", "http")
+    evidence = replace(build_evidence_in(tmp_path), endpoints=(code,))
+    assert isinstance(make_trivial(1, "check").propose_cure(evidence), str) is is_called
 
 
 def pin(line: int, function: str, phase: str) -> ThreadsPinned:

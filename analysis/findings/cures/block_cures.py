@@ -88,7 +88,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     found = find_awaiting_site(code, evidence)
     if found is None:
         return cure_from_afar(code, evidence)
-    can_be_def = found.can_be_def(code.place)
+    can_be_def = found.can_be_def(code.place, evidence)
     trial = f"offload={code.place.route}" if can_be_def and code.is_of_endpoint else None
     twin = write_twin(found) if code.cause == "wait" else None
     if twin is not None:

@@ -1,12 +1,11 @@
 """The cure for a `def` that needs no thread or holds one for long: a coroutine."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analysis.findings.base import AuditFinding
 from analysis.findings.cures.code_sites import (
-    CodeFunction,
     CodeSite,
     descend,
     describe_unread,
@@ -14,11 +13,12 @@ from analysis.findings.cures.code_sites import (
     walk_own,
 )
 from analysis.findings.cures.edits import LineEdit, edit_def
-from analysis.findings.cures.find_awaiting import AwaitingSite
+from analysis.findings.cures.find_awaiting import AwaitingSite, is_only_registered
+from analysis.findings.cures.find_calls import is_called
 from analysis.findings.cures.write_twin import write_twin
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
-from analysis.findings.source_code import get_last_name
+from analysis.findings.source_code import get_last_name, resolve_call
 
 MOST_LINES = 12
 """Longest function that is shown as a whole."""
@@ -27,7 +27,12 @@ MAKES_OBJECT = (
     "The object is created in a thread; an `async def` dependency that returns it creates it on "
     "the event loop."
 )
-CALLED = "Other code in this file calls it, and would have to await a coroutine."
+CALLED = "Other code calls it or passes it on, and would have to await a coroutine."
+WRAPPED = "Its decorator wraps it, and would have to await a coroutine."
+DELEGATES = "An `async def` that yields may not contain `yield from` or return a value."
+IN_THREAD = "It calls the event loop from its thread: in a coroutine, await that call instead."
+NEEDS_THREAD = ("anyio.from_thread.", "anyio.run", "asyncio.run", "asgiref.sync.")
+"""Functions that run or call an event loop, and fail on one."""
 UNREAD = "The source of the function was not found, or was changed after the service started."
 AWAIT_TOO = "Every other call in it that waits must be awaited too, or it blocks the event loop."
 
@@ -39,8 +44,8 @@ def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureR
     site = find_function(finding, evidence)
     if site is None or not isinstance(site.function, ast.FunctionDef):
         return describe_unread(evidence, UNREAD)
-    if is_called(site, site.function):
-        return CALLED
+    if hindrance := find_hindrance(site, site.function, evidence):
+        return hindrance
     edit = edit_def(site.source, site.function)
     if edit is None:
         return describe_unread(evidence, UNREAD)
@@ -52,21 +57,20 @@ def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureR
 
 def cure_pinning_def(
     finding: AuditFinding, evidence: AuditEvidence, advice: str, rule: CureRule
-) -> Cure | str:
-    """Rewrite the whole function if every call that waits has an awaitable version."""
+) -> Cure:
+    """Rewrite the whole function if calls in it have awaitable versions, or else comment on it."""
     site = find_function(finding, evidence)
+    cure = Cure(finding.file, finding.line, (), ("# make this asynchronous",), advice, rule)
     if site is None or not isinstance(site.function, ast.FunctionDef):
-        comment = "# make this asynchronous"
-        return Cure(finding.file, finding.line, (), (comment,), advice, rule)
+        return cure
+    if hindrance := find_hindrance(site, site.function, evidence):
+        return replace(cure, reason=f"{advice} {hindrance}")
     edit = edit_whole(site, site.function)
-    if edit is not None and not is_called(site, site.function):
+    if edit is not None:
         needs = f" Add `{edit.missing}`." if edit.missing else ""
         reason = f"It then holds no thread while it waits. {AWAIT_TOO}{needs}"
         return Cure(site.file, edit.line, edit.before, edit.after, reason, rule, costs_ms=0.0)
-    line = edit_def(site.source, site.function)
-    if line is None:
-        return describe_unread(evidence, UNREAD)
-    return Cure(site.file, line.line, line.before, line.after, f"{advice} {AWAIT_TOO}", rule)
+    return replace(cure, reason=f"{advice} {AWAIT_TOO}")
 
 
 def find_function(finding: AuditFinding, evidence: AuditEvidence) -> CodeSite | None:
@@ -74,20 +78,24 @@ def find_function(finding: AuditFinding, evidence: AuditEvidence) -> CodeSite | 
     return find_site(evidence, finding.file, finding.line, finding.function)
 
 
-def is_called(site: CodeSite, function: CodeFunction) -> bool:
-    """Return True if the file itself calls it by name: a coroutine would not run there. A response
-    accepts both kinds of generators."""
-    nodes = list(ast.walk(site.source.tree))
-    calls = [each for each in nodes if isinstance(each, ast.Call)]
-    streamed = {
-        id(argument)
-        for each in calls
-        if (get_last_name(each.func) or "").endswith("Response")
-        for argument in each.args
-    }
-    return any(
-        get_last_name(each.func) == function.name and id(each) not in streamed for each in calls
-    )
+def find_hindrance(
+    site: CodeSite, function: ast.FunctionDef, evidence: AuditEvidence
+) -> str | None:
+    """Return why the function cannot become a coroutine; None if it can."""
+    nodes = list(walk_own(function))
+    calls = (resolve_call(site.source, each) for each in nodes if isinstance(each, ast.Call))
+    if not is_only_registered(function):
+        return WRAPPED
+    if any(isinstance(each, ast.YieldFrom) for each in nodes) or yields_and_returns(nodes):
+        return DELEGATES
+    if any((each or "").startswith(NEEDS_THREAD) for each in calls):
+        return IN_THREAD
+    return CALLED if is_called(site, function, evidence) else None
+
+
+def yields_and_returns(nodes: Sequence[ast.AST]) -> bool:
+    returns = any(isinstance(each, ast.Return) and each.value is not None for each in nodes)
+    return returns and any(isinstance(each, ast.Yield) for each in nodes)
 
 
 def edit_whole(site: CodeSite, function: ast.FunctionDef) -> LineEdit | None:

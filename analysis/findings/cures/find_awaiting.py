@@ -1,18 +1,19 @@
 """Find where a blocking call can be awaited: the line of the nearest coroutine on its stack."""
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.findings.base import ShownFrame
 from analysis.findings.cures.blocked_code import BlockedCode, shorten_name
 from analysis.findings.cures.code_sites import (
     YIELDS,
+    CodeFunction,
     CodeSite,
     find_site,
     has_await,
     walk_own,
 )
+from analysis.findings.cures.find_calls import is_called
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace
 from analysis.findings.source_code import get_last_name
@@ -41,7 +42,8 @@ REGISTERS = frozenset(
 NEEDS_LOOP = frozenset(
     {
         "get_running_loop", "get_event_loop", "create_task", "ensure_future", "current_task",
-        "call_soon", "call_later", "call_at",
+        "call_soon", "call_later", "call_at", "put_nowait", "get_nowait", "set_result",
+        "set_exception",
     }
 )  # fmt: skip
 """In a thread, they fail or refer to another loop."""
@@ -56,8 +58,9 @@ class AwaitingSite:
     callee: str | None
     caller: ShownFrame | None
 
-    def can_be_def(self, place: BlockPlace) -> bool:
-        """Return True if the framework can run the whole function in a thread instead."""
+    def can_be_def(self, place: BlockPlace, evidence: AuditEvidence) -> bool:
+        """Return True if the framework can run the whole function in a thread instead, and nothing
+        else calls it."""
         function = self.site.function
         if function is None or self.caller is None or has_await(function):
             return False
@@ -65,22 +68,30 @@ class AwaitingSite:
         return (
             place.phase in MAY_BE_DEF
             and called_by in CALLS_CODE
-            and all(get_last_name(each) in REGISTERS for each in self.list_decorators())
+            and is_only_registered(function)
             and not any(isinstance(each, YIELDS) for each in walk_own(function))
             and not any(self.needs_loop(each) for each in walk_own(function))
+            and not is_called(self.site, function, evidence)
         )
 
     def needs_loop(self, node: ast.AST) -> bool:
-        """Return True if it uses the event loop or a task of it."""
+        """Return True if it uses the event loop or a task of it, or changes what requests share:
+        several threads would change it at the same time."""
+        if isinstance(node, ast.AugAssign):
+            return not isinstance(node.target, ast.Name)
         if isinstance(node, ast.Name):
             full = self.site.source.imports.get(node.id, "")
             return full.startswith("asyncio.") and full.rpartition(".")[2] in NEEDS_LOOP
-        return isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP
+        is_shared = isinstance(node, ast.Global | ast.Nonlocal)
+        return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
 
-    def list_decorators(self) -> Iterator[ast.expr]:
-        """Yield the decorators without their arguments."""
-        for each in self.site.function.decorator_list if self.site.function else ():
-            yield each.func if isinstance(each, ast.Call) else each
+
+def is_only_registered(function: CodeFunction) -> bool:
+    """Return True if no decorator changes it or calls it itself."""
+    decorators = (
+        each.func if isinstance(each, ast.Call) else each for each in function.decorator_list
+    )
+    return all(get_last_name(each) in REGISTERS for each in decorators)
 
 
 def find_awaiting_site(code: BlockedCode, evidence: AuditEvidence) -> AwaitingSite | None:

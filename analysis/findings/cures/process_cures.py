@@ -57,7 +57,7 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
         if edit is not None:
             reason = COPIED if found else f"{COPIED} {POOL}"
             return replace(place_edit(code, site, edit, reason, "cpu"), trial=workers)
-    if found is not None and (cure := cure_with_turns(code, found)):
+    if found is not None and (cure := cure_with_turns(code, found, evidence)):
         return cure
     run = f"await {RUN}(f)" if found else f"{SUBMIT}(f).result()"
     text = f"in a process: {run}, where f is a function of the module that loads its own data"
@@ -65,13 +65,13 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     return replace(place_comment(code, site, text, reason, "cpu"), trial=workers)
 
 
-def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
+def cure_with_turns(code: BlockedCode, found: AwaitingSite, evidence: AuditEvidence) -> Cure | None:
     """Propose a `def` if the computation passes the GIL on, unlike a single C call."""
     function, call = found.site.function, code.call or ""
     is_one_call = call in BUILTINS or call.startswith(UNSENT)
     if is_one_call or code.unseen_share >= MOST_TURNS:
         return None
-    if function is None or not found.can_be_def(code.place):
+    if function is None or not found.can_be_def(code.place, evidence):
         return None
     edit = edit_def(found.site.source, function)
     if edit is None:
@@ -82,6 +82,15 @@ def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
 
 def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
     """Return None if the call cannot be passed to a process by its name and arguments."""
+def write_run(found: AwaitingSite | None) -> tuple[str, str]:
+    """Return how to run f in a process, and what to know about it."""
+    if found is None:
+        return f"{SUBMIT}(f).result()", f"{COPIED} {POOL}"
+    if not found.site.has_anyio:
+        return f"await {EXECUTE}(processes, f)", f"{COPIED} {POOL}"
+    return f"await {RUN}(f)", COPIED
+
+
     call = find_call(site, callee)
     if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
         return None
