@@ -2,7 +2,7 @@
 
 import ast
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -46,15 +46,15 @@ def parse_source(file: str) -> ParsedSource | None:
         tree,
         tuple(text.splitlines()),
         {line: tuple(found) for line, found in calls.items()},
-        dict(find_imports(tree)),
+        dict(find_imports(ast.walk(tree))),
         frozenset(find_assigned(tree)),
     )
 
 
-def find_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def find_imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
     """Yield each name and its target, without names that have two targets."""
     found: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for each in node.names:
                 name = each.asname or each.name.split(".")[0]

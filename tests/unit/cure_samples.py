@@ -32,8 +32,13 @@ def find_line(file: Path, text: str) -> int:
     return line
 
 
-def place_in(evidence: AuditEvidence, folder: Path, hop_ms: float | None = 0.1) -> AuditEvidence:
-    processes = tuple(replace(each, versions=VERSIONS) for each in evidence.record.processes)
+def place_in(
+    evidence: AuditEvidence,
+    folder: Path,
+    hop_ms: float | None = 0.1,
+    versions: dict[str, str] = VERSIONS,
+) -> AuditEvidence:
+    processes = tuple(replace(each, versions=versions) for each in evidence.record.processes)
     record = replace(evidence.record, folder=str(folder), hop_ms=hop_ms, processes=processes)
     return replace(evidence, record=record)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.findings import find_all
-from analysis.findings.base import AuditFinding
+from analysis.findings.base import AuditFinding, ShownFrame
 from analysis.findings.blocks.causes import Cause
 from analysis.findings.cures.block_cures import cure_block
 from analysis.findings.cures.blocked_code import BlockedCode
@@ -19,7 +19,14 @@ from analysis.findings.framework import BlockPhase
 from analysis.findings.places import BlockPlace
 from analysis.findings.remedies import Cure
 from tests.unit.audit_samples import PID, ROUTED, AuditBuilder, Entry, library
-from tests.unit.cure_samples import OLD_S, check_cure, find_line, place_in, write_app
+from tests.unit.cure_samples import (
+    OLD_S,
+    VERSIONS,
+    check_cure,
+    find_line,
+    place_in,
+    write_app,
+)
 
 
 def block(
@@ -29,6 +36,7 @@ def block(
     hop_ms: float | None = 0.1,
     cpu_s: float = 0.0,
     unseen_s: float = 0.0,
+    versions: dict[str, str] = VERSIONS,
 ) -> AuditFinding:
     """frames: text of the line and its function; innermost first. Each of ten requests blocks for
     0.1 s there."""
@@ -38,7 +46,7 @@ def block(
         audit.ask("/report", number, number + 0.2)
         stacks = [[*below, *own, *ROUTED]] * 5
         audit.block(number, 0.1, stacks, cpu_s=cpu_s, unseen_s=unseen_s)
-    (finding,) = find_all(place_in(audit.build(), file.parent, hop_ms)).findings
+    (finding,) = find_all(place_in(audit.build(), file.parent, hop_ms, versions)).findings
     return finding
 
 
@@ -70,6 +78,7 @@ EDITS = {
     "out = sub.check_output(['ls'])": (
         "out = (await anyio.run_process(['ls'], stderr=None)).stdout"
     ),
+    "requests.head('http://a/')": "await client.head('http://a/', follow_redirects=False)",
 }
 
 
@@ -90,6 +99,7 @@ def test_the_twin_of_a_call_takes_its_place(line: str, tmp_path: Path) -> None:
         "return requests.get('http://a/', stream=True).text",
         "return requests.get('http://a/', timeout=(1, 2)).text",
         "return str(requests.get('http://a/').ok)",
+        "return requests.get('http://a/').reason",
         "sub.run('ls', shell=True)",
         "queue.get()",
     ],
@@ -357,3 +367,160 @@ def test_a_file_that_is_used_otherwise_is_not(use: str, tmp_path: Path) -> None:
     )
     cure = get_cure(block(write_app(tmp_path, text), [("with open(path)", "report")]))
     assert "open_file" not in "".join(cure.after)
+
+
+def test_a_file_is_not_moved_if_another_call_blocks(tmp_path: Path) -> None:
+    text = """
+        async def report(path):
+            await start()
+            with open(path, "wb") as file:
+                file.write(urlopen(URL).read())
+        """
+    below = [library("urllib.request", "urlopen")]
+    cure = get_cure(block(write_app(tmp_path, text), [("file.write", "report")], below))
+    assert cure.before == ("        file.write(urlopen(URL).read())",)
+    assert "open_file" not in "".join(cure.after)
+
+
+@pytest.mark.parametrize(
+    ("line", "caller", "after"),
+    [
+        ("r = httpx.get(URL)", ("httpx._api", "get"), "r = await client.get(URL)"),
+        (
+            "r = urlopen(URL)",
+            ("urllib.request", "urlopen"),
+            "r = await anyio.to_thread.run_sync(urlopen, URL)",
+        ),
+        (
+            "mail = smtplib.SMTP_SSL(HOST)",
+            ("smtplib", "__init__"),
+            "mail = await anyio.to_thread.run_sync(smtplib.SMTP_SSL, HOST)",
+        ),
+    ],
+)
+def test_a_request_with_its_own_tls_context_is_not_made_once(
+    line: str, caller: tuple[str, str], after: str, tmp_path: Path
+) -> None:
+    text = f"import httpx\nasync def report():\n    await start()\n    {line}\n"
+    file = write_app(tmp_path, text)
+    below = [library("ssl", "create_default_context"), library(*caller)]
+    cure = get_cure(block(file, [(line, "report")], below, cpu_s=0.1))
+    assert cure.after == (f"    {after}",)
+
+
+@pytest.mark.parametrize(
+    ("cause", "makes_once"), [("gil", True), ("wait", False), ("compute", False)]
+)
+def test_a_thread_with_its_own_tls_context_is_advised_to_share_one(
+    cause: Cause, makes_once: bool, tmp_path: Path
+) -> None:
+    write_app(tmp_path, "def report():\n    r = urlopen(URL)\n")
+    place = BlockPlace("/report", "endpoint", "main.py", 2, "report")
+    names = [("ssl", "create_default_context"), ("urllib.request", "urlopen")]
+    inner = [ShownFrame(module, "lib.py", 1, name) for module, name in names]
+    stack = (*inner, ShownFrame("main", "main.py", 2, "report"))
+    code = BlockedCode(place, stack, cause, None, 50.0, 0.9)
+    cure = cure_block(code, place_in(AuditBuilder().build(), tmp_path))
+    assert ("created once, at startup" in get_text(cure)) is makes_once
+
+
+def get_text(cure: Cure | str) -> str:
+    assert isinstance(cure, Cure)
+    assert cure.before == ()
+    return cure.after[0]
+
+
+@pytest.mark.parametrize("line", ["time.sleep(0.1)", "load(number)", "file.read()"])
+def test_an_await_does_not_go_into_a_with_that_may_hold_a_lock(line: str, tmp_path: Path) -> None:
+    inner = "with open(PATH) as file:\n            " if "file" in line else ""
+    held = f"import time\n    with LOCK:\n        {inner}{line}"
+    file = write_app(tmp_path, AWAITING.format(line=held))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert (cure.before, cure.line) == ((), find_line(file, "with LOCK"))
+    assert cure.after[0].startswith("    # move the whole `with` into its own function, and: await")
+    (tmp_path / "def").mkdir()
+    file = write_app(tmp_path / "def", ENDPOINT.format(line=held))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+@pytest.mark.parametrize(
+    "held", ["with suppress(OSError):", "async with LOCK:", "with span():\n        await start()"]
+)
+def test_an_await_goes_where_the_with_holds_nothing(held: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, AWAITING.format(line=f"{held}\n        load(number)"))
+    cure = get_cure(block(file, [("load(number)", "report")]))
+    assert cure.after == ("        await anyio.to_thread.run_sync(load, number)",)
+
+
+def test_a_process_is_not_awaited_inside_a_lock(tmp_path: Path) -> None:
+    text = "def render(n): ...\n\nasync def report(n):\n    with LOCK:\n        return render(n)\n"
+    file = write_app(tmp_path, text)
+    cure = get_cure(block(file, [("return render", "report")], cpu_s=0.1, unseen_s=0.1))
+    assert "outside the `with`, in a process: await anyio.to_process" in get_text(cure)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENDPOINT + "\n\nasync def show():\n    return await report()\n",
+        ENDPOINT + "\n\nasync def show():\n    group.start_soon(report)\n",
+        ENDPOINT.replace("{line}", "HITS[number] += 1\n    {line}"),
+        ENDPOINT.replace("{line}", "global total\n    {line}"),
+    ],
+)
+def test_a_coroutine_that_others_need_does_not_become_def(text: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, text.format(line="return load(number)"))
+    cure = get_cure(block(file, [("return load(number)", "report")]))
+    assert cure.after == ("    return await anyio.to_thread.run_sync(load, number)",)
+    assert cure.trial is None
+
+
+def test_a_method_of_the_same_name_is_another_function(tmp_path: Path) -> None:
+    file = write_app(tmp_path, ENDPOINT.format(line="return EVENT.report(number)"))
+    cure = get_cure(block(file, [("return EVENT", "report")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+@pytest.mark.parametrize("error", ["requests.RequestException", "OSError"])
+def test_no_twin_if_its_exceptions_would_not_be_caught(error: str, tmp_path: Path) -> None:
+    line = f"try:\n        return requests.get(URL).text\n    except {error}:\n        return ''"
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [("requests.get", "report")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+def test_no_twin_for_a_response_that_is_closed_by_a_with(tmp_path: Path) -> None:
+    line = "with requests.get(URL) as answer:\n        return answer.text"
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [("requests.get", "report")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+def test_an_edit_uses_only_imports_of_the_whole_module(tmp_path: Path) -> None:
+    own = "def show():\n    import asyncio as own\n\nasync def report():\n    time.sleep(0.1)\n"
+    file = write_app(tmp_path, f"import time\n{own}")
+    cure = get_cure(block(file, [("time.sleep", "report")]))
+    assert cure.after == ("    await asyncio.sleep(0.1)",)
+    assert "Add `import asyncio`" in cure.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "call", "after"),
+    [
+        ("import subprocess\n    ", "subprocess.run(['ls'])", "subprocess.run, ['ls']"),
+        ("with open(number) as file:\n        ", "file.read()", "file.read"),
+    ],
+)
+def test_without_anyio_an_edit_uses_asyncio(
+    before: str, call: str, after: str, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, AWAITING.format(line=before + call))
+    cure = get_cure(block(file, [(call, "report")], versions={}))
+    assert cure.after[0].lstrip() == f"await asyncio.to_thread({after})"
+
+
+def test_without_anyio_a_process_is_awaited_with_asyncio(tmp_path: Path) -> None:
+    file = write_app(tmp_path, "def render(n): ...\n\nasync def report(n):\n    render(n)\n")
+    finding = block(file, [("    render(n)", "report")], cpu_s=0.1, unseen_s=0.1, versions={})
+    assert "asyncio.get_running_loop().run_in_executor(processes, f)" in get_text(get_cure(finding))

@@ -276,6 +276,35 @@ def test_what_delays_an_answer_runs_after_it(tmp_path: Path) -> None:
     assert buffer.before == ()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "async with Session() as session:\n            await session.write(1)",
+        "try:\n            await write(1)\n        finally:\n            close()",
+        "for each in found:\n            await write(each)",
+        "await session.commit()",
+        "await sign(response)",
+        "await write(1)\n        return Response()",
+        "response.background = task\n        await write(1)",
+    ],
+)
+def test_what_must_run_before_the_answer_is_not_deferred(body: str, tmp_path: Path) -> None:
+    text = MIDDLEWARE.replace("await write(request, status=response.status_code)", body)
+    file = write_app(tmp_path, text)
+    line = find_line(file, "async def dispatch")
+    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
+    assert check_cure(found, "ANSWER_DELAYED").before == ()
+
+
+def test_all_arguments_of_a_deferred_call_are_kept(tmp_path: Path) -> None:
+    text = MIDDLEWARE.replace("request, status=response.status_code", "*values, **names")
+    file = write_app(tmp_path, text)
+    line = find_line(file, "async def dispatch")
+    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
+    cure = check_cure(found, "ANSWER_DELAYED")
+    assert cure.after[0].endswith("BackgroundTask(write, *values, **names)")
+
+
 def test_a_dear_middleware_becomes_pure_asgi(tmp_path: Path) -> None:
     file = write_app(tmp_path, MIDDLEWARE)
     finding = MiddlewareCost(
@@ -314,35 +343,6 @@ def test_tasks_that_pile_up_go_to_a_queue(tmp_path: Path) -> None:
 def make_client(line: int, function: str, call: str) -> ClientPerRequest:
     return ClientPerRequest(
         severity="warning", confidence="high", file="main.py", line=line, function=function,
-@pytest.mark.parametrize(
-    "body",
-    [
-        "async with Session() as session:\n            await session.write(1)",
-        "try:\n            await write(1)\n        finally:\n            close()",
-        "for each in found:\n            await write(each)",
-        "await session.commit()",
-        "await sign(response)",
-        "await write(1)\n        return Response()",
-        "response.background = task\n        await write(1)",
-    ],
-)
-def test_what_must_run_before_the_answer_is_not_deferred(body: str, tmp_path: Path) -> None:
-    text = MIDDLEWARE.replace("await write(request, status=response.status_code)", body)
-    file = write_app(tmp_path, text)
-    line = find_line(file, "async def dispatch")
-    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
-    assert check_cure(found, "ANSWER_DELAYED").before == ()
-
-
-def test_all_arguments_of_a_deferred_call_are_kept(tmp_path: Path) -> None:
-    text = MIDDLEWARE.replace("request, status=response.status_code", "*values, **names")
-    file = write_app(tmp_path, text)
-    line = find_line(file, "async def dispatch")
-    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
-    cure = check_cure(found, "ANSWER_DELAYED")
-    assert cure.after[0].endswith("BackgroundTask(write, *values, **names)")
-
-
         call=call, median_ms=20.0, asked=9,
     )  # fmt: skip
 
@@ -366,44 +366,6 @@ def test_a_client_for_all_requests_is_made_once(tmp_path: Path) -> None:
     ast.parse(file.read_text())
 
 
-def test_a_connection_is_taken_from_a_pool_and_not_shared(tmp_path: Path) -> None:
-    file = write_app(tmp_path, "def one():\n    connection = psycopg.connect(DSN)\n")
-    finding = make_client(2, "one", min(CONNECTIONS))
-    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
-    assert (cure.line, cure.before) == (find_line(file, "connection ="), ())
-    assert "pool" in cure.after[0]
-
-
-def test_a_context_or_an_executor_is_made_once(tmp_path: Path) -> None:
-    text = """
-        def one():
-            context = ssl.create_default_context()
-
-        def two():
-            pool = ThreadPoolExecutor(4)
-        """
-    file = write_app(tmp_path, text)
-    evidence = build_evidence_in(tmp_path)
-    tls = make_client(find_line(file, "context ="), "one", "TLS context")
-    cure = check_cure(tls.propose_cure(evidence), "CLIENT_PER_REQUEST")
-    assert cure.after == ("    # once, at startup: context = ssl.create_default_context()",)
-    growth = ThreadGrowth(
-        severity="error", confidence="high", file="main.py", line=find_line(file, "pool ="),
-        function="two", call="ThreadPoolExecutor", threads=200,
-    )  # fmt: skip
-    made = check_cure(growth.propose_cure(evidence), growth.code)
-    assert made.after == ("    # once, at startup: pool = ThreadPoolExecutor(4)",)
-    thread = check_cure(
-        replace(growth, call="threading.Thread").propose_cure(evidence), growth.code
-    )
-    assert thread.before == ()
-
-
-def test_an_unusual_pool_gets_its_usual_size(tmp_path: Path) -> None:
-    finding = LimiterSize(
-        severity="info", confidence="high", cause="small", tokens=1.0, borrowed=1.0
-    )
-    evidence = build_evidence_in(tmp_path)
 MAKE = "client = httpx.AsyncClient()"
 
 
@@ -431,6 +393,46 @@ def test_a_client_that_requests_cannot_share_stays_where_it_is(body: str, tmp_pa
     assert "Pass to each call what differs" in cure.reason
 
 
+def test_a_connection_is_taken_from_a_pool_and_not_shared(tmp_path: Path) -> None:
+    file = write_app(tmp_path, "def one():\n    connection = psycopg.connect(DSN)\n")
+    finding = make_client(2, "one", min(CONNECTIONS))
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
+    assert (cure.line, cure.before) == (find_line(file, "connection ="), ())
+    assert "pool" in cure.after[0]
+
+
+def test_a_context_or_an_executor_is_made_once(tmp_path: Path) -> None:
+    text = """
+        def one():
+            context = ssl.create_default_context()
+            ask(context)
+
+        def two():
+            pool = ThreadPoolExecutor(4)
+            pool.submit(work)
+        """
+    file = write_app(tmp_path, text)
+    evidence = build_evidence_in(tmp_path)
+    tls = make_client(find_line(file, "context ="), "one", "TLS context")
+    cure = check_cure(tls.propose_cure(evidence), "CLIENT_PER_REQUEST")
+    assert cure.after == ("    # once, at startup: context = ssl.create_default_context()",)
+    growth = ThreadGrowth(
+        severity="error", confidence="high", file="main.py", line=find_line(file, "pool ="),
+        function="two", call="ThreadPoolExecutor", threads=200,
+    )  # fmt: skip
+    made = check_cure(growth.propose_cure(evidence), growth.code)
+    assert made.after == ("    # once, at startup: pool = ThreadPoolExecutor(4)",)
+    thread = check_cure(
+        replace(growth, call="threading.Thread").propose_cure(evidence), growth.code
+    )
+    assert thread.before == ()
+
+
+def test_an_unusual_pool_gets_its_usual_size(tmp_path: Path) -> None:
+    finding = LimiterSize(
+        severity="info", confidence="high", cause="small", tokens=1.0, borrowed=1.0
+    )
+    evidence = build_evidence_in(tmp_path)
     assert check_cure(finding.propose_cure(evidence), finding.code).trial == "pool=40"
     assert isinstance(replace(finding, cause="exceeded").propose_cure(evidence), str)
 
@@ -443,11 +445,9 @@ def test_the_gil_goes_off(call: str | None, tmp_path: Path) -> None:
     cure = finding.propose_cure(build_evidence_in(tmp_path))
     assert isinstance(cure, str) is (call is None)
     if isinstance(cure, Cure) and call != GIL_OPTION:
-            ask(context)
         assert cure.after == ("pip install --upgrade numpy",)
 
 
-            pool.submit(work)
 @pytest.mark.parametrize(
     ("words", "before"),
     [

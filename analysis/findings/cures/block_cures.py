@@ -5,7 +5,7 @@ from dataclasses import replace
 from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
-from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.cures.blocked_code import MAKE_TLS, BlockedCode
 from analysis.findings.cures.code_sites import describe_unread, find_site
 from analysis.findings.cures.edits import (
     LineEdit,
@@ -35,7 +35,8 @@ NO_FRAME = "A library does this for the route; no line of the app's own code cal
 STARTS = "threading.start"
 START_ONCE = "start one thread at startup, and let it do the work of all requests"
 STARTED = "Starting a thread waits until it runs. An existing thread needs no such wait."
-MADE_ONCE = "ssl.create_default_context"
+CONTEXT_ONCE = "use a TLS context here that is created once, at startup"
+COSTS = "Each request creates one here, and holds the GIL meanwhile."
 FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
 FROZEN = (
     "Later collections then skip the objects created at startup. This helps if most objects are "
@@ -50,6 +51,10 @@ UNREAD = (
     "in this line."
 )
 IN_THREADS = "The file is opened, used and closed in threads, one offloaded call for each step."
+HELD = (
+    "An `await` inside the `with` would let other requests run while it holds its lock or "
+    "connection; they could then block the event loop for good."
+)
 GOES_ON = "and the event loop keeps running."
 
 
@@ -73,13 +78,16 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
         return NO_LINE
     if code.own_index is None:
         return NO_FRAME
-    if code.call == MADE_ONCE or code.makes_client:
-        maker = MADE_ONCE.rpartition(".")[2] if code.call == MADE_ONCE else None
+    if code.makes_client:
+        maker = code.callee_name if code.callee_name in MAKE_TLS else None
         return cure_made_thing(code.place.fields, evidence, maker, code.block_ms)
+    site = find_site(evidence, code.place.file, code.place.line, code.place.function)
+    if code.makes_context and code.cause == "gil":
+        return place_comment(code, site, CONTEXT_ONCE, COSTS, "client-life")
     if code.call == STARTS:
-        site = find_site(evidence, code.place.file, code.place.line, code.place.function)
         return place_comment(code, site, START_ONCE, STARTED, None)
-    if code.cause == "wait" or (code.cause == "compute" and code.unseen_share < DOUBTED):
+    is_released = code.cause == "compute" and code.unseen_share < DOUBTED
+    if code.cause == "wait" or code.makes_context or is_released:
         return cure_with_thread(code, evidence)
     return cure_with_process(code, evidence)
 
@@ -90,7 +98,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
         return cure_from_afar(code, evidence)
     can_be_def = found.can_be_def(code.place, evidence)
     trial = f"offload={code.place.route}" if can_be_def and code.is_of_endpoint else None
-    twin = write_twin(found) if code.cause == "wait" else None
+    twin = write_twin(found) if code.cause == "wait" or code.makes_context else None
     if twin is not None:
         cure = place_edit(code, found.site, twin.edit, twin.reason, "one-blocks-all")
         return replace(cure, trial=trial, costs_ms=0.0)
@@ -104,7 +112,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     if file is not None and file.hops * (hop_ms or 0.0) < code.block_ms:
         cure = place_edit(code, found.site, file.edit, IN_THREADS, "offload")
         return replace(cure, costs_ms=hop_ms and file.hops * hop_ms)
-    edit, reason = edit_for_thread(found, can_be_def, evidence)
+    edit, reason = edit_for_thread(found, can_be_def)
     library = ASYNC_LIBRARIES.get(code.package)
     if library is not None and code.cause == "wait":
         reason = f"{reason} {library} can be awaited instead."
@@ -114,27 +122,29 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     return replace(cure, trial=trial, costs_ms=hop_ms)
 
 
-def edit_for_thread(
-    found: AwaitingSite, can_be_def: bool, evidence: AuditEvidence
-) -> tuple[LineEdit, str]:
-    """Move the whole function if it awaits nothing, or else the call."""
-    site, function = found.site, found.site.function
+def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, str]:
+    """Move the whole function if it awaits nothing, or else the call, or say to move the `with`."""
+    site, function, holder = found.site, found.site.function, found.site.holder
     if can_be_def and function is not None and (edit := edit_def(site.source, function)):
         awaits_nothing = f"{function.name}() awaits nothing"
         return edit, f"{awaits_nothing}: as a `def` it runs in a thread, {GOES_ON}"
-    has_anyio = any("anyio" in each.versions for each in evidence.record.processes)
-    full = "anyio.to_thread.run_sync" if has_anyio else "asyncio.to_thread"
+    full = "anyio.to_thread.run_sync" if site.has_anyio else "asyncio.to_thread"
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)
-    if node is not None and not site.is_repeated:
+    if node is not None and holder is None and not site.is_repeated:
         text = write_thread_call(site.source, node, runner)
         if edit := replace_text(site.source, node, text):
             callee = found.callee or ""
             is_named = callee.isidentifier() and not callee.startswith("__")
             runs = f"{callee}()" if is_named else "It"
             return replace(edit, missing=missing), f"{runs} then runs in a thread, {GOES_ON}"
-    text = f"# move this into its own function, and: await {runner}(that_function)"
+    text = f"into its own function, and: await {runner}(that_function)"
     reason = "All of it then runs in a thread, in one offloaded call."
+    if holder is not None:
+        begin = replace(site, line=holder.lineno, statement=holder)
+        text = f"{begin.indent}# move the whole `with` {text}"
+        return LineEdit(begin.line, (), (text,), missing), f"{reason} {HELD}"
+    text = f"# move this {text}"
     return LineEdit(site.line, (), (site.indent + text,), missing), reason
 
 

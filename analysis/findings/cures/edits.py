@@ -5,7 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from analysis.findings.cures.code_sites import SCOPES, CodeFunction, CodeSite, list_header
-from analysis.findings.source_code import ParsedSource, get_last_name, is_quick, split_name
+from analysis.findings.source_code import (
+    ParsedSource,
+    find_imports,
+    get_last_name,
+    is_quick,
+    split_name,
+)
 
 MOST_LINES = 8
 """Maximum of a statement: a longer one is no hint any more."""
@@ -58,17 +64,28 @@ def edit_def(source: ParsedSource, function: CodeFunction) -> LineEdit | None:
 def spell(source: ParsedSource, full: str) -> tuple[str, str | None]:
     """Return how the file must write `full`, such as anyio.to_thread.run_sync, and the import that
     it needs; None if it has it already."""
-    for name, target in source.imports.items():
+    imports = list_imported(source)
+    for name, target in imports.items():
         if full == target:
             return name, None
     module = full.rpartition(".")[0]
-    for name, target in source.imports.items():
+    for name, target in imports.items():
         if module == target:
             return name + full.removeprefix(module), None
-    for name, target in source.imports.items():
+    for name, target in imports.items():
         if module.startswith(f"{target}."):
             return name + full.removeprefix(target), f"import {module}"
     return full, f"import {module}"
+
+
+def list_imported(source: ParsedSource) -> Mapping[str, str]:
+    """Map the names that all code of the module has, and that always stand for the same: without
+    the imports of a function or of an `if`."""
+    return {
+        name: target
+        for name, target in find_imports(source.tree.body)
+        if source.imports.get(name) == target and name not in source.assigned
+    }
 
 
 def list_calls(site: CodeSite) -> Iterator[ast.Call]:

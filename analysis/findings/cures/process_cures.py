@@ -31,6 +31,7 @@ MOST_TURNS = 0.4
 """Share of the time: while a thread computes in Python, the watchdog waits for the GIL for 5 ms of
 15 (sys.getswitchinterval), a third. A C call makes it wait for longer."""
 RUN, SUBMIT = "anyio.to_process.run_sync", "processes.submit"
+EXECUTE = "asyncio.get_running_loop().run_in_executor"
 COPIED = (
     "A process has its own GIL. Arguments and result are copied there and back: pass little data."
 )
@@ -59,9 +60,10 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
             return replace(place_edit(code, site, edit, reason, "cpu"), trial=workers)
     if found is not None and (cure := cure_with_turns(code, found, evidence)):
         return cure
-    run = f"await {RUN}(f)" if found else f"{SUBMIT}(f).result()"
+    run, reason = write_run(found)
     text = f"in a process: {run}, where f is a function of the module that loads its own data"
-    reason = COPIED if found else f"{COPIED} {POOL}"
+    if found is not None and found.site.holder is not None:
+        text = f"outside the `with`, {text}"
     return replace(place_comment(code, site, text, reason, "cpu"), trial=workers)
 
 
@@ -80,8 +82,6 @@ def cure_with_turns(code: BlockedCode, found: AwaitingSite, evidence: AuditEvide
     return replace(place_edit(code, found.site, edit, TURNS, "cpu"), trial=trial)
 
 
-def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
-    """Return None if the call cannot be passed to a process by its name and arguments."""
 def write_run(found: AwaitingSite | None) -> tuple[str, str]:
     """Return how to run f in a process, and what to know about it."""
     if found is None:
@@ -91,7 +91,11 @@ def write_run(found: AwaitingSite | None) -> tuple[str, str]:
     return f"await {RUN}(f)", COPIED
 
 
+def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
+    """Return None if the call cannot be passed to a process by its name and arguments."""
     call = find_call(site, callee)
+    if is_awaited and (site.holder is not None or not site.has_anyio):
+        return None
     if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
         return None
     ancestors = list(list_ancestors(call, list_parents(site.statement)))

@@ -32,7 +32,12 @@ REQUESTS_NOTE = (
     "it times out after 5 s unless `timeout` is set."
 )
 HTTPX_NOTE = "`client` is one httpx.AsyncClient, created at startup and shared."
-UNLIKE_REQUESTS = frozenset({"ok", "iter_content", "iter_lines", "raw", "apparent_encoding"})
+UNLIKE_REQUESTS = frozenset(
+    {
+        "ok", "iter_content", "iter_lines", "raw", "apparent_encoding", "reason", "url", "next",
+        "is_permanent_redirect", "connection",
+    }
+)  # fmt: skip
 QUIET = (("check", "False"), ("stdout", "None"), ("stderr", "None"))
 
 TWINS: Mapping[str, Twin] = {
@@ -45,8 +50,11 @@ TWINS: Mapping[str, Twin] = {
         f"requests.{verb}": Twin(
             f"{CLIENT}.{verb}", ASKS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
         )
-        for verb in ("get", "head", "options", "delete")
+        for verb in ("get", "options", "delete")
     },
+    "requests.head": Twin(
+        f"{CLIENT}.head", ASKS, (("follow_redirects", "False"),), "", UNLIKE_REQUESTS, REQUESTS_NOTE
+    ),
     **{
         f"requests.{verb}": Twin(
             f"{CLIENT}.{verb}", SENDS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE

@@ -8,6 +8,7 @@ from analysis.findings.cures.code_sites import descend
 from analysis.findings.cures.edits import (
     LAZY,
     LineEdit,
+    find_call,
     is_begin_of,
     list_ancestors,
     quote,
@@ -44,8 +45,10 @@ class Splice(NamedTuple):
 
 def write_file(found: AwaitingSite) -> FileEdit | None:
     """Return None if the line is in no such `with`, or if the file is used for anything but simple
-    method calls."""
-    site = found.site
+    method calls, or if another call in the line blocks."""
+    site, blocking = found.site, find_call(found.site, found.callee)
+    if site.holder is not None or not site.has_anyio:
+        return None
     body = site.function.body if site.function else []
     opened = [each for each in descend(body, site.line) if isinstance(each, ast.With)]
     if not opened or len(opened[-1].items) != 1:
@@ -58,6 +61,8 @@ def write_file(found: AwaitingSite) -> FileEdit | None:
     first, last = block.lineno, block.end_lineno or block.lineno
     is_short = last - first < MOST_LINES and call.lineno == call.end_lineno == first
     if not uses or not is_short or resolve_call(site.source, call) != "open":
+        return None
+    if blocking is not call and blocking not in uses:
         return None
     opener, missing = spell(site.source, OPEN)
     arguments = quote(site.source, call).partition("(")[2]

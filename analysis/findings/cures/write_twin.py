@@ -17,10 +17,14 @@ from analysis.findings.cures.edits import (
     spell,
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite
-from analysis.findings.cures.twins import CLIENT, TWINS, Twin
-from analysis.findings.source_code import resolve_call
+from analysis.findings.cures.twins import CLIENT, REQUESTS_NOTE, TWINS, Twin
+from analysis.findings.source_code import ParsedSource, resolve_call, split_name
 
 OTHER_CLIENT = f"http_{CLIENT}"
+ERRORS = ("Exception", "Error", "Timeout", "Redirects")
+"""Ends of the names of exceptions."""
+SYSTEM_ERRORS = frozenset({"OSError", "IOError", "EnvironmentError"})
+"""They include all exceptions of requests, and none of httpx."""
 
 
 class TwinEdit(NamedTuple):
@@ -36,10 +40,12 @@ def write_twin(found: AwaitingSite) -> TwinEdit | None:
     twin = TWINS.get(full or "")
     if call is None or twin is None or not fits(call, twin) or uses_unlike(found, twin):
         return None
+    if site.holder is not None or (twin.awaited.startswith("anyio.") and not site.has_anyio):
+        return None
     parents = list_parents(site.statement)
     ancestors = list(list_ancestors(call, parents))
-    if any(isinstance(each, (*LAZY, ast.Await)) for each in ancestors):
-        return None
+    if any(isinstance(each, (*LAZY, ast.Await, ast.withitem)) for each in ancestors):
+        return None  # its result is no context manager
     is_begun = bool(twin.suffix) or (bool(ancestors) and is_begin_of(call, ancestors[0]))
     name, missing = name_twin(found, twin)
     text = write_call(found, call, twin, name)
@@ -81,6 +87,20 @@ def fits(call: ast.Call, twin: Twin) -> bool:
 
 
 def uses_unlike(found: AwaitingSite, twin: Twin) -> bool:
+    """Return True if the function uses what the twin's result lacks, or if the file names
+    exceptions that the twin does not raise."""
     function = found.site.function
     nodes = walk_own(function) if function is not None else ()
-    return any(isinstance(each, ast.Attribute) and each.attr in twin.unlike for each in nodes)
+    is_other = any(isinstance(each, ast.Attribute) and each.attr in twin.unlike for each in nodes)
+    return is_other or (twin.note == REQUESTS_NOTE and names_errors(found.site.source))
+
+
+def names_errors(source: ParsedSource) -> bool:
+    """Return True if the file names an exception of requests, or one that includes them."""
+    for each in ast.walk(source.tree):
+        root, path = split_name(each) if isinstance(each, ast.Name | ast.Attribute) else (None, [])
+        full = ".".join([source.imports.get(root or "", root or ""), *path])
+        is_error = full.startswith("requests.exceptions.") or full.endswith(ERRORS)
+        if full in SYSTEM_ERRORS or (full.startswith("requests.") and is_error):
+            return True
+    return False
