@@ -3,9 +3,10 @@ and removes old ones."""
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,10 @@ from .journal import FRAME, LEAST_BYTES, VERSION
 from .journal_reader import LARGEST_FRAME
 
 JOURNALS = "probe-*.journal"
+PART = re.compile(r"(probe-\d+-[\d.]+)(-\d+)?\.journal")
+LAUNCH_FILE = "launch.json"
+LATER_START = "[0-9]*T[0-9]*Z"
+"""A folder with the time of its start, which the launcher creates in one that has journals."""
 RECENT_BYTES = 4 << 20
 """Rows before the last so many bytes of a journal are skipped at first: they are minutes old."""
 SILENT_S = 10.0
@@ -91,27 +96,28 @@ def skip_old_rows(file: BinaryIO) -> bytes:
 
 def remove_ended_journals(folder: Path, most_bytes: int) -> None:
     """Remove the oldest journals of ended processes, so that those left have at most most_bytes, or
-    LEAST_BYTES. A process of another container is not visible here: journals of the last minute
-    stay."""
+    LEAST_BYTES; in a launcher's folder, those of all starts together. A pid says nothing: a
+    restarted container has the same one again, and that of another container is not visible. What
+    was written in the last minute stays, with its earlier parts: its process may live."""
     left = max(most_bytes, LEAST_BYTES)
-    ended: list[tuple[float, int, Path]] = []
-    for path in folder.glob(JOURNALS):
-        with suppress(OSError, ValueError):
+    journals: dict[tuple[Path, str], list[tuple[float, int, Path]]] = {}
+    for path in (path for each in list_starts(folder) for path in each.glob(JOURNALS)):
+        named = PART.fullmatch(path.name)
+        with suppress(OSError):
             facts = path.stat()
-            if facts.st_mtime < time() - 60 and not is_alive(int(path.name.split("-")[1])):
-                ended.append((facts.st_mtime, facts.st_size, path))
-    for _, size, path in sorted(ended, reverse=True):
+            if named is not None:
+                part = facts.st_mtime, facts.st_size, path
+                journals.setdefault((path.parent, named[1]), []).append(part)
+    ended = (parts for parts in journals.values() if max(parts)[0] < time() - 60)
+    for _, size, path in sorted(chain.from_iterable(ended), reverse=True):
         left -= size
         if left < 0:
             with suppress(OSError):
                 path.unlink()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's process
-        return True
-    return True
+def list_starts(folder: Path) -> list[Path]:
+    """Return a folder, and those that the launcher created around and inside of it."""
+    is_inner = folder.match(LATER_START) and (folder / LAUNCH_FILE).exists()
+    top = folder.parent if is_inner else folder
+    return [top, *(each.parent for each in top.glob(f"{LATER_START}/{LAUNCH_FILE}"))]

@@ -19,9 +19,9 @@ from .clocks import monotonic
 from .command_words import hide_values
 from .encode_json import encode_json
 from .errors import UsageError
+from .journal_files import LAUNCH_FILE
 
 SITE_FOLDER = Path(__file__).resolve().parent / "site"
-LAUNCH_FILE = "launch.json"
 NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 OWN_FILES = re.compile(r"\..*|attach-\d+(-[\d.]+)?\.(json|part)")

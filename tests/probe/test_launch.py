@@ -14,7 +14,8 @@ from pathlib import Path
 import asgi_probe
 import pytest
 from asgi_probe.encode_json import encode_json
-from asgi_probe.launch import LAUNCH_FILE, SITE_FOLDER, create_folder, launch
+from asgi_probe.journal_files import LAUNCH_FILE, list_starts
+from asgi_probe.launch import SITE_FOLDER, create_folder, launch
 
 HOME = Path(asgi_probe.__file__).parent.parent
 SHOW = "import os, json, sys; print(json.dumps([os.getpid(), dict(os.environ), list(sys.modules)]))"
@@ -65,6 +66,7 @@ def test_a_second_start_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:
     used = json.loads(run(tmp_path, *words)[1])[1]["ASGI_PROBE_DIR"]
     assert Path(used).parent == tmp_path
     assert (Path(used) / LAUNCH_FILE).is_file()
+    assert list_starts(Path(used)) == list_starts(tmp_path) == [tmp_path, Path(used)]
 
 
 def test_a_pipe_with_the_name_of_the_note_is_not_waited_for(tmp_path: Path) -> None:

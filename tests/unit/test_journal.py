@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 from contextlib import suppress
 from math import nan
 from pathlib import Path
@@ -16,7 +15,7 @@ from asgi_probe.journal import (
     ProbeJournal,
     make_packer,
 )
-from asgi_probe.journal_files import remove_ended_journals
+from asgi_probe.journal_files import LAUNCH_FILE, remove_ended_journals
 from asgi_probe.journal_reader import JournalReader
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,26 +246,43 @@ def test_the_texts_of_a_journal_are_bounded_in_size(tmp_path: Path) -> None:
     assert texts[-1] == "(more)"
 
 
+def write_old(path: Path, age_s: float) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bytes(600 << 10))
+    os.utime(path, (time() - age_s, time() - age_s))
+
+
 @pytest.mark.parametrize("most_bytes", [-1, 0, LEAST_BYTES])
 def test_journals_of_ended_processes_are_removed_the_oldest_first(
     tmp_path: Path, most_bytes: int
 ) -> None:
-    """A limit has a floor."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    now_s = time()
-    for name, age_s in (
-        (process.pid, 300),
-        (process.pid, 200),
-        (process.pid, 1),
-        (os.getpid(), 400),
-    ):
-        path = tmp_path / f"probe-{name}-{age_s}.journal"
-        path.write_bytes(bytes(600 << 10))
-        os.utime(path, (now_s - age_s, now_s - age_s))
+    """A limit has a floor. In a restarted container, the earlier process had this one's pid."""
+    for age_s in (400, 300, 200, 1):
+        write_old(tmp_path / f"probe-{os.getpid()}-{age_s}.journal", age_s)
+    write_old(tmp_path / "probe-of-the-user.journal", 500)
     remove_ended_journals(tmp_path, most_bytes)
     left = {path.stem.split("-")[2] for path in tmp_path.iterdir()}
-    assert left == {"200", "1", "400"}
+    assert left == {"200", "1", "the"}
+
+
+def test_the_full_parts_of_a_live_process_stay(tmp_path: Path) -> None:
+    for number, age_s in (("", 900), ("-2", 500), ("-3", 1)):
+        write_old(tmp_path / f"probe-7-1.5{number}.journal", age_s)
+    remove_ended_journals(tmp_path, LEAST_BYTES)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_starts_of_a_launcher_have_one_limit_together(tmp_path: Path) -> None:
+    """Folders that it did not create, and those of another service, are left alone."""
+    for name, age_s in (("", 500), ("20261129T120000Z", 400), ("20261130T120000Z", 300)):
+        write_old(tmp_path / "shop" / name / "probe-1-2.5.journal", age_s)
+        (tmp_path / "shop" / name / LAUNCH_FILE).touch()
+    for other in ("shop/20261128T120000Z", "shop/old", "other"):
+        write_old(tmp_path / other / "probe-1-2.5.journal", 900)
+    (tmp_path / "other" / LAUNCH_FILE).touch()
+    remove_ended_journals(tmp_path / "shop" / "20261130T120000Z", LEAST_BYTES)
+    left = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("*.journal")}
+    assert left == {"shop/20261130T120000Z", "shop/20261128T120000Z", "shop/old", "other"}
 
 
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=8), st.integers(0, 8))
