@@ -31,7 +31,8 @@ PAIR_S, FIRST_GAP_S, MOST_GAP_S, LONGER = 0.3, 0.3, 2.0, 1.5
 the factor by which that gap grows while the reason lasts. A pair shows which threads are stuck."""
 OVER_S = 1.0
 """A reason that returns after more than this many seconds is a new one."""
-ROWS_PER_S, MOST_ROWS = 200, 50_000
+ROWS_PER_S, ROWS_PER_HOUR, HOUR_S = 200, 50_000, 3600.0
+"""Maximum of rows; those of an hour may be written as soon as ROWS_PER_S allows."""
 POOL_KINDS = ("anyio-worker", "executor")
 pack = make_packer(THREAD_STACKS)
 
@@ -67,11 +68,12 @@ class ThreadStackLog:
         self._next_s = -inf
         self._gap_s = FIRST_GAP_S
         self._is_first_of_pair = True
-        self._rows = 0
+        self._used_s = -inf
+        """Rows are used up until this time: each one takes its part of an hour."""
 
     def look(self, now_s: float, *, calls_wait: bool) -> None:
         """Read the stacks if a sample is due. calls_wait: calls wait for a pool thread."""
-        if not (calls_wait or self._has_old_request(now_s)) or self._rows >= MOST_ROWS:
+        if not (calls_wait or self._has_old_request(now_s)):
             return
         if now_s - self._reason_at_s > OVER_S:
             self._gap_s, self._is_first_of_pair = FIRST_GAP_S, True
@@ -79,11 +81,12 @@ class ThreadStackLog:
         if now_s < self._next_s:
             return
         count = self._read_threads(now_s)
-        self._rows += count
+        self._used_s = max(self._used_s, now_s - HOUR_S) + count * HOUR_S / ROWS_PER_HOUR
         if self._is_first_of_pair:
             self._next_s = now_s + PAIR_S
         else:
-            self._next_s = now_s + max(self._gap_s, 2 * count / ROWS_PER_S)
+            gap_s = max(self._gap_s, 2 * count / ROWS_PER_S)
+            self._next_s = max(now_s + gap_s, self._used_s)
             self._gap_s = min(MOST_GAP_S, self._gap_s * LONGER)
         self._is_first_of_pair = not self._is_first_of_pair
 
@@ -96,8 +99,8 @@ class ThreadStackLog:
         return any(each is not None and now_s - each.arrived_s > OLD_S for each in oldest)
 
     def _read_threads(self, now_s: float) -> int:
-        """Read all threads; return the number of those inside a call."""
-        own = threading.get_ident()
+        """Read all threads; return the number of rows written."""
+        own, count = threading.get_ident(), 0
         before, self._standing = self._standing, {}
         watches = [each for one in self._list_recorders() for each in list(one.loops.values())]
         loop_threads = {each.native_id for each in watches}
@@ -114,7 +117,8 @@ class ThreadStackLog:
             self._standing[ident] = standing
             if not is_loop or standing.waits_for is not None:  # an idle loop waits for its sockets
                 self._write(now_s, native, standing)
-        return len(self._standing)
+                count += 1
+        return count
 
     def _read_thread(self, ident: int, work: Work, before: Standing | None) -> Standing | None:
         """Return a thread's place; None for a thread that waits for its next call."""

@@ -25,6 +25,7 @@ from asgi_probe.routes import App
 from asgi_probe.stacks import read_stack
 from asgi_probe.thread_stacks import (
     FIRST_GAP_S,
+    HOUR_S,
     MOST_GAP_S,
     OLD_S,
     PAIR_S,
@@ -298,15 +299,39 @@ def test_looks_become_sparser_and_start_anew(tmp_path: Path) -> None:
     assert gaps_s[-1] == pytest.approx(PAIR_S)
 
 
-def test_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread_stacks, "MOST_ROWS", 10)
+def test_rows_are_bounded_per_second_and_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process runs for months: the hour's rows come back, and only rows count."""
+    monkeypatch.setattr(thread_stacks, "ROWS_PER_HOUR", 10)
     monkeypatch.setattr(thread_stacks, "ROWS_PER_S", 1)
     with Pool(tmp_path, 4) as pool:
         for step in range(200):
             pool.log.look(step * 0.1, calls_wait=True)
         rows = pool.read_rows()
-    assert len(rows) == 12  # the sample that reaches the bound is the last one
+        pool.log.look(3 * HOUR_S, calls_wait=True)
+        later = pool.read_rows()[len(rows) :]
+    assert len(rows) == 16  # the pair that reaches the bound is the last one
     assert rows[8].at_s - rows[4].at_s >= 8.0
+    assert [each.at_s for each in later] == [3 * HOUR_S] * 4
+
+
+def test_a_loop_that_is_read_and_not_written_uses_up_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_stacks, "ROWS_PER_HOUR", 7)
+    readable, writable = socket.socketpair()
+    with Pool(tmp_path, 1) as pool:
+        with stand(lambda: readable.recv(1), lambda: writable.send(b"1")) as idle:
+            natives = {each.ident: each.native_id or 0 for each in threading.enumerate()}
+            watch = SimpleNamespace(native_id=natives[idle])
+            pool.recorder.loops = {None: watch}  # type: ignore[dict-item]
+            for step in range(100):
+                pool.log.look(step * 0.1, calls_wait=True)
+        rows = pool.read_rows()
+    readable.close()
+    writable.close()
+    assert len(rows) == 8  # whole pairs
 
 
 class Deadlock:
