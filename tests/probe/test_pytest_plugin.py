@@ -7,8 +7,11 @@ import sys
 import threading
 from asyncio import events
 from pathlib import Path
+from types import CodeType, SimpleNamespace
+from typing import cast
 
 import pytest
+from asgi_probe.testing.found_blocks import BlockFinder, is_allowed
 
 from tests.probe import reentrant_loop
 from tests.probe.plugin_support import BLOCKING, SERVER, run, unwrap_apps
@@ -307,6 +310,17 @@ def test_fetches():
             r"  below it: helper_next_door\.fetch \(helper_next_door\.py:3\): time\.sleep",
         ]
     )
+
+
+def test_a_method_is_allowed_with_its_class_on_each_python_version() -> None:
+    """Before Python 3.11, a code object does not have it."""
+    code = BlockFinder.locate.__code__
+    names = ("co_filename", "co_firstlineno", "co_name")
+    bare = SimpleNamespace(**{each: getattr(code, each) for each in names})
+    stack = [(cast(CodeType, bare), None, {"__name__": "shop.orders"})]
+    assert is_allowed(stack, ["shop.orders.BlockFinder.locate"], [])
+    assert is_allowed(stack, ["shop.orders.locate"], [])
+    assert not is_allowed(stack, ["shop.orders.Other.*"], [])
 
 
 CHECKED = """

@@ -1,10 +1,11 @@
 """The file of known blocks: sites that do not fail a test yet. A site has no line number, which
-other changes move."""
+other changes move, and nothing of the machine and the Python version that found it."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +14,24 @@ import pytest
 
 VERSION = 1
 OPTION = "--loop-blocking-baseline"
+INSTALLED = re.compile(r"^/(.*/)?((site|dist)-packages|lib(64)?/python3[^/]*)/")
+"""The folder of a library or of Python itself."""
 
 
 class SiteKey(NamedTuple):
     file: str
     function: str
     call: str
+
+    def is_in(self, known: frozenset[SiteKey]) -> bool:
+        """Return True for a known site. On Python 3.9 and 3.10, earlier versions of the plug-in
+        wrote a method without its class."""
+        short = self._replace(function=self.function.rpartition(".")[2])
+        return self in known or short in known
+
+
+def make_key(file: str, function: str, call: str) -> SiteKey:
+    return SiteKey(INSTALLED.sub("", file), function, call)
 
 
 def check_file(path: Path, *, writes: bool) -> None:
@@ -41,7 +54,7 @@ def read_baseline(path: Path, *, writes: bool) -> frozenset[SiteKey]:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}")
-        return frozenset(SiteKey(**each) for each in content["blocks"])
+        return frozenset(make_key(**each) for each in content["blocks"])
     except FileNotFoundError:
         if writes:
             return frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from .baseline import SiteKey
+from .baseline import SiteKey, make_key
 from .found_blocks import FoundBlock
 from .found_waits import FoundWait
 
@@ -31,7 +31,7 @@ def format_ms(seconds: float) -> str:
 def find_key(block: FoundBlock) -> SiteKey:
     if block.site is None:
         return SiteKey("", block.task.partition(" (")[0], "")
-    return SiteKey(block.site.file, block.site.function, block.site.call)
+    return make_key(block.site.file, block.site.function, block.site.call)
 
 
 def format_blocks(blocks: Sequence[FoundBlock], max_s: float) -> str:

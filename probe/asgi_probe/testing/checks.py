@@ -92,7 +92,7 @@ class LoopChecks:
         item.stash.setdefault(found_key, []).extend(map(find_key, sampled))
         if self.settings.writes:
             return []
-        return [each for each in sampled if find_key(each) not in self.settings.baseline]
+        return [each for each in sampled if not find_key(each).is_in(self.settings.baseline)]
 
     def report(self, text: str | None, item: pytest.Item, *, failed: bool = False) -> None:
         """Fail or warn. failed: the test has failed already, so that only its report grows."""

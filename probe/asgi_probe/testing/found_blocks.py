@@ -4,6 +4,7 @@ it the code itself took."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from asyncio import Task, events
 from collections import defaultdict
@@ -20,11 +21,14 @@ from asgi_probe.routes import find_route
 from asgi_probe.stacks import PROBE_HOME, RUNNER, SeenFrame, is_own_work, is_part_of
 
 from .requests import CALL_APP
-from .source_calls import list_calls, quote_line
+from .source_calls import find_functions, list_calls, quote_line
 from .timed_thread import TimedRun
 
 PRIMITIVES = ("threading", "queue", "concurrent.futures", "selectors")
 """In these modules threads wait for each other: their caller says more."""
+COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>")
+"""Frames of their own before Python 3.12."""
+OMITTED = re.compile(r"<(locals|(list|set|dict)comp)>\.")
 
 
 class BlockSite(NamedTuple):
@@ -126,17 +130,19 @@ class BlockFinder:
     def locate(self, stack: Sequence[SeenFrame]) -> BlockSite:
         own = next((at for at, each in enumerate(stack) if self.is_own(each[0].co_filename)), 0)
         code, line, names = stack[own]
+        around = (each for each in stack[own:] if each[0].co_name not in COMPREHENSIONS)
+        function = get_name(next(around, stack[own]))
         file, line = code.co_filename, line or code.co_firstlineno
         calls = list_calls(file, line, names)
         call = calls[0] if len(calls) == 1 else quote_line(file, line)
         in_request = any(is_probe(frame, CALL_APP) for frame in stack)
         below = describe_below(stack[:own])
-        return BlockSite(self.shorten(file), line, get_name(stack[own]), call, below, in_request)
+        return BlockSite(self.shorten(file), line, function, call, below, in_request)
 
     def locate_callback(self, run: TimedRun, stack: Sequence[SeenFrame]) -> BlockSite:
         """Locate a callback in C, such as time.sleep, of which the stack shows nothing. In its
         debug mode asyncio keeps the stack that scheduled it."""
-        call = describe_callback(run)
+        call = describe_callback(run).partition(" (")[0]
         for each in reversed(getattr(run.start.handle, "_source_traceback", None) or ()):
             if self.is_own(each.filename):
                 return BlockSite(
@@ -169,8 +175,12 @@ def is_probe(frame: SeenFrame, function: str) -> bool:
 
 
 def get_name(frame: SeenFrame) -> str:
-    name: str = getattr(frame[0], "co_qualname", frame[0].co_name)  # from Python 3.11 on
-    return name.replace("<locals>.", "")
+    code = frame[0]
+    name: str | None = getattr(code, "co_qualname", None)  # from Python 3.11 on
+    if name is not None:
+        return OMITTED.sub("", name)
+    known = find_functions(code.co_filename)
+    return known.get((code.co_firstlineno, code.co_name), code.co_name)
 
 
 def describe_below(library: Sequence[SeenFrame]) -> str:

@@ -1,4 +1,5 @@
-"""Names the calls in a line of source: a C function such as `time.sleep` has no frame."""
+"""Names what only the source shows: the calls in a line, since a C function such as `time.sleep`
+has no frame, and, before Python 3.11, the class of a method."""
 
 from __future__ import annotations
 
@@ -8,15 +9,39 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from inspect import getattr_static
 
+UNNAMED: dict[type[ast.AST], str] = {ast.Lambda: "<lambda>", ast.GeneratorExp: "<genexpr>"}
+
+
+def parse_file(file: str) -> ast.Module:
+    """Return an empty module if there is no source."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
 
 @lru_cache(maxsize=64)
-def parse_file(file: str) -> list[ast.Call]:
-    """Return the calls of a file; empty if there is no source."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return []
-    return [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
+def find_calls(file: str) -> list[ast.Call]:
+    return [each for each in ast.walk(parse_file(file)) if isinstance(each, ast.Call)]
+
+
+@lru_cache(maxsize=64)
+def find_functions(file: str) -> dict[tuple[int, str], str]:
+    """Return the qualified names of a file's functions, without "<locals>", by their first line and
+    plain name: before Python 3.11, their code objects have no qualified name."""
+    found: dict[tuple[int, str], str] = {}
+    nodes: list[tuple[ast.AST, str]] = [(parse_file(file), "")]
+    while nodes:  # no recursion: an expression may be deep
+        node, outer = nodes.pop()
+        for each in ast.iter_child_nodes(node):
+            name, first = UNNAMED.get(type(each), ""), getattr(each, "lineno", 0)
+            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                name = each.name
+                first = min([first, *(one.lineno for one in each.decorator_list)])
+            if name:
+                found[first, name] = outer + name
+            nodes.append((each, f"{outer}{name}." if name else outer))
+    return found
 
 
 def quote_line(file: str, line: int) -> str:
@@ -28,7 +53,7 @@ def list_calls(file: str, line: int, names: Mapping[str, object]) -> list[str]:
     names: the globals of the code, which resolve `from time import sleep`."""
     return [
         name
-        for call in parse_file(file)
+        for call in find_calls(file)
         if call.func.lineno <= line <= (call.func.end_lineno or call.func.lineno)
         for name in name_function(call.func, names)
     ]
@@ -45,6 +70,7 @@ def name_function(function: ast.expr, names: Mapping[str, object]) -> Iterator[s
     found = names.get(expression.id)
     for each in path:
         found = getattr_static(found, each, None)
+    found = getattr(found, "__func__", found)  # before Python 3.10 a class method has no name
     module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str):
         yield f"{module}.{name}"
