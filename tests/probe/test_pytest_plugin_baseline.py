@@ -183,6 +183,19 @@ def test_a_run_of_a_part_of_the_tests_keeps_the_others_blocks(
     result.stdout.fnmatch_lines([f"--loop-blocking-baseline: *known.json: {expected}"])
 
 
+@pytest.mark.parametrize("source", ["import pytest; pytest.skip(allow_module_level=True)", "1 / 0"])
+def test_a_module_that_is_not_collected_keeps_its_blocks(
+    pytester: pytest.Pytester, source: str
+) -> None:
+    """`importorskip` skips a whole module where its package is missing."""
+    pytester.makepyfile(test_two=TWO)
+    run(pytester, ONE, *KNOWN, WRITE)
+    pytester.makepyfile(test_two=source)
+    result = run(pytester, ONE, *KNOWN, WRITE, "--continue-on-collection-errors")
+    assert read_functions(pytester) == {"block", "other"}
+    result.stdout.fnmatch_lines(["*known.json: 1 found, 1 kept from earlier runs: *"])
+
+
 def test_a_run_of_all_tests_removes_what_is_gone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_two=TWO)
     result = run(pytester, ONE, *KNOWN, WRITE)

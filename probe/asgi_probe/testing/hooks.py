@@ -32,6 +32,10 @@ class CheckHooks:
     def pytest_deselected(self) -> None:
         self._is_part = True
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a module that was skipped, or that failed: its tests are unknown."""
+        self._is_part = self._is_part or not report.passed
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
