@@ -36,6 +36,7 @@ from .watchdog import watchdog
 log = logging.getLogger("probe")
 MOST_IN_FLIGHT = 10_000
 """Requests and WebSockets of a probe at one time; later ones are not recorded."""
+WEBSOCKET_ENDS = ("websocket.close", "websocket.http.response.body")
 LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
@@ -213,11 +214,7 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
     def note_and_send(message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
-            status = message["status"]
-            if isinstance(status, int) and 0 <= status <= 0xFFFF:
-                record.status = status
-            else:
-                record.status = read_odd_status(status)
+            record.status = read_status(message["status"])
             if record.ended_s != record.ended_s:  # NaN: no pool thread has recorded the end
                 record.ended_s = monotonic()
         elif kind in BODIES and not message.get("more_body"):
@@ -228,13 +225,16 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
 
 
 def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
-    """Record a WebSocket's status: 101 once accepted, 403 if closed before that."""
+    """Record a WebSocket's status: 101 once accepted; of one that is closed before that, the status
+    of the app's own response, or 403."""
 
     def note_and_send(message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "websocket.accept":
             record.status = 101
-        elif kind == "websocket.close":
+        elif kind == "websocket.http.response.start":
+            record.status = read_status(message["status"])
+        elif kind in WEBSOCKET_ENDS and not message.get("more_body"):
             record.status = record.status or 403
             record.sent_s = monotonic()
         return send(message)
@@ -242,9 +242,7 @@ def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
     return note_and_send
 
 
-def read_odd_status(status: object) -> int:
+def read_status(status: object) -> int:
     """Return 200 for the 200.0 that servers send as 200, and 0 for what has no room in its column:
     an error would end the recording."""
-    if isinstance(status, float) and 0 <= status <= 0xFFFF:
-        return int(status)
-    return 0
+    return int(status) if isinstance(status, (int, float)) and 0 <= status <= 0xFFFF else 0

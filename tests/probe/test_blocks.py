@@ -453,6 +453,18 @@ def test_an_object_with_an_async_call_is_awaited(tmp_path: Path) -> None:
     assert row.endpoint.endswith("Endpoint.__call__")
 
 
+async def connect(probed: App) -> None:
+    scope: Scope = {
+        "type": "websocket", "path": "/rooms/5", "raw_path": b"/rooms/5", "root_path": "",
+        "query_string": b"", "headers": [], "scheme": "ws", "subprotocols": [],
+    }  # fmt: skip
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    await probed(scope, receive, ignore)
+
+
 def test_a_websocket_is_a_row_and_its_blocks_are_its_own(tmp_path: Path) -> None:
     async def talk(socket: WebSocket) -> None:
         await socket.accept()
@@ -461,22 +473,22 @@ def test_a_websocket_is_a_row_and_its_blocks_are_its_own(tmp_path: Path) -> None
 
     app = Starlette(routes=[WebSocketRoute("/rooms/{room}", talk)])
 
-    async def calls(probed: App) -> None:
-        scope: Scope = {
-            "type": "websocket", "path": "/rooms/5", "raw_path": b"/rooms/5", "root_path": "",
-            "query_string": b"", "headers": [], "scheme": "ws", "subprotocols": [],
-        }  # fmt: skip
-
-        async def receive() -> Message:
-            return {"type": "websocket.connect"}
-
-        await probed(scope, receive, ignore)
-
-    (row,) = observe(app, tmp_path, calls).requests
+    (row,) = observe(app, tmp_path, connect).requests
     assert (row.route, row.protocol, row.status) == ("/rooms/{room}", "websocket", 101)
     assert row.thread_kind == "loop"
     found = max(find_blocks(tmp_path), key=lambda each: each.seconds)
     assert (found.route, found.visit) == ("/rooms/{room}", row.visit)
+
+
+def test_a_websocket_that_is_refused_has_the_status_of_its_response(tmp_path: Path) -> None:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
+        for more in (True, False):
+            await send({"type": "websocket.http.response.body", "body": b"x", "more_body": more})
+
+    (row,) = observe(refuse, tmp_path, connect).requests
+    assert row.status == 401
+    assert row.arrived_s <= row.sent_s <= row.returned_s
 
 
 @ON_LINUX
