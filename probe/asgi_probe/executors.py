@@ -49,17 +49,12 @@ def instrument_executors() -> None:
         handover = None if log.journal is None or needs_bytes else log.ask(record, "")
         if needs_bytes or (record is None and handover is None):
             return original(self, function, *args, **options)
-        if handover is None:
-            return original(self, ExecutorCall(function, record, None), *args, **options)
-        handover.call = function, args
-        place = ExecutorPlace(handover, find_queue(self, handover.asker))
-        try:
-            future = original(self, ExecutorCall(function, record, place), *args, **options)
-        except BaseException:
-            place.give_up(None)
-            raise
-        future.add_done_callback(place.give_up)
-        return future
+        place = None
+        if handover is not None:
+            handover.call = function, args
+            place = ExecutorPlace(handover, find_queue(self, handover.asker))
+        call = ExecutorCall(function, record, place)
+        return submit_call(original, self, call, *args, **options)
 
     vars(futures)["ThreadPoolExecutor"].submit = submit
     submit.probe_original = original  # type: ignore[attr-defined]
@@ -138,6 +133,35 @@ class ExecutorCall:
                 thread_calls.log.write(span.record, "executor", self.asked_s, span.began_s)
             if place is not None:
                 place.end()
+
+
+def submit_call(
+    original: Callable[..., Future[object]],
+    executor: ThreadPoolExecutor,
+    call: ExecutorCall,
+    /,
+    *args: object,
+    **options: object,
+) -> Future[object]:
+    """Submit a call; note its end if it never begins. The future keeps what it calls then, so that
+    is not the call itself, with its function."""
+    place, record = call.place, call.record
+    try:
+        future = original(executor, call, *args, **options)
+    except BaseException:
+        if place is not None:
+            place.give_up(None)
+        raise
+    if place is not None:
+        future.add_done_callback(place.give_up)
+    if record is not None and record.feed is not None:
+        future.add_done_callback(functools.partial(note_cancelled_wait, record, call.asked_s))
+    return future
+
+
+def note_cancelled_wait(record: RequestRecord, asked_s: float, future: Future[object]) -> None:
+    if future.cancelled() and record.feed is not None:  # only before it begins
+        record.feed.note_wait(record, IN_EXECUTOR, monotonic() - asked_s)
 
 
 def find_adjusting(starter: FrameType) -> FrameType | None:

@@ -193,6 +193,25 @@ def test_a_call_that_is_cancelled_while_it_waits_has_waited() -> None:
     )  # the timeout less what came before the wait; a busy machine is late
 
 
+def test_a_call_to_an_executor_that_is_cancelled_has_waited_too() -> None:
+    app, gate, pool = FastAPI(), Gate(), ThreadPoolExecutor(1)
+
+    @app.get("/")
+    async def submit() -> None:
+        assert pool.submit(int).cancel()
+        gate.leave.set()
+        await asyncio.wrap_future(pool.submit(int))
+
+    async def calls(probed: App) -> None:
+        pool.submit(gate.enter)
+        await gate.wait_until_entered()
+        await ask(probed, "/")
+
+    found = record(app, calls)
+    pool.shutdown()
+    assert len(found.get("thread.wait", "/", "other", "executor")) == 2
+
+
 def test_a_block_is_counted_by_route_and_cause() -> None:
     app = FastAPI()
 
