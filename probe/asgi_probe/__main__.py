@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .addresses import LISTEN_VARIABLE, parse_address
-from .errors import WRONG_USE, UsageError
+from .errors import WRONG_USE, UsageError, print_message
 from .launch import launch
 from .relay import listen
 from .top import show_top
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_here()
             launch(words[at + 1 :], given.directory, choose_address(given.socket, given.listen))
     except UsageError as error:
-        print(f"asgi-probe: {error}", file=sys.stderr)
+        print_message(str(error))
         return error.exit_code
     return 0
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from json import loads
@@ -18,7 +17,7 @@ from .attach_report import DIRECTORY_VARIABLE
 from .clocks import monotonic
 from .command_words import hide_values
 from .encode_json import encode_json
-from .errors import UsageError
+from .errors import UsageError, print_message
 from .journal_files import LAUNCH_FILE
 
 SITE_FOLDER = Path(__file__).resolve().parent / "site"
@@ -47,7 +46,7 @@ def launch(command: list[str], directory: Path | None, variables: Mapping[str, s
     else:
         folder = choose_folder(directory)
         said, environment = prepare_folder(folder, command), build_environment(folder, variables)
-    print(f"asgi-probe: {said}", file=sys.stderr)
+    print_message(said)
     restore_signals()
     try:
         os.execve(program, command, environment)

@@ -182,6 +182,19 @@ def test_a_full_disk_does_not_keep_the_service_from_its_start(
     assert "No space left on device; the service starts" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("target", ["/dev/full", "&-"])
+def test_a_service_starts_without_a_writable_stderr(tmp_path: Path, target: str) -> None:
+    if not target.startswith("&") and not Path(target).exists():
+        pytest.skip("no /dev/full here")
+    done = subprocess.run(
+        ("sh", "-c", f'exec "$0" "$@" 2>{target}', sys.executable, "-m", "asgi_probe", "run",
+         "--directory", "j", "--", sys.executable, "-c", "print('started')"),
+        cwd=tmp_path, text=True, env={**os.environ, "PYTHONPATH": str(HOME)},
+        stdout=subprocess.PIPE, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "started\n")
+
+
 def test_names_that_are_not_utf8_are_noted_as_text(tmp_path: Path) -> None:
     """Half of a character is no JSON text for many readers."""
     assert json.loads(encode_json({"a": [("\udcff", 1, None)], "b": "é😀"})) == {
