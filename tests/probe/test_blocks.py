@@ -481,7 +481,7 @@ def test_a_websocket_is_a_row_and_its_blocks_are_its_own(tmp_path: Path) -> None
 
 
 def test_a_websocket_that_is_refused_has_the_status_of_its_response(tmp_path: Path) -> None:
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    async def refuse(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
         for more in (True, False):
             await send({"type": "websocket.http.response.body", "body": b"x", "more_body": more})
