@@ -59,14 +59,20 @@ class SizeSearch:
         tail = self.find_tail(model, workers)
         return tail is not None and tail.is_below(self.target.p99_s)
 
+    def settle(self, model: ServerModel, workers: int) -> tuple[ServerModel, float]:
+        """Return one of these workers, with its own core and the CPU per request at its share of
+        the rate, and its utilization."""
+        share = self.target.rate_per_s / workers
+        one = replace(model, workers=1, cores=1).scale_cpu_to_rate(share)
+        return one, share / compute_highest_rps(find_bottleneck(one))
+
     def find_tail(self, model: ServerModel, workers: int) -> TailEstimate | None:
         """Return None beyond capacity, and with failures."""
-        share = self.target.rate_per_s / workers
-        busy = share / compute_highest_rps(find_bottleneck(model))
+        one, busy = self.settle(model, workers)
         if busy >= 1 or not keeps_order(model):
             return None
         if (model, workers) not in self.tails:
-            one = replace(model, workers=1)
+            share = self.target.rate_per_s / workers
             self.tails[model, workers] = simulate_p99(one, share, busy, self.target.p99_s)
         return self.tails[model, workers]
 
@@ -85,7 +91,8 @@ class SizeSearch:
 
     def shrink_pool(self, model: ServerModel, workers: int) -> ServerModel:
         """Find the smallest pool; by Little's law, it has more tokens than rate × time."""
-        at_least = math.floor(self.target.rate_per_s / workers * model.undisturbed_s) + 1
+        one, _ = self.settle(model, workers)
+        at_least = math.floor(self.target.rate_per_s / workers * one.undisturbed_s) + 1
         tokens = search_fewest(
             at_least,
             model.pool,
@@ -105,10 +112,11 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
     2 · log2(pool) for the pool, usually ten in total. Each continues until its interval decides, or
     for MOST_REQUESTS; an undecided size is reported, but not chosen.
     """
-    if model.undisturbed_s > target.p99_s:
+    search = SizeSearch(target)
+    at_least = search_fewest(1, MOST_WORKERS, lambda count: search.settle(model, count)[1] < 1)
+    if at_least is None or model.undisturbed_s > target.p99_s:
         return None
-    search, tightest = SizeSearch(target), find_bottleneck(model)
-    at_least = math.floor(target.rate_per_s / (highest_rps := compute_highest_rps(tightest))) + 1
+    tightest = find_bottleneck(search.settle(model, at_least)[0])
     workers = search_fewest(at_least, MOST_WORKERS, lambda count: search.is_met_by(model, count))
     if workers is None:
         return None
@@ -126,7 +134,7 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
         simulations=len(search.tails),
         simulated_requests=sum(each.requests for each in search.tails.values() if each),
         at_least_workers=at_least,
-        bound_by=tightest.name if math.isfinite(highest_rps) else None,
+        bound_by=tightest.name if math.isfinite(compute_highest_rps(tightest)) else None,
     )
 
 

@@ -1,15 +1,20 @@
 """The p99 for a number of workers, with its interval."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analysis.report.prediction_tables import describe_sizing
 from analysis.theory import tails
+from analysis.theory.cpu_law import CpuLaw
 from analysis.theory.model import ServerModel
-from analysis.theory.sizing import LoadTarget, compute_sizing
+from analysis.theory.sizing import LoadTarget, SizeSearch, compute_sizing
+from analysis.theory.steady import predict_steady_state
 from analysis.theory.tails import estimate_p99, simulate_p99
+from records.prediction import OverloadPrediction
+from scenarios.model import Load
 
 
 def test_fewer_than_one_in_a_hundred_wait_where_the_server_is_idle_enough() -> None:
@@ -91,3 +96,36 @@ def test_a_size_in_doubt_is_not_taken_and_named(monkeypatch: pytest.MonkeyPatch)
     assert sizing.undecided_workers < sizing.workers
     shown = describe_sizing("x", 100.0, 2000.0, sizing)
     assert f"for {sizing.undecided_workers} to {sizing.workers - 1} workers" in shown
+
+
+def test_a_size_and_a_single_question_use_the_same_cpu() -> None:
+    """1 ms alone, and 3 ms with many in flight on the two cores of its threads: a worker with one
+    core serves 333 requests per second, and not 1,000 or 666."""
+    law = CpuLaw(0.001, company_s=0.002, largest=100, parallel=2.0)
+    model = ServerModel(
+        "async def", delay_s=0.1, loop_cpu_s=0.001, cpu_law=law, cpu_jitter="exponential"
+    )
+    target = LoadTarget(600.0, 1.0)
+    sizing = compute_sizing(target, model, 8)
+    assert sizing is not None
+    assert (sizing.workers, sizing.at_least_workers, sizing.bound_by) == (2, 2, "interpreter")
+    one = replace(model, cores=1)
+    asked = [
+        predict_steady_state(one, Load(arrival_rate=600.0 / workers, arrivals="poisson"))
+        for workers in (1, 3)
+    ]
+    assert isinstance(asked[0], OverloadPrediction)
+    tail = SizeSearch(target).find_tail(model, 3)
+    assert tail is not None
+    assert asked[1].p99_ms == pytest.approx(1000 * tail.p99_s, rel=0.05)
+
+
+def test_the_smallest_pool_holds_what_is_in_flight_under_load() -> None:
+    """100 per second, of 94 ms each alone and 103 ms under load, need more than ten tokens."""
+    law = CpuLaw(0.0001, company_s=0.01, most=40, largest=100)
+    model = ServerModel("def", delay_s=0.0939, loop_cpu_s=0.0001, cpu_law=law)
+    sizing = compute_sizing(LoadTarget(100.0, 10.0), model, 8)
+    assert sizing is not None
+    assert sizing.pool is not None
+    settled = replace(model, cores=1).scale_cpu_to_rate(100.0)
+    assert sizing.pool > 100.0 * settled.undisturbed_s > 10
