@@ -135,6 +135,13 @@ def test_one_level_is_a_constant() -> None:
         fit_cpu_law([], math.inf)
 
 
+def test_a_request_alone_leaves_open_what_company_costs() -> None:
+    found = fit_cpu_law(sample(CpuLaw(0.003), (1,)), math.inf)
+    low, high = found.deviate(-1.0), found.deviate(1.0)
+    assert low.compute_cpu_s(100) < 0.6 * 0.003 < 1.4 * 0.003 < high.compute_cpu_s(100)
+    assert high.compute_cpu_s(1) == pytest.approx((1 + MACHINE_SHARE) * 0.003, rel=0.03)
+
+
 def test_a_pool_that_is_walked_through_collapses() -> None:
     """1 ms, and 10 us for each other request in flight: full with 400 users, each of whom makes it
     5 ms; a user more then brings less."""
