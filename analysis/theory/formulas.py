@@ -18,7 +18,13 @@ from analysis.theory.networks import (
     compute_throughput,
     compute_throughputs,
 )
-from analysis.theory.ordered import GivesUpError, is_product_form, keeps_order, simulate_closed_loop
+from analysis.theory.ordered import (
+    GivesUpError,
+    TooManyUsersError,
+    is_product_form,
+    keeps_order,
+    simulate_closed_loop,
+)
 from scenarios.errors import UserError
 from scenarios.model import Load
 from scenarios.units import Second
@@ -162,8 +168,8 @@ def deal_out_users(users: int, workers: int) -> list[tuple[int, int]]:
 
 
 def compute_worker_rps(model: ServerModel, load: Load, stations: Sequence[Station]) -> float:
-    """Use the formula where it is exact, or where all servers are always busy; otherwise run the
-    recursion, whose random error is much smaller than the formula's."""
+    """Use the formula where it is exact, where all servers are always busy, or with too many users;
+    otherwise run the recursion, whose random error is much smaller than the formula's."""
     rate = compute_throughput(load.users, load.think_s, stations)
     bounds = compute_asymptotic_bounds(load.users, load.think_s, stations)
     full = bounds.knee_users is not None and load.users > FILLED * bounds.knee_users
@@ -171,7 +177,7 @@ def compute_worker_rps(model: ServerModel, load: Load, stations: Sequence[Statio
         return rate
     try:
         found = simulate_closed_loop(model, load, load.users / rate).ok_rps
-    except GivesUpError:
+    except (GivesUpError, TooManyUsersError):
         return rate
     return min(found, bounds.throughput_rps)
 

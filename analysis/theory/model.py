@@ -90,6 +90,13 @@ class ServerModel:
         return self.style in THREADS_OF
 
     @property
+    def serves_newest_first(self) -> bool:
+        """True if requests wait for a thread of anyio's pool, which wakes the newest first."""
+        styles = (self.style, self.rare.style) if self.rare else (self.style,)
+        has_pool = any(THREADS_OF.get(each) == "anyio's pool" for each in styles)
+        return has_pool and self.queue == "lifo"
+
+    @property
     def blocked_by_rare_s(self) -> Second:
         """Mean time per request for which rare requests block the loop."""
         blocks = self.rare is not None and self.rare.style == "async def that blocks"

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from scenarios.units import Second
 DRAWN_AT_ONCE = 4096
 ENOUGH_ANSWERS = 10_000
 """Responses in a window; each takes about 3 µs of CPU."""
+MOST_USERS_PLAYED = 200_000
+"""They have four turns each, which take about 3 s."""
 TURNS_BEFORE = 2
 """Turns of all users before the window."""
 Ended = tuple[Second, Second]
@@ -33,6 +35,10 @@ Ended = tuple[Second, Second]
 
 class GivesUpError(Exception):
     """A client or a worker's master would not wait this long."""
+
+
+class TooManyUsersError(Exception):
+    """The recursion takes too long with this many users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,11 @@ def simulate_closed_loop(
 
     The window consists of whole turns of each user, so that its edges cut nothing: the rate is
     users over the mean turn, and Little's law holds exactly where no request overtakes another.
+    Raises GivesUpError, TooManyUsersError.
     """
     users = load.users
+    if users > MOST_USERS_PLAYED:
+        raise TooManyUsersError
     starts_s = [turn_s * place / users for place in range(users)]
     turns = math.ceil(ENOUGH_ANSWERS / users)
     worker = OrderedWorker(model, load, starts_s, seed)
@@ -66,7 +75,7 @@ def simulate_closed_loop(
 def keeps_order(model: ServerModel) -> bool:
     """Return True if no request overtakes another. That includes a loop that every request blocks,
     once it has all connections: it is a single server."""
-    if model.answers_first or model.times_out or model.queue == "lifo":
+    if model.answers_first or model.times_out or model.serves_newest_first:
         return False
     rare = model.rare
     if rare is None or rare.style == model.style:
@@ -117,7 +126,8 @@ class OrderedWorker:
     def run(self, answers: int) -> Numbers:
         """Return a row with the times of sending and completion for each request, in order of
         completion. Raises GivesUpError."""
-        return np.array(list(islice(self.answer_requests(), answers)))
+        ended = chain.from_iterable(islice(self.answer_requests(), answers))
+        return np.fromiter(ended, np.float64, 2 * answers).reshape(answers, 2)
 
     def answer_requests(self) -> Iterator[Ended]:
         while True:

@@ -61,11 +61,10 @@ class FormulaPrediction:
 def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     """Compute the prediction; its `cpu_ms` is CPU per request alone, whatever the load. Raises
     ValueError if a request takes no time."""
-    crowded = scale_cpu_to_load(model, load)
     if load.arrival_rate is not None:
-        found = predict_open_loop(crowded, load, load.arrival_rate)
+        found = predict_open_loop(model, load, load.arrival_rate)
     else:
-        found = (predict_blocked_loop if model.blocks else predict_closed_loop)(crowded, load)
+        found = (predict_blocked_loop if model.blocks else predict_closed_loop)(model, load)
     # with a full interpreter, the next request depends on the threads' switch interval, or on how
     # much a loop reads at a time; and work in other processes does not run on the loop
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
@@ -90,14 +89,16 @@ def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction
 
     Simulate the phases of a real run, with a warm-up of at most half of the allowed requests.
     """
+    full = find_bottleneck(model.scale_cpu_to_rate())
+    model = scale_cpu_to_load(model, load)
     tightest = find_bottleneck(model)
-    ceiling = model.workers * compute_highest_rps(tightest)
-    below = rate < ceiling
+    capacity, ceiling = (model.workers * compute_highest_rps(each) for each in (tightest, full))
+    below = rate < capacity
     random = load.arrivals == "poisson" and model.rare is None and not model.answers_first
     formula = FormulaPrediction(
-        ok_rps=min(rate, ceiling),
+        ok_rps=min(rate, capacity),
         mean_s=estimate_poisson_mean_s(model, rate / model.workers) if below and random else None,
-        ceiling_rps=ceiling if math.isfinite(ceiling) else None,
+        ceiling_rps=max(ceiling, min(rate, capacity)) if math.isfinite(ceiling) else None,
         limited_by="arrivals" if below else tightest.name,
     )
     warm_up_s = min(3 * model.delay_s + 2, MOST_REQUESTS / 2 / rate)
@@ -110,6 +111,7 @@ def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction
 
 def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
     formula, turn_s = solve_steady_state(model, load)
+    model = scale_cpu_to_load(model, load)
     if model.blocked_by_rare_s:  # no formula: a request blocks the loop for all of its delay or not
         formula = replace(formula, holds=False)
     shown = (
@@ -124,6 +126,7 @@ def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
     """Predict a blocked loop. With short turns it is a single queue, which has a formula. With long
     turns, a run ends far from any steady state, so simulate it from the first user on."""
     formula, turn_s = solve_steady_state(model, load)
+    model = scale_cpu_to_load(model, load)
     per_worker = load.users / model.workers
     formula = replace(formula, limited_by="users" if per_worker <= 1 else "blocked loop")
     # a loop that accepts one connection per round has all of them after as many rounds, which on
@@ -180,7 +183,7 @@ def simulate_long_queue(
     knee, each user adds only the own service time to every response. None where that is wrong: up
     to the knee, with a last-in-first-out queue, and where clients give up."""
     few = math.ceil(FILLED * formula.knee_users) if formula.knee_users else load.users
-    if few >= load.users or model.queue == "lifo" or formula.limited_by == "connections":
+    if few >= load.users or model.serves_newest_first or formula.limited_by == "connections":
         return None
     turn_s, longer_s = (users / formula.ok_rps for users in (few, load.users - few))
     full = replace(load, users=few, spawn_rate=few / turn_s)

@@ -5,7 +5,7 @@ A single number of users has the same rate and mean as in a range: those of `com
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,12 @@ from analysis.theory.formulas import (
 )
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import Numbers, compute_highest_rps
-from analysis.theory.ordered import GivesUpError, keeps_order, simulate_closed_loop
+from analysis.theory.ordered import (
+    GivesUpError,
+    TooManyUsersError,
+    keeps_order,
+    simulate_closed_loop,
+)
 from analysis.theory.prediction import FAILING, PATIENCE_S, compute_prediction
 from analysis.theory.prediction_range import scale_cpu_to_load
 from analysis.theory.reasons import OVERLOADED
@@ -29,39 +34,67 @@ from scenarios.model import Load
 from scenarios.units import Second, format_duration
 
 KILLS = "gunicorn kills a worker whose event loop sends no heartbeat within --worker-timeout"
+NOT_SIMULATED = "no quantiles: {:,} users are not simulated here"
 MOST_SIMULATED = 20_000
 """Users of an event simulation, which takes 0.1 ms of CPU per request."""
 
 
-def find_failure(model: ServerModel, users: int) -> str | None:
-    """Describe what keeps failing; None with a steady state. A worker's heartbeat waits for the
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What keeps failing. `limit`: one of FAILING."""
+
+    limit: str
+    reason: str
+
+
+def find_failure(model: ServerModel, users: int, think_s: Second = 0.0) -> Failure | None:
+    """Find what keeps failing; None with a steady state. Requests queue for the connections or for
+    the interpreter, whichever serves fewer per second. A worker's heartbeat waits for the
     interpreter like half of a request."""
+    kills, timeout = FAILING
     if model.times_out:
-        return f"every request fails: the client gives up after {format_duration(model.held_s)}"
-    share = math.ceil(users / model.workers)
-    inside = min(share, model.pool) if model.needs_tokens else share
-    queue_s = (inside * model.loop_cpu_s - model.undisturbed_s) / 2
-    late = 0 < model.worker_timeout_s < queue_s
-    if model.blocks:
-        late = model.is_killed_sometime_by(users)
-    if not late:
+        gives_up = f"the client gives up after {format_duration(model.held_s)}"
+        return Failure(timeout, f"every request fails: {gives_up}")
+    connection_s = 0.0 if model.connections is None else model.delay_s / model.connections
+    # a blocked loop has one call at a time, and work after the response fails no request
+    if connection_s > model.loop_cpu_s and not (model.blocks or model.answers_first):
+        patience_s = model.client_timeout_s or math.inf
+        if estimate_wait_s(model, users, think_s, connection_s) <= patience_s:
+            return None
+        return Failure(
+            timeout,
+            f"requests fail with {users:,} users: the client gives up after waiting "
+            f"{format_duration(patience_s)} for one of its {model.connections:,} connections",
+        )
+    late_s = estimate_wait_s(model, users, think_s, model.loop_cpu_s) / 2
+    late = 0 < model.worker_timeout_s < late_s
+    if not (model.is_killed_sometime_by(users) if model.blocks else late):
         return None
-    return (
-        f"no steady state with {users:,} users: {KILLS} {format_duration(model.worker_timeout_s)}"
-    )
+    why = f"{KILLS} {format_duration(model.worker_timeout_s)}"
+    return Failure(kills, f"no steady state with {users:,} users: {why}")
+
+
+def estimate_wait_s(model: ServerModel, users: int, think_s: Second, each_s: Second) -> Second:
+    """Estimate the wait for the station that limits a worker to one request per `each_s`. By
+    Little's law, the requests inside the worker take `each_s` times their number."""
+    inside_s = math.ceil(users / model.workers) * each_s - think_s
+    if model.needs_tokens:
+        inside_s = min(inside_s, model.pool * each_s)
+    return inside_s - model.undisturbed_s
 
 
 def compute_steady_curve(model: ServerModel, load: Load, users: Sequence[int]) -> Curve:
     """Raise UserError if no number of users has a steady state."""
     failures = {
-        each: find_failure(model.scale_cpu_to_users(each, load.think_s), each) for each in users
+        each: find_failure(model.scale_cpu_to_users(each, load.think_s), each, load.think_s)
+        for each in users
     }
     steady = [each for each, failure in failures.items() if failure is None]
     first = next((failure for failure in failures.values() if failure), None)
     if first and not steady:
-        raise UserError(f"--users: {first}; give a single number of users")
+        raise UserError(f"--users: {first.reason}; give a single number of users")
     found = compute_curve(model, steady, load.think_s, load.think_spread_s)
-    return replace(found, ends_because=first)
+    return replace(found, ends_because=first.reason if first else None)
 
 
 def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
@@ -70,17 +103,17 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
     if load.arrival_rate is not None:
         return predict_arrivals(model, load, load.arrival_rate)
     crowded = scale_cpu_to_load(model, load)
-    failure = find_failure(crowded, load.users)
+    failure = find_failure(crowded, load.users, load.think_s)
     if failure is not None:
         return predict_failures(model, load, failure)
-    found = compute_curve(crowded, [load.users], load.think_s, load.think_spread_s)
+    found = compute_curve(model, [load.users], load.think_s, load.think_spread_s)
     (point,) = found.points
     steady = Prediction(
         ok_rps=point.ok_rps,
         mean_ms=1000 * point.mean_s,
         ceiling_rps=found.highest_rps,
         limited_by=point.limited_by,
-        starved=None if model.queue == "lifo" else 0,
+        starved=None if model.serves_newest_first else 0,
         cpu_ms=1000 * model.loop_cpu_s,
         transient=False,
     )
@@ -88,7 +121,7 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
         return add_run_quantiles(steady, model, load, found.knee_users)
     try:
         median_s, p99_s = simulate_quantiles(crowded, load, found)
-    except GivesUpError:
+    except (GivesUpError, TooManyUsersError):
         return add_run_quantiles(steady, model, load, found.knee_users)
     why = describe_short_run(load.users / point.ok_rps)
     return replace(steady, median_ms=1000 * median_s, p99_ms=1000 * p99_s, reason=why)
@@ -96,7 +129,8 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
 
 def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
     """Raise UserError if the length of the test was given but does not matter."""
-    tightest = find_bottleneck(scale_cpu_to_load(model, load))
+    settled = scale_cpu_to_load(model, load)
+    tightest = find_bottleneck(settled)
     capacity = model.workers * compute_highest_rps(tightest)
     if rate < capacity:
         if load.requests is None:
@@ -106,7 +140,7 @@ def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
             f"{capacity:.1f}/s, no latency depends on the length of the test"
         )
     requests = load.requests or round(rate * load.duration_s)
-    found = compute_overload(model, requests, capacity, rate)
+    found = compute_overload(settled, requests, capacity, rate)
     patience_s = (tightest.name == "connections" and model.client_timeout_s) or math.inf
     if model.times_out or found.max_ms > 1000 * patience_s:
         return compute_prediction(model, load)
@@ -147,12 +181,12 @@ def describe_short_run(turn_s: Second) -> str | None:
     )
 
 
-def predict_failures(model: ServerModel, load: Load, why: str) -> Prediction:
-    if load.users <= MOST_SIMULATED:
-        return compute_prediction(model, load)
-    limit = FAILING[1] if model.times_out else FAILING[0]
+def predict_failures(model: ServerModel, load: Load, failure: Failure) -> Prediction:
+    run = compute_prediction(model, load) if load.users <= MOST_SIMULATED else None
+    if run is not None and run.median_ms is not None:  # the simulation reached its window
+        return run
     cpu_ms = 1000 * model.loop_cpu_s
-    return Prediction(limited_by=limit, cpu_ms=cpu_ms, reason=why)
+    return Prediction(limited_by=failure.limit, cpu_ms=cpu_ms, reason=failure.reason)
 
 
 def add_run_quantiles(
@@ -162,22 +196,24 @@ def add_run_quantiles(
     figures where requests fail or users starve, which no formula covers. With a last-in-first-out
     queue, users beyond those who fill the server only starve."""
     few = load.users
-    if model.queue == "lifo" and knee_users:
+    if model.serves_newest_first and knee_users:
         few = min(load.users, math.ceil(FILLED * knee_users))
     if few > MOST_SIMULATED:
-        return replace(steady, reason=f"no quantiles: {load.users:,} users are not simulated here")
+        return replace(steady, reason=NOT_SIMULATED.format(load.users))
     run = compute_prediction(model, replace(load, users=few))
     if run.limited_by in FAILING:
         return run
     if run.starved:
         return replace(run, starved=run.starved + load.users - few)
+    if few < load.users:  # the run has no starved users: its latencies are not those of all users
+        return replace(steady, reason=NOT_SIMULATED.format(load.users))
     if run.transient:
         return replace(steady, reason="no quantiles: a run of this length reaches no steady state")
     return replace(run, ok_rps=steady.ok_rps, mean_ms=steady.mean_ms)
 
 
 def simulate_quantiles(model: ServerModel, load: Load, curve: Curve) -> tuple[Second, Second]:
-    """Return median and p99. Raises GivesUpError."""
+    """Return median and p99. Raises GivesUpError, TooManyUsersError."""
     (point,) = curve.points
     values_s, weights = [], []
     for users, of in deal_out_users(load.users, model.workers):
@@ -196,8 +232,10 @@ def simulate_quantiles(model: ServerModel, load: Load, curve: Curve) -> tuple[Se
 def simulate_responses(model: ServerModel, load: Load, rate: float, knee: float) -> Numbers:
     """Simulate one worker with at most as many users as fill it. Beyond the knee, each further user
     only lengthens the queue: every response grows by one service time, and varies like a sum of so
-    many service times."""
-    users = min(load.users, math.ceil(FILLED * knee) if math.isfinite(knee) else load.users)
+    many service times. Raises GivesUpError, TooManyUsersError."""
+    if math.isinf(knee):  # nothing limits: no request waits, and none needs CPU, which varies
+        return np.array([model.undisturbed_s])
+    users = min(load.users, math.ceil(FILLED * knee))
     found_s = simulate_closed_loop(model, replace(load, users=users), users / rate).responses_s
     longer_s = (load.users - users) / rate
     mean_s = float(found_s.mean())

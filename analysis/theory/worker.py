@@ -67,7 +67,7 @@ class SimulatedWorker:
     def begin(self, starting_s: Second) -> None:
         model, clock = self.model, self.clock
         self.interpreter = simpy.Resource(clock, capacity=1)
-        kind_of_pool = LifoResource if model.queue == "lifo" else simpy.Resource
+        kind_of_pool = LifoResource if model.serves_newest_first else simpy.Resource
         self.pool = kind_of_pool(clock, capacity=model.pool)
         limit = model.connections
         self.connections = None if limit is None else simpy.Resource(clock, capacity=limit)

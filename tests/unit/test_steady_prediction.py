@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.theory.cpu_law import CpuLaw
 from analysis.theory.formulas import compute_curve
 from analysis.theory.model import ServerModel
-from analysis.theory.ordered import keeps_order, simulate_closed_loop
+from analysis.theory.ordered import (
+    MOST_USERS_PLAYED,
+    TooManyUsersError,
+    keeps_order,
+    simulate_closed_loop,
+)
+from analysis.theory.prediction import compute_prediction
 from analysis.theory.simulation import simulate
 from analysis.theory.steady import (
     compute_steady_curve,
@@ -19,9 +26,9 @@ from analysis.theory.steady import (
     predict_steady_state,
     simulate_responses,
 )
-from records.prediction import OverloadPrediction
+from records.prediction import OverloadPrediction, Prediction
 from scenarios.errors import UserError
-from scenarios.model import Load, RareRequest
+from scenarios.model import Load, RareRequest, Style
 from study.cli import main
 
 model = partial(ServerModel, cpu_jitter="exponential")
@@ -172,6 +179,81 @@ def test_workers_that_are_killed_have_no_row_in_a_range() -> None:
     many = predict_steady_state(server, Load(users=100_000))
     assert (many.ok_rps, many.limited_by) == (None, "worker kills")
     assert many.reason is not None
+
+
+@pytest.mark.parametrize("style", ["async def", "def"])
+def test_users_who_wait_too_long_for_a_connection_have_no_row(
+    style: Style, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 connections of one second each: the last of 200 users would wait for 9 s."""
+    server = model(style, pool=200, loop_cpu_s=0.001, connections=20, client_timeout_s=2.0)
+    curve = compute_steady_curve(server, Load(), [10, 50, 100, 1000])
+    assert [each.users for each in curve.points] == [10, 50]
+    assert "requests fail with 100 users" in (curve.ends_because or "")
+    assert predict_steady_state(server, Load(users=200)).limited_by == "client timeout"
+    # too many requests for the simulation, and too many users
+    cut_short = Prediction(ok_rps=20.0, limited_by="connections")
+    monkeypatch.setattr("analysis.theory.steady.compute_prediction", lambda *_: cut_short)
+    for users in (15_000, 100_000):
+        many = predict_steady_state(server, Load(users=users))
+        assert (many.ok_rps, many.limited_by) == (None, "client timeout")
+        assert "20 connections" in (many.reason or "")
+
+
+def test_users_who_think_or_wait_for_a_thread_wait_for_no_connection() -> None:
+    server = model("async def", loop_cpu_s=0.001, connections=20, client_timeout_s=2.0)
+    assert find_failure(server, 100) is not None
+    assert find_failure(server, 100, think_s=4.0) is None
+    assert find_failure(replace(server, style="def", pool=40), 1_000_000) is None
+    assert find_failure(replace(server, client_timeout_s=None), 1_000_000) is None
+    busy = model("async def", loop_cpu_s=0.02, worker_timeout_s=30.0)
+    assert find_failure(busy, 5000) is not None
+    assert find_failure(busy, 5000, think_s=100.0) is None
+
+
+def test_the_ceiling_is_that_of_all_workers_on_their_cores() -> None:
+    server = model("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
+    few = compute_steady_curve(server, Load(), range(1, 9))
+    assert few.highest_rps == pytest.approx(200)
+    for find in (predict_steady_state, compute_prediction):
+        assert find(server, Load(users=1)).ceiling_rps == pytest.approx(200)
+
+
+def test_the_ceiling_of_arrivals_is_that_of_a_full_server() -> None:
+    """1 ms alone, and 3 ms with many in flight."""
+    law = CpuLaw(0.001, company_s=0.002)
+    server = model("async def", delay_s=1.0, loop_cpu_s=0.001, cpu_law=law)
+    rare = predict_steady_state(server, Load(arrival_rate=1.0, arrivals="poisson"))
+    assert rare.ceiling_rps == pytest.approx(1 / 0.003, rel=0.01)
+
+
+@pytest.mark.parametrize("style", ["async def", "async def to the executor"])
+def test_only_the_pool_of_anyio_wakes_the_newest_first(style: Style) -> None:
+    server, load = model(style, loop_cpu_s=0.001, pool=6), Load(users=1000)
+    newest = predict_steady_state(replace(server, queue="lifo"), load)
+    assert newest == predict_steady_state(server, load)
+
+
+def test_a_run_that_does_not_tell_who_starves_has_no_quantiles() -> None:
+    server = model("def", pool=4, loop_cpu_s=0.001, queue="lifo")
+    found = predict_steady_state(server, Load(users=1000, duration_s=1.0))
+    assert (found.median_ms, found.p99_ms, found.starved) == (None, None, None)
+    assert found.mean_ms == pytest.approx(250_000, rel=0.01)
+    assert "1,000 users are not simulated" in (found.reason or "")
+
+
+def test_so_many_users_are_not_simulated_one_by_one() -> None:
+    users = 5 * MOST_USERS_PLAYED
+    constant = predict_steady_state(ServerModel("async def"), Load(users=users))
+    assert constant.median_ms == constant.p99_ms == pytest.approx(1000)
+    wide = predict_steady_state(ServerModel("def", pool=users), Load(users=users))
+    assert wide.ok_rps == pytest.approx(users)
+    assert (wide.median_ms, wide.p99_ms) == (None, None)
+    assert "are not simulated" in (wide.reason or "")
+    waiting = Load(users=users, think_s=1.0)  # near the knee, where the formula is not exact
+    assert compute_curve(ServerModel("def", pool=users // 2), [users], 1.0).points[0].ok_rps > 0
+    with pytest.raises(TooManyUsersError):
+        simulate_closed_loop(ServerModel("def", pool=users // 2), waiting, 1.0)
 
 
 def test_the_newest_first_starves_all_but_a_few_of_any_crowd() -> None:
