@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import sqrt
+from statistics import linear_regression
 from typing import Literal
 
 import numpy as np
@@ -130,14 +131,15 @@ def compute_backlog(cell: MeasuredCell) -> Backlog | None:
     ended = np.sort(requests["ended_s"].drop_nulls().to_numpy())
     moments = np.linspace(window.start_s, window.end_s, LOOKS)
     under_way = np.searchsorted(due, moments) - np.searchsorted(ended, moments)
-    growth = float(np.polynomial.Polynomial.fit(moments, under_way, 1).convert().coef[-1])
+    # in plain Python: the last digits of numpy's fit depend on the processor
+    growth_per_s = linear_regression(moments.tolist(), under_way.tolist()).slope
     offered = requests.filter(window.contains("intended_s")).height
     good = completions["error"].null_count()
     return Backlog(
         offered_rps=offered / window.length_s,
         sustained_rps=good / window.length_s,
         failed_rps=(completions.height - good) / window.length_s,
-        growth_per_s=growth if np.ptp(under_way) else 0.0,
+        growth_per_s=growth_per_s,
         mean_under_way=float(under_way.mean()),
         random_arrivals=cell.record.scenario.load.arrivals == "poisson",
         window_s=window.length_s,

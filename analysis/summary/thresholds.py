@@ -202,8 +202,9 @@ def counts_nothing(cell: CellSummary, figure: str) -> bool:
         return True
     counted = {
         "failures": cell.requests,
-        "whole_run.": cell.whole_run.requests,
-        "bystander.": cell.bystander.pings,
+        "whole_run.failures": cell.whole_run.requests,
+        "bystander.failures": cell.bystander.pings,
+        "bystander.unanswered": cell.bystander.pings,
     }
     return any(figure.startswith(name) and not number for name, number in counted.items())
 

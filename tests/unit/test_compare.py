@@ -377,6 +377,9 @@ def test_runs_without_a_common_scenario_are_refused(tmp_path: Path) -> None:
 def test_a_run_without_a_cell_is_refused(tmp_path: Path) -> None:
     other = like_sample(tmp_path)
     shutil.rmtree(other / "cells")
+    with pytest.raises(UserError, match="cells is missing"):
+        compare_directories(SAMPLE, other, anyway=False, json_output=False)
+    (other / "cells").mkdir()
     with pytest.raises(UserError, match="nothing to compare"):
         compare_directories(SAMPLE, other, anyway=False, json_output=False)
     with pytest.raises(UserError, match="not a run directory"):

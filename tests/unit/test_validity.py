@@ -356,8 +356,9 @@ def test_what_settles_late_is_said() -> None:
 
 def test_failures_at_the_beginning_are_never_cut_away() -> None:
     found = tables(warming(until_s=2.5), users=100)
+    is_early = pl.col("ended_s").is_between(2.2, 2.3)
     failing = found.requests.with_columns(
-        status=pl.when(pl.col("ended_s").is_between(2.2, 2.3)).then(500).otherwise(pl.col("status"))
+        error=pl.when(is_early).then(pl.lit("HTTP 500")).otherwise(pl.col("error"))
     )
     cell = compute_summary(record(), with_table(found, requests=failing))
     assert cell.warm_up_cut_s == 0
