@@ -12,7 +12,7 @@ from analysis.stats import formats
 
 SHOWN_MS = 0.05
 """Shorter times would round to 0.0."""
-REFUTED = "But its trial made requests slower and none faster."
+REFUTED = "But its trial made requests slower or fail, and none faster."
 INDENT = "    "
 CUT = " …"
 
@@ -58,9 +58,13 @@ def describe_cure(found: AuditFinding) -> str:
 
 
 def is_refuted(cure: Cure, tried: Tried) -> bool:
-    """Return True if a trial of exactly this change made requests slower and none faster."""
+    """Return True if a trial of exactly this change made requests slower or fail, and did nothing
+    good."""
     is_its_own = tried.trial is not None and tried.trial == cure.trial
-    return is_its_own and bool(tried.worse) and not any(map(is_better, tried.routes))
+    more_fail = [each.after > each.before for each in tried.failures]
+    harms = bool(tried.worse) or any(more_fail)
+    helps = any(map(is_better, tried.routes)) or not all(more_fail)
+    return is_its_own and harms and not helps
 
 
 def render_cure(found: AuditFinding, indent: str = "") -> Iterator[str]:

@@ -6,6 +6,7 @@ the network, parsing, the kernel's listen queue, and memory.
 
 import random
 from collections.abc import Generator
+from contextlib import suppress
 
 import simpy
 from simpy.resources.resource import Request
@@ -110,12 +111,13 @@ class SimulatedWorker:
         yield self.clock.timeout(seconds)
 
     def run_background_task(self) -> Steps:
-        """Run the work after the response, when no user waits for it."""
-        if self.model.needs_tokens:
-            yield from self.hold(self.pool, self.ask_upstream())
-        else:
-            yield from self.ask_upstream()
-        yield from self.compute()
+        """Run the work after the response, when no user waits for it, or sees that it fails."""
+        with suppress(ClientTimeout):
+            if self.model.needs_tokens:
+                yield from self.hold(self.pool, self.ask_upstream())
+            else:
+                yield from self.ask_upstream()
+            yield from self.compute()
 
     def run_handler(self) -> Steps:
         yield from self.compute()

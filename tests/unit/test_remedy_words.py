@@ -6,7 +6,14 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.findings.remedies import Cure, Predicted, RouteChange, RouteLevel, Tried
+from analysis.findings.remedies import (
+    Cure,
+    FailureChange,
+    Predicted,
+    RouteChange,
+    RouteLevel,
+    Tried,
+)
 from analysis.report.remedy_words import (
     describe_cure,
     describe_predicted,
@@ -58,10 +65,14 @@ def test_a_change_that_a_trial_made_slower_is_not_said_to_save_time() -> None:
     worse = RouteChange("/pay", PAY, WORSE, 0.77, 0.6, 0.8)
     better = RouteChange("/ping", SLOW, FAST, 250.0, 180.0, 310.0)
     refuted = Tried("offload=/report", 3, (worse,), ("/pay",))
-    assert describe_cure(replace(CURED, tried=refuted)) == (
-        "Await it. But its trial made requests slower and none faster."
-    )
+    failing = Tried("offload=/report", 3, failures=(FailureChange("/pay", 0.0, 0.5),))
+    for tried in (refuted, failing):
+        assert describe_cure(replace(CURED, tried=tried)) == (
+            "Await it. But its trial made requests slower or fail, and none faster."
+        )
     for tried in (
+        replace(failing, failures=(FailureChange("/pay", 0.5, 0.0),)),
+        replace(failing, routes=(better,)),
         replace(refuted, routes=(replace(worse, route="/a"), better), worse=("/a",)),
         replace(refuted, trial="pool=100"),  # another change
         Tried("offload=/report", 3, (better,)),

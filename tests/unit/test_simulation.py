@@ -130,6 +130,16 @@ def test_an_idle_worker_is_not_killed() -> None:
     assert simulate(system, Load(1, think_s=30.0), 0, 200).kills == 0
 
 
+def test_a_task_after_the_response_may_fail_without_a_user_who_sees_it() -> None:
+    system = ServerModel(
+        "async def", loop_cpu_s=0.001, cpu_jitter="exponential", answers_first=True,
+        client_timeout_s=0.5,
+    )  # fmt: skip
+    found = simulate(system, Load(2, think_s=0.1), 1, 10)
+    assert found.failures == 0
+    assert found.ok_rps > 10
+
+
 def test_an_upstream_slower_than_the_clients_patience_is_a_failure_after_it() -> None:
     system = ServerModel("async def", delay_s=7.0, client_timeout_s=5.0)
     found = simulate(system, Load(10), 5, 50)

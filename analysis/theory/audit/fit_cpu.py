@@ -5,6 +5,7 @@ from dataclasses import replace
 from statistics import median
 
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.process_lives import count_most_alive
 from analysis.theory.audit.check import measure_routes
 from analysis.theory.audit.load import MeasuredService, plan_load, simulate_levels
 from records.audit import Phase
@@ -42,7 +43,7 @@ def measure_factors(
         visits = service.demands[seen.route]
         cpu_s = sum(each.computing_s for each in visits) / len(visits)
         alone_s = sum(each.alone_s for each in visits) / len(visits)
-        full = FULL * evidence.count_processes()
+        full = FULL * count_most_alive(evidence)
         if phase.users * cpu_s < full * alone_s:
             continue  # CPU does not limit, even if no request waited
         (said,) = simulate_levels(service, plan_load(phase, evidence))
