@@ -88,14 +88,15 @@ def attach(app: object, server: str, hook: str, bare: object = None) -> object:
     bare: the app without the server's own wrappers, which differ between two servers of one app.
     """
     bare = app if bare is None else bare
-    probe = probes.get(id(bare))
-    if probe is not None and (probe.app is app or hook == STARLETTE):
-        return probe
-    probe = None
+    probe = known = probes.get(id(bare))
+    if known is not None and (known.app is app or hook == STARLETTE):
+        return known
     with keep_from_app("attach to the app"):
         directory = Path(os.environ[DIRECTORY_VARIABLE])
-        report = AttachReport(directory, bare, describe_server(server), hook)
-        report.update()
+        report = None if known is None else known.report
+        if report is None or report.hook != hook:
+            report = AttachReport(directory, bare, describe_server(server), hook)
+            report.update()
         if report.kind not in NO_ASGI_APPS:
             probe = probes[id(bare)] = Probe(cast(App, app), directory)
             probe.report_to(report)

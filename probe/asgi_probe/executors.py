@@ -143,8 +143,8 @@ def submit_call(
     *args: object,
     **options: object,
 ) -> Future[object]:
-    """Submit a call; note its end if it never begins. The future keeps what it calls then, so that
-    is not the call itself, with its function."""
+    """Submit a call; note its end if it never begins. A future keeps its callbacks, so they refer
+    to no function of the app's, and to no request once they have run."""
     place, record = call.place, call.record
     try:
         future = original(executor, call, *args, **options)
@@ -155,13 +155,21 @@ def submit_call(
     if place is not None:
         future.add_done_callback(place.give_up)
     if record is not None and record.feed is not None:
-        future.add_done_callback(functools.partial(note_cancelled_wait, record, call.asked_s))
+        future.add_done_callback(CancelledWait(record, call.asked_s))
     return future
 
 
-def note_cancelled_wait(record: RequestRecord, asked_s: float, future: Future[object]) -> None:
-    if future.cancelled() and record.feed is not None:  # only before it begins
-        record.feed.note_wait(record, IN_EXECUTOR, monotonic() - asked_s)
+class CancelledWait:
+    """Records the wait of a call that is cancelled before it begins."""
+
+    def __init__(self, record: RequestRecord, asked_s: float) -> None:
+        self.record: RequestRecord | None = record
+        self.asked_s = asked_s
+
+    def __call__(self, future: Future[object]) -> None:
+        record, self.record = self.record, None
+        if record is not None and record.feed is not None and future.cancelled():
+            record.feed.note_wait(record, IN_EXECUTOR, monotonic() - self.asked_s)
 
 
 def find_adjusting(starter: FrameType) -> FrameType | None:

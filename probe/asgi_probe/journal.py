@@ -173,7 +173,7 @@ class ProbeJournal:
             strings, self._new_strings = self._new_strings, {}
         if strings:
             content = encode_json_frame({"strings": strings}) + content
-        if self._size + len(content) > self._part_bytes:
+        if self._size + len(content) > self._part_bytes or self._file.is_removed():
             self._file.close()
             self._open_part()  # again writes the strings
         self._write(content)

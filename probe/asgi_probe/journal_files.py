@@ -96,9 +96,10 @@ def skip_old_rows(file: BinaryIO) -> bytes:
 
 def remove_ended_journals(folder: Path, most_bytes: int) -> None:
     """Remove the oldest journals of ended processes, so that those left have at most most_bytes, or
-    LEAST_BYTES; in a launcher's folder, those of all starts together. A pid says nothing: a
-    restarted container has the same one again, and that of another container is not visible. What
-    was written in the last minute stays, with its earlier parts: its process may live."""
+    LEAST_BYTES; in a launcher's folder, those of all starts together. A pid does not identify a
+    process: a restarted container has the same one again, and that of another container is not
+    visible. What was written in the last minute stays, with its earlier parts: its process may
+    live."""
     left = max(most_bytes, LEAST_BYTES)
     journals: dict[tuple[Path, str], list[tuple[float, int, Path]]] = {}
     for path in (path for each in list_starts(folder) for path in each.glob(JOURNALS)):
@@ -118,6 +119,19 @@ def remove_ended_journals(folder: Path, most_bytes: int) -> None:
 
 def list_starts(folder: Path) -> list[Path]:
     """Return a folder, and those that the launcher created around and inside of it."""
-    is_inner = folder.match(LATER_START) and (folder / LAUNCH_FILE).exists()
+    is_inner = is_later_start(folder) and (folder / LAUNCH_FILE).exists()
     top = folder.parent if is_inner else folder
-    return [top, *(each.parent for each in top.glob(f"{LATER_START}/{LAUNCH_FILE}"))]
+    later = (each.parent for each in top.glob(f"{LATER_START}/{LAUNCH_FILE}"))
+    return list(dict.fromkeys([folder, top, *later]))
+
+
+def is_later_start(folder: Path) -> bool:
+    """Return True for a folder that the launcher created inside that of an earlier start."""
+    around = folder.parent
+    is_launchers = (around / LAUNCH_FILE).exists() or any(around.glob(JOURNALS))
+    return folder.match(LATER_START) and is_launchers
+
+
+def has_starts(folder: Path) -> bool:
+    """Return True for a folder of an earlier start, even if its own journals were removed."""
+    return any(folder.glob("*.journal")) or any(folder.glob(f"{LATER_START}/{LAUNCH_FILE}"))

@@ -18,7 +18,7 @@ from .clocks import monotonic
 from .command_words import hide_values
 from .encode_json import encode_json
 from .errors import UsageError, print_message
-from .journal_files import LAUNCH_FILE
+from .journal_files import LAUNCH_FILE, has_starts, is_later_start
 
 SITE_FOLDER = Path(__file__).resolve().parent / "site"
 NO_COMMAND = "no command; give it after --: python -m asgi_probe run -- uvicorn main:app"
@@ -62,7 +62,7 @@ def choose_folder(directory: Path | None) -> Path:
             return create_folder(folder)
         except OSError:  # such as a full disk: `prepare_folder` says so
             return folder
-    while any(folder.glob("*.journal")):
+    while has_starts(folder):
         folder /= stamp
     return folder
 
@@ -96,7 +96,7 @@ def prepare_folder(folder: Path, command: Sequence[str]) -> str:
 def inherit_owner(folder: Path) -> None:
     """Give the folder of a later start the owner of the one around it: a service that root starts
     may go on as that user."""
-    if os.geteuid() == 0 and any(folder.parent.glob("*.journal")):
+    if os.geteuid() == 0 and is_later_start(folder):
         owner = folder.parent.stat()
         os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 

@@ -36,7 +36,7 @@ LAYERS: Columns = (
 )
 """Times are time.monotonic() in seconds, NaN if not known."""
 pack = make_packer(LAYERS)
-START = "http.response.start"
+START, BODY = "http.response.start", "http.response.body"
 recorders: list[Recorder] = []
 """The recorders of this process's layers, one per probe."""
 
@@ -87,7 +87,7 @@ class Passage:
     def note_body(self, message: Message) -> None:
         """Record the first and last part of the body; an empty part counts only if it is last."""
         is_last = not message.get("more_body")
-        if isnan(self.body_s) and (is_last or message.get("body", True)):
+        if isnan(self.body_s) and (is_last or message.get("body", message["type"] != BODY)):
             self.body_s = monotonic()
         if is_last:
             self.sent_s = monotonic()

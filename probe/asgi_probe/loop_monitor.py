@@ -20,7 +20,7 @@ from .process_census import ProcessCensus
 from .routes import intern_route
 from .settings import stacks_are_on
 from .silences import SilenceLog
-from .stacks import PROBE_HOME, is_own_work
+from .stacks import PROBE_HOME, has_ended, is_own_work
 from .stretches import Blocked, StretchLog
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class LoopMonitor:
             self._ran_at_s = monotonic()
         elif self._loop.is_closed() or monotonic() - self._ran_at_s > UNUSED_S:
             return True
-        return checks_thread and self.watch.thread not in sys._current_frames()
+        return checks_thread and has_ended(self.watch.thread)
 
     @property
     def is_doubtful(self) -> bool:

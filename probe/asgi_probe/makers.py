@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 log = logging.getLogger("probe")
 Call = Callable[..., object]
 TLS_CONTEXT, TASK = "TLS context", "background task"
+TASK_MODULES = ("starlette.background", "litestar.background_tasks")
 ASYNC_CONNECT = "psycopg.AsyncConnection.connect"
 
 
@@ -90,6 +91,6 @@ def wrap_task(original: Call, note: Callable[[object], None]) -> Call:
 
 
 def is_task(kind: type) -> bool:
-    """Return True for the frameworks' own classes of tasks."""
+    """Return True for the frameworks' classes of tasks, unless a subclass is called otherwise."""
     call = getattr(kind, "__call__", None)  # noqa: B004 - it is read, not asked for
-    return hasattr(call, "probe_original") or kind.__module__ == "starlette.background"
+    return getattr(call, "__module__", None) in TASK_MODULES

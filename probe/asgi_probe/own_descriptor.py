@@ -46,6 +46,10 @@ class OwnFile(OwnDescriptor):
         self.check()
         return os.write(self.number, content)
 
+    def is_removed(self) -> bool:
+        """Return True if no name leads to the file: what is written to it is lost."""
+        return self.is_own() and not os.fstat(self.number).st_nlink
+
     def close(self) -> None:
         """Safe to call twice. Raises OSError, as on a full disk of another machine."""
         self._finalizer()

@@ -51,6 +51,11 @@ def read_stack(ident: int) -> list[SeenFrame]:
     return read_at_once(map(read_frame, iterate_frames(ident)))
 
 
+def has_ended(ident: int) -> bool:
+    """Return True for a thread without frames; False without the GIL, when none is read."""
+    return has_gil() and not read_stack(ident)
+
+
 def iterate_frames(ident: int) -> Iterator[FrameType]:
     """Return an iterator over a thread's frames, innermost first; `read_at_once` reads them."""
     top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))

@@ -32,7 +32,8 @@ the factor by which that gap grows while the reason lasts. A pair shows which th
 OVER_S = 1.0
 """A reason that returns after more than this many seconds is a new one."""
 ROWS_PER_S, ROWS_PER_HOUR, HOUR_S = 200, 50_000, 3600.0
-"""Maximum of rows; those of an hour may be written as soon as ROWS_PER_S allows."""
+"""Rows on average, at most; those of an hour may be written as soon as ROWS_PER_S allows, so the
+first hour may have twice as many."""
 POOL_KINDS = ("anyio-worker", "executor")
 pack = make_packer(THREAD_STACKS)
 
@@ -78,15 +79,14 @@ class ThreadStackLog:
         if now_s - self._reason_at_s > OVER_S:
             self._gap_s, self._is_first_of_pair = FIRST_GAP_S, True
         self._reason_at_s = now_s
-        if now_s < self._next_s:
+        if now_s < self._next_s or (self._is_first_of_pair and now_s < self._used_s):
             return
         count = self._read_threads(now_s)
         self._used_s = max(self._used_s, now_s - HOUR_S) + count * HOUR_S / ROWS_PER_HOUR
         if self._is_first_of_pair:
             self._next_s = now_s + PAIR_S
         else:
-            gap_s = max(self._gap_s, 2 * count / ROWS_PER_S)
-            self._next_s = max(now_s + gap_s, self._used_s)
+            self._next_s = now_s + max(self._gap_s, 2 * count / ROWS_PER_S)
             self._gap_s = min(MOST_GAP_S, self._gap_s * LONGER)
         self._is_first_of_pair = not self._is_first_of_pair
 

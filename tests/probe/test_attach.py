@@ -363,6 +363,7 @@ def test_two_servers_of_one_app_keep_their_own_middleware() -> None:
     found = [attach.attach(each, "", "hook", bare) for each in (trusting, careful)]
     assert [vars(each)["app"] for each in found] == [trusting, careful]
     assert attach.attach(careful, "", "hook", bare) is found[1]
+    assert vars(found[1])["report"] is vars(found[0])["report"]  # it has the state of the start
 
 
 def test_what_is_no_asgi_app_stays_as_it_is_and_is_reported(audited: Path) -> None:

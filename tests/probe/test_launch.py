@@ -15,7 +15,7 @@ import asgi_probe
 import pytest
 from asgi_probe.encode_json import encode_json
 from asgi_probe.journal_files import LAUNCH_FILE, list_starts
-from asgi_probe.launch import SITE_FOLDER, create_folder, launch
+from asgi_probe.launch import SITE_FOLDER, choose_folder, create_folder, launch
 
 HOME = Path(asgi_probe.__file__).parent.parent
 SHOW = "import os, json, sys; print(json.dumps([os.getpid(), dict(os.environ), list(sys.modules)]))"
@@ -78,6 +78,21 @@ def test_a_pipe_with_the_name_of_the_note_is_not_waited_for(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
+def test_a_start_whose_journals_were_removed_keeps_its_folder(tmp_path: Path) -> None:
+    """A later start removes the oldest journals; the next one must not write over launch.json."""
+    inner = tmp_path / "20261129T061500Z"
+    inner.mkdir()
+    (inner / "launch.json").write_text("{}")
+    assert choose_folder(tmp_path).parent == tmp_path
+
+
+def test_folders_that_the_user_named_by_time_are_no_starts_of_one_folder(tmp_path: Path) -> None:
+    for name in ("20261129T061500Z", "20261130T061500Z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "launch.json").write_text("{}")
+    assert list_starts(tmp_path / "20261130T061500Z") == [tmp_path / "20261130T061500Z"]
+
+
 def test_a_second_start_s_folder_is_of_the_same_user(tmp_path: Path) -> None:
     """Root restarts the service, which goes on as the user of the first folder."""
     (tmp_path / "of-user").mkdir()

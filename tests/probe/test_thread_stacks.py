@@ -316,6 +316,18 @@ def test_rows_are_bounded_per_second_and_hour(
     assert [each.at_s for each in later] == [3 * HOUR_S] * 4
 
 
+def test_a_reason_that_comes_again_and_again_is_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends before the second sample of its pair, each time."""
+    monkeypatch.setattr(thread_stacks, "ROWS_PER_HOUR", 10)
+    with Pool(tmp_path, 4) as pool:
+        for step in range(50):
+            pool.log.look(step * 1.2, calls_wait=True)
+        rows = pool.read_rows()
+    assert len(rows) == 12  # until the bound is reached
+
+
 def test_a_loop_that_is_read_and_not_written_uses_up_no_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ import pytest
 from asgi_probe import Probe, middleware, stacks
 from asgi_probe.blocks import watches
 from asgi_probe.journal import FRAME, ProbeJournal
+from asgi_probe.request_record import HANDLERS
 from asgi_probe.routes import App, Message, Receive, Scope, Send
 from asgi_probe.settings import BEAT_VARIABLE, BYTES_VARIABLE, STACKS_VARIABLE, read_journal_limit
 from asgi_probe.watchdog import watchdog
@@ -226,6 +227,19 @@ def test_a_folder_that_is_deleted_gets_a_new_journal(tmp_path: Path) -> None:
         (path,) = tmp_path.glob("probe-*.journal")
         assert len(read_rows(tmp_path)[0]) == 1
         path.unlink()
+
+
+def test_a_journal_that_is_removed_while_it_is_written_goes_on_in_a_new_file(
+    tmp_path: Path,
+) -> None:
+    """Another process takes a paused one for ended, and removes its journals."""
+    path = tmp_path / "probe-1-1.0.journal"
+    journal = ProbeJournal(path, {"h": HANDLERS}, {"pid": 1})
+    path.unlink()
+    journal.add("h", bytes(8))
+    journal.close()
+    (again,) = tmp_path.glob("probe-*.journal")
+    assert again.read_bytes().count(bytes(8)) == 1
 
 
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="needs /proc")

@@ -23,11 +23,18 @@ class SiteKey(NamedTuple):
     function: str
     call: str
 
+    def shorten(self) -> SiteKey:
+        """Return it without the class, as earlier versions of the plug-in wrote it on Python 3.9
+        and 3.10."""
+        return self._replace(function=self.function.rpartition(".")[2])
+
     def is_in(self, known: frozenset[SiteKey]) -> bool:
-        """Return True for a known site. On Python 3.9 and 3.10, earlier versions of the plug-in
-        wrote a method without its class."""
-        short = self._replace(function=self.function.rpartition(".")[2])
-        return self in known or short in known
+        """Return True for a known site. A short name counts only in a file without long ones: it
+        could be that of another function."""
+        if self in known:
+            return True
+        names = [each.function for each in known if each.file == self.file]
+        return self.shorten() in known and not any("." in each for each in names)
 
 
 def make_key(file: str, function: str, call: str) -> SiteKey:
@@ -104,7 +111,7 @@ class BaselineWriter:
         """Write the file after a run that was not cut short. Unless it was of all tests, and all
         passed, it removes no known site. Return what happened."""
         problem = self.find_obstacle(session)
-        others = self._known - self._found
+        others = self._known - self._found - {each.shorten() for each in self._found}
         is_part = self._is_part or selects_tests(session.config)
         kept = others if is_part else frozenset()
         if problem is None:

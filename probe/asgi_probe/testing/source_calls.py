@@ -30,17 +30,19 @@ def find_functions(file: str) -> dict[tuple[int, str], str]:
     """Return the qualified names of a file's functions, without "<locals>", by their first line and
     plain name: before Python 3.11, their code objects have no qualified name."""
     found: dict[tuple[int, str], str] = {}
-    nodes: list[tuple[ast.AST, str]] = [(parse_file(file), "")]
+    nodes: list[tuple[ast.AST, str, str]] = [(parse_file(file), "", "")]
     while nodes:  # no recursion: an expression may be deep
-        node, outer = nodes.pop()
+        node, inside, around = nodes.pop()
+        outside = [*getattr(node, "decorator_list", ()), getattr(node, "args", None)]
         for each in ast.iter_child_nodes(node):
+            outer = around if any(each is one for one in outside) else inside
             name, first = UNNAMED.get(type(each), ""), getattr(each, "lineno", 0)
             if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 name = each.name
                 first = min([first, *(one.lineno for one in each.decorator_list)])
             if name:
                 found[first, name] = outer + name
-            nodes.append((each, f"{outer}{name}." if name else outer))
+            nodes.append((each, f"{outer}{name}." if name else outer, outer))
     return found
 
 
