@@ -20,29 +20,22 @@ from analysis.report.prediction_tables import (
 )
 from analysis.report.table import wrap_note
 from analysis.theory.formulas import Curve
-from analysis.theory.model import ServerModel, build_server_model
 from analysis.theory.ordered import keeps_order
-from analysis.theory.prediction_range import add_range, is_extrapolated
-from analysis.theory.reasons import explain_pool
-from analysis.theory.rounds import add_rounds
-from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
-from analysis.theory.steady import compute_steady_curve, predict_steady_state
+from analysis.theory.sizing import LoadTarget, Sizing
 from analysis.theory.unknown_server import UNKNOWN
 from records.prediction import Calibration, Prediction
 from scenarios.errors import INTERRUPTED, UserError
-from scenarios.model import NEVER_BINDS, Load, Scenario
+from scenarios.model import NEVER_BINDS, Scenario
 from scenarios.resolution import resolve_scenario
 from scenarios.units import Second, format_duration
 from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
-from study.messages import show_activity
+from study.messages import print_message, show_activity
 from study.predict_plot import check_plot, draw_curves
+from study.predicted_system import PredictedSystem
 from study.predictions import (
-    build_calibrated_model,
     calibrate_scenarios,
-    predict_calibrated,
-    refuse_to_predict,
 )
 from study.progress import choose_display
 
@@ -67,30 +60,23 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
     """Raises UserError. Returns INTERRUPTED after a signal during the calibration."""
     check_plot(question.plot)
     cores = question.cores or psutil.cpu_count() or 1
-    target, offered = question.target, detect_resources()
+    offered = detect_resources()
     settled = [resolve_scenario(size_for_most_users(each, question), offered) for each in scenarios]
     try:
         costs = calibrate_unless_given(settled, question)
     except CellInterruptedError:
         return INTERRUPTED
-    if target is not None:
-        systems = [(each, build_model(each, question, cores, costs)) for each in settled]
-        reject_unseen_limits(systems)
-        with show_activity("simulating servers of several sizes"):
-            sizes = [(each.name, compute_sizing(target, model, cores)) for each, model in systems]
-        print_answers(sizes, partial(print_sizings, target), question.json_output)
+    cpu_s = question.cpu_s or 0.0
+    systems = [
+        PredictedSystem(each, costs.get(each.name), cpu_s, cores, question.lifo) for each in settled
+    ]
+    if question.target is not None:
+        answer_target(systems, question.target, question)
     elif question.users is not None and len(question.users) > 1:
-        curves = [
-            (each.name, compute_range_curve(each, question.users, model, costs.get(each.name)))
-            for each in settled
-            for model in [build_model(each, question, cores, costs)]
-        ]
-        print_answers(curves, print_curves, question.json_output)
-        if question.plot is not None:
-            draw_curves(curves, question.plot)
+        answer_range(systems, question.users, question)
     else:
         with show_activity("simulating"):
-            found = [(each.name, predict_once(each, question, cores, costs)) for each in settled]
+            found = [(each.name, each.predict_once()) for each in systems]
         print_answers(found, print_predictions, question.json_output)
     return 0
 
@@ -126,58 +112,33 @@ def calibrate_unless_given(scenarios: Sequence[Scenario], question: PredictionRe
     return {}
 
 
-def build_model(
-    scenario: Scenario, question: PredictionRequest, cores: int, costs: Costs
-) -> ServerModel:
-    """Build the model for a range of users or a target. Raises UserError for a server that it does
-    not know."""
-    cost = costs.get(scenario.name)
-    if cost is None:
-        model = build_server_model(scenario, question.cpu_s or 0.0, cores)
-    else:
-        model = build_calibrated_model(scenario, cost, cores)
-        load, target = scenario.load, question.target
-        load = replace(load, arrival_rate=target.rate_per_s) if target else load
-        refused = refuse_to_predict(replace(scenario, load=load), cost)
-        unseen = explain_pool(scenario, is_extrapolated(model, load))
-        if why := (refused and refused.reason) or unseen:
-            raise UserError(f"{scenario.name}: no prediction: {why}")
-    return replace(model, queue="lifo") if question.lifo else model
+def answer_target(
+    systems: Sequence[PredictedSystem], target: LoadTarget, question: PredictionRequest
+) -> None:
+    """Raises UserError."""
+    reject_unseen_limits(systems)
+    with show_activity("simulating servers of several sizes"):
+        sizes = [(each.name, each.compute_size(target)) for each in systems]
+    print_answers(sizes, partial(print_sizings, target), question.json_output)
 
 
-def compute_range_curve(
-    scenario: Scenario, users: Sequence[int], model: ServerModel, cost: Calibration | None
-) -> Curve:
-    """Compute each point as a single number of users has it, with the wait for the loop's rounds.
-    Raises UserError."""
-    load = scenario.load
-    found = compute_steady_curve(model, load, users)
-    counts = [each.users for each in found.points] if cost else []
-    waiting = (
-        add_rounds(model, cost.samples if cost else (), replace(load, users=count))
-        for count in counts
-    )
-    points = [
-        compute_steady_curve(each, load, (count,)).points[0]
-        for each, count in zip(waiting, counts, strict=True)
-    ]
-    return replace(found, points=tuple(points) or found.points)
-
-
-def predict_once(
-    scenario: Scenario, question: PredictionRequest, cores: int, costs: Costs
-) -> Prediction:
-    """Predict the scenario's own load, without figures for a server that the model does not know.
-    Raises UserError."""
-
-    def predict_lasting(model: ServerModel, load: Load) -> Prediction:
-        model = replace(model, queue="lifo") if question.lifo else model
-        return add_range(predict_steady_state(model, load), model, load)
-
-    cost = costs.get(scenario.name)
-    if cost is not None:
-        return predict_calibrated(scenario, cost, cores, predict_lasting)
-    return predict_lasting(build_model(scenario, question, cores, costs), scenario.load)
+def answer_range(
+    systems: Sequence[PredictedSystem], users: Sequence[int], question: PredictionRequest
+) -> None:
+    """Leave out a scenario without a prediction. Raises UserError if none has one."""
+    curves, refused = [], list[UserError]()
+    for each in systems:
+        try:
+            curves.append((each.name, each.compute_range(users)))
+        except UserError as error:
+            refused.append(error)
+    if not curves:
+        raise refused[0]
+    for error in refused:
+        print_message(str(error))
+    print_answers(curves, print_curves, question.json_output)
+    if question.plot is not None:
+        draw_curves(curves, question.plot)
 
 
 def print_calibrations(costs: Mapping[str, Calibration]) -> None:
@@ -217,20 +178,21 @@ def print_sizings(target: LoadTarget, sizes: Sequence[tuple[str, Sizing | None]]
         print(*wrap_note(answer), sep="\n")
 
 
-def reject_unseen_limits(systems: Sequence[tuple[Scenario, ServerModel]]) -> None:
-    for scenario, model in systems:
+def reject_unseen_limits(systems: Sequence[PredictedSystem]) -> None:
+    for each in systems:
+        model = each.build_model()
         if model.answers_first:
             raise UserError(
-                f"--target: {scenario.name} responds before its work is done, so that its p99 does "
+                f"--target: {each.name} responds before its work is done, so that its p99 does "
                 "not show whether it keeps up; choose another scenario"
             )
         if model.times_out:
             raise UserError(
-                f"--target: each request of {scenario.name} fails: its client times out after "
+                f"--target: each request of {each.name} fails: its client times out after "
                 f"{format_duration(model.held_s)}; give a longer --client-timeout"
             )
         if not keeps_order(model):
             raise UserError(
-                f"--target: {scenario.name} has requests of two styles, and sizing simulates one; "
+                f"--target: {each.name} has requests of two styles, and sizing simulates one; "
                 "choose another scenario"
             )

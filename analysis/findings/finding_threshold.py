@@ -11,6 +11,7 @@ from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.baseline import Baseline
 from analysis.findings.judge import list_findings
 from analysis.findings.notices import HIDDEN
+from analysis.findings.severity import GRAVE_MS, SMALL_MS
 from analysis.findings.waits.queue_wait import QueueWait
 from scenarios.errors import UserError
 from scenarios.units import parse_duration
@@ -25,6 +26,8 @@ BLIND = (
 """Notices after which an audit without findings proves nothing."""
 BLIND_TO_BLOCKS = (HIDDEN,)
 """Notices after which it does not prove that nothing blocks for as long as they say."""
+LEAST_MS: Mapping[str, float] = {"info": 0.0, "warning": SMALL_MS, "error": GRAVE_MS}
+"""The shortest block of each severity, if it takes a small share of the time."""
 BLIND_TO_WAITS = ("PARTLY_RECORDED",)
 """Notices after which it proves only that nothing blocks."""
 KINDS = (
@@ -90,7 +93,9 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
     if typed in SEVERITIES:
         least = SEVERITIES.index(typed)
         return FindingThreshold(
-            typed, lambda each: SEVERITIES.index(each.severity) >= least, least_ms=0.0
+            typed,
+            lambda each: SEVERITIES.index(each.severity) >= least,
+            least_ms=LEAST_MS[typed],
         )
     if typed in codes:
         is_blocks = typed == "LOOP_BLOCKED"

@@ -86,7 +86,7 @@ class Tried:
     """The result of a trial. trial: the value of --try; None if no trial concerns the finding.
     rounds: per side. reason: why the trial is invalid, or why there is none; then `routes` is
     empty. worse: routes whose interval shows that they became slower. failures: routes whose
-    failures changed; they are not in `routes`, because the latency of failures says nothing.
+    failures changed; with many, they are not in `routes`: the latency of failures says nothing.
     memory_mb: of the service before and after, medians of the rounds; None if they overlap.
     warnings: what may go wrong although the change measures well."""
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import sqrt
-from statistics import linear_regression
 from typing import Literal
 
 import numpy as np
@@ -131,15 +130,17 @@ def compute_backlog(cell: MeasuredCell) -> Backlog | None:
     ended = np.sort(requests["ended_s"].drop_nulls().to_numpy())
     moments = np.linspace(window.start_s, window.end_s, LOOKS)
     under_way = np.searchsorted(due, moments) - np.searchsorted(ended, moments)
-    # in plain Python: the last digits of numpy's fit depend on the processor
-    growth_per_s = linear_regression(moments.tolist(), under_way.tolist()).slope
+    # least squares over even steps; the last digits of numpy's fit depend on the processor
+    steps = range(-(LOOKS // 2), LOOKS // 2 + 1)
+    products = sum(step * int(count) for step, count in zip(steps, under_way, strict=True))
+    growth = products / sum(step * step for step in steps)
     offered = requests.filter(window.contains("intended_s")).height
     good = completions["error"].null_count()
     return Backlog(
         offered_rps=offered / window.length_s,
         sustained_rps=good / window.length_s,
         failed_rps=(completions.height - good) / window.length_s,
-        growth_per_s=growth_per_s,
+        growth_per_s=growth * (LOOKS - 1) / window.length_s,
         mean_under_way=float(under_way.mean()),
         random_arrivals=cell.record.scenario.load.arrivals == "poisson",
         window_s=window.length_s,

@@ -27,7 +27,7 @@ from analysis.report.drawing import (
 from analysis.report.run_table import COUNTING_UNANSWERED
 from analysis.report.ticks import list_log_ticks
 from analysis.stats import formats
-from analysis.summary.load_limit import compute_load_limit_rps
+from analysis.summary.load_limit import measure_load_limit_rps
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures, has_starved_users, is_overloaded
 from scenarios.model import Scenario
@@ -123,7 +123,7 @@ def build_row(cell: CellSummary, scenario: Scenario) -> AnswerRow:
         name=cell.scenario,
         rate=formats.rate(cell.ok_rps) + failed,
         ok_rps=cell.ok_rps or 0.0,
-        limit_rps=compute_load_limit_rps(scenario),
+        limit_rps=measure_load_limit_rps(scenario, [cell]),
         low=predicted.low if predicted else None,
         high=predicted.high if predicted else None,
         latencies=() if missing else tuple(list_latencies(cell)),

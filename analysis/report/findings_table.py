@@ -24,7 +24,7 @@ OF_BLOCKS = ("UNTIMED", "DELAYED")
 """Codes of notices about the duration of blocks."""
 MANY = ("UNASKED",)
 """Codes of notices that may come once per route: they are counted."""
-HIDDEN = " Blocks of the event loop may be missing: another thread computed meanwhile."
+MAY_MISS = " Blocks of the event loop may be missing: another thread computed meanwhile."
 COLUMNS = (
     Column("findings", is_text=True, width=26),
     Column("what happens", is_text=True, width=25),
@@ -132,7 +132,7 @@ def write_answer(found: AuditFindings) -> str:
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
     grave, minor = split_grave(found)
     blind = "" if scope.processes else " It cannot show what blocks the event loop or waits."
-    blind += HIDDEN * scope.hides_blocks
+    blind += MAY_MISS * scope.hides_blocks
     is_all_clear = not blind and len(scope.unchecked) < len(scope.routes)
     blind += write_unchecked(scope)
     if not found.findings:

@@ -1,6 +1,7 @@
 """report.html: all results of a run on one page that needs no network."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -34,10 +35,12 @@ from analysis.summary.comparison import ensure_mapping
 from analysis.summary.contrast import Contrast, compares_all, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
-from analysis.theory.formulas import Curve, build_users_grid, compute_curve
+from analysis.theory.formulas import Curve, build_users_grid
 from analysis.theory.model import build_server_model
+from analysis.theory.steady import compute_steady_curve
 from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
+from scenarios.errors import UserError
 from scenarios.model import Scenario
 
 PARTS = ("lanes", "cpu")
@@ -189,10 +192,13 @@ def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve |
         scenario,
         calibration.cpu_s,
         cores if isinstance(cores, int) else None,
-        samples=calibration.samples,
+        calibration.wait_s,
+        calibration.samples,
     )
     users = build_users_grid(FEWEST_USERS, USERS_BEYOND * scenario.load.users)
-    return compute_curve(system, users, scenario.load.think_s)
+    with suppress(UserError):  # no number of users has a steady state
+        return compute_steady_curve(system, scenario.load, users)
+    return None
 
 
 def render_together(

@@ -85,13 +85,14 @@ def describe_offered(found: Sweep, offered: float) -> str:
         for each in found.points
         if (each.ok_rps or 0.0) < (1 - WORTH) * (each.offered_rps or offered)
     ]
-    rate = formats.rate(offered)
+    is_random = any(each.offered_rps not in (None, offered) for each in found.points)
+    rate = f"{formats.rate(offered)} rps{' on average' * is_random}"
     if not short:
-        return f"{rate} rps were offered, and served at every delay"
+        return f"{rate} were offered, and served at every delay"
     first = min(short)
     in_flight = found.count_in_flight(first)
     return (
-        f"{rate} rps were offered; from a delay of {format_setting_value(found.setting, first)} on "
+        f"{rate} were offered; from a delay of {format_setting_value(found.setting, first)} on "
         f"({in_flight:g} in flight), less than {100 * (1 - WORTH):.0f} % are served"
     )
 

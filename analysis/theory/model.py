@@ -72,7 +72,7 @@ class ServerModel:
     @property
     def held_s(self) -> Second:
         """How long a blocking request waits for the upstream."""
-        return compute_blocking_s(self.delay_s, self.client_timeout_s)
+        return compute_blocking_s(self.delay_s, self.client_timeout_s if self.times_out else None)
 
     @property
     def undisturbed_s(self) -> Second:
@@ -104,8 +104,10 @@ class ServerModel:
 
     @property
     def times_out(self) -> bool:
-        """True if its client gives up before any response can arrive."""
-        return self.held_s < self.delay_s
+        """True if its client gives up before any response can arrive. The wait for the loop's
+        rounds is not the client's."""
+        answered_s = self.delay_s - self.rounds_s / 2
+        return compute_blocking_s(answered_s, self.client_timeout_s) < answered_s
 
     def is_killed_by(self, users: int) -> bool:
         """Return True if each round kills a worker, as the runner assumes to plan windows."""

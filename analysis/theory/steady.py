@@ -57,7 +57,8 @@ def find_failure(model: ServerModel, users: int, think_s: Second = 0.0) -> Failu
         return Failure(timeout, f"every request fails: {gives_up}")
     connection_s = 0.0 if model.connections is None else model.delay_s / model.connections
     # a blocked loop has one call at a time, and work after the response fails no request
-    if connection_s > model.loop_cpu_s and not (model.blocks or model.answers_first):
+    interpreter_s = model.loop_cpu_s + model.blocked_by_rare_s
+    if connection_s > interpreter_s and not (model.blocks or model.answers_first):
         patience_s = model.client_timeout_s or math.inf
         if estimate_wait_s(model, users, think_s, connection_s) <= patience_s:
             return None
@@ -182,8 +183,10 @@ def describe_short_run(turn_s: Second) -> str | None:
 
 
 def predict_failures(model: ServerModel, load: Load, failure: Failure) -> Prediction:
+    """Return a simulated run if it shows the failures: its window may end before they begin."""
     run = compute_prediction(model, load) if load.users <= MOST_SIMULATED else None
-    if run is not None and run.median_ms is not None:  # the simulation reached its window
+    is_shown = failure.limit == FAILING[0] or (run is not None and run.limited_by in FAILING)
+    if run is not None and run.median_ms is not None and is_shown:
         return run
     cpu_ms = 1000 * model.loop_cpu_s
     return Prediction(limited_by=failure.limit, cpu_ms=cpu_ms, reason=failure.reason)

@@ -154,12 +154,12 @@ def reject_unattached(app: AuditedApp, listening: list[psutil.Process], *, is_la
     """Raise UserError if something keeps the probe out of the listening processes, or if the app is
     late to load it."""
     reject_denied(app, listening)
-    reason = find_fault(app.process.log) or find_reason(listening)
+    reason = find_fault(app.process.log) or find_reason(listening, is_late=is_late)
     if reason or is_late:
         raise build_unattached_error(app.command, reason)
 
 
-def find_reason(listening: Iterable[psutil.Process]) -> str | None:
+def find_reason(listening: Iterable[psutil.Process], *, is_late: bool) -> str | None:
     """Return why the listening processes cannot load the probe, as far as their command lines and
     variables show it; None if nothing keeps it out."""
     pythons = []
@@ -181,7 +181,7 @@ def find_reason(listening: Iterable[psutil.Process]) -> str | None:
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
     if not any(str(SITE_FOLDER) in each.split(os.pathsep) for each in paths):
         return "its PYTHONPATH is not the one that the audit set"
-    for folder in filter(None, map(find_earlier_site, paths)):
+    for folder in filter(None, map(find_earlier_site, paths if is_late else ())):
         return (
             f"{folder} has a sitecustomize.py and comes before the probe on its PYTHONPATH. Start "
             f"the audit with PYTHONPATH={folder}, without the program that puts it there, and both "
@@ -191,8 +191,8 @@ def find_reason(listening: Iterable[psutil.Process]) -> str | None:
 
 
 def find_earlier_site(path: str) -> str | None:
-    """Return the folder whose sitecustomize.py runs instead of the probe's, as that of
-    `opentelemetry-instrument` does."""
+    """Return the folder whose sitecustomize.py runs first, and may keep the probe's from running,
+    as that of `opentelemetry-instrument` does."""
     folders = path.split(os.pathsep)
     own = str(SITE_FOLDER)
     earlier = folders[: folders.index(own)] if own in folders else []

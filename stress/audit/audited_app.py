@@ -112,7 +112,7 @@ class AuditedApp:
         """Say what did not end as it was asked; empty if all did."""
         if self.left:
             pids = ", ".join(map(str, self.left))
-            return f"your service still runs, although it got SIGKILL (pid {pids}): end it yourself"
+            return f"your service still runs (pid {pids}), and cannot be ended: end it yourself"
         return KILLED if self.is_killed else ""
 
 

@@ -22,8 +22,6 @@ UNKNOWN_TO_FORMULAS = {
     "--lifo": "the order of a queue changes no mean",
     "--duration": "a steady state has no end",
     "--requests": "a steady state has no end",
-    "--worker-timeout": "the formulas have no killed workers",
-    "--client-timeout": "the formulas have no failures",
 }
 """Options without effect on a range of users, which formulas predict."""
 UNKNOWN_TO_A_SIZE = {

@@ -81,7 +81,7 @@ def test_a_block_beside_a_thread_that_computes_keeps_no_threshold_below_it(tmp_p
     assert said.longest_ms == pytest.approx(300)
     for threshold in ("blocked>50ms", "LOOP_BLOCKED", "warning"):
         assert judge(evidence, threshold) == said.message
-    for threshold in ("blocked>310ms", "waited>50ms", "POOL_WAIT"):
+    for threshold in ("blocked>310ms", "waited>50ms", "POOL_WAIT", "error"):
         assert judge(evidence, threshold) is None
     assert write_answer(found).endswith("another thread computed meanwhile.")
     assert [each["message"] for each in list_blind_notices(found)] == [{"text": said.message}]

@@ -168,7 +168,7 @@ def test_what_may_not_be_ended_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(audited_app, "GENTLE_S", 0.05)
         monkeypatch.setattr(other, "send_signal", refuse)
         app.end()
-        assert f"(pid {running.pid}): end it yourself" in app.describe_end()
+        assert f"still runs (pid {running.pid})" in app.describe_end()
         running.communicate(b"\n")
 
 

@@ -95,8 +95,6 @@ TARGET = ("--target", "20/s", "--p99", "2s")
         (["--users", "1..9", "--arrival-rate", "5/s"], "--arrival-rate"),
         (["--users", "1..9", "--lifo"], "--lifo"),
         (["--users", "1..9", "--duration", "9s"], "--duration"),
-        (["--users", "1..9", "--worker-timeout", "9"], "--worker-timeout"),
-        (["--users", "1..9", "--client-timeout", "9s"], "--client-timeout"),
         (["--target", "0/s", "--p99", "2s"], "--target 0: give 0.1 to"),
         (["--target", "0.001/s", "--p99", "2s"], "--target 0.001: give 0.1 to"),
         ([*TARGET, "--users", "9"], "--users"),

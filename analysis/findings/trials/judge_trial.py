@@ -22,6 +22,8 @@ CLEAR = 1.1
 """An interval beyond this ratio is clear: chance separates one comparison in ten, but seldom by
 this much. None of 33 comparisons of a service with itself was clear."""
 LEAST_FAILURES = 0.01
+FEW_FAILURES = 0.1
+"""With more, the median may be that of failures."""
 TOO_FEW = (
     f"no route was called {LEAST_REQUESTS} times in each round; select fewer routes with "
     "--request, or add --users"
@@ -41,7 +43,8 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
         return Tried(record.trial, count, reason=said)
     routes = list_route_rounds(record.rounds, asked)
     failures = tuple(list_failures(routes))
-    changes = tuple(list_changes(routes, {each.route for each in failures}, count))
+    excluded = {each.route for each in failures if max(each.before, each.after) > FEW_FAILURES}
+    changes = tuple(list_changes(routes, excluded, count))
     is_empty = not changes and not failures
     return Tried(
         record.trial, count, changes, tuple(each.route for each in changes if is_worse(each)),
@@ -60,8 +63,8 @@ def explain_no_result(routes: Mapping[str, Sequence[RouteRound]]) -> str:
 def list_changes(
     routes: Mapping[str, Sequence[RouteRound]], excluded: set[str], count: int
 ) -> Iterator[RouteChange]:
-    """Yield changes of the routes that each round measured. excluded: those whose failures changed,
-    since the latency of failures says nothing."""
+    """Yield changes of the routes that each round measured. excluded: those with changed and many
+    failures, since the latency of failures says nothing."""
     for route, rounds in routes.items():
         sides = split_sides([each for each in rounds if each.requests >= LEAST_REQUESTS])
         if route in excluded or any(len(side) < count for side in sides):
