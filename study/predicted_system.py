@@ -61,10 +61,8 @@ class PredictedSystem:
 
     def compute_size(self, target: LoadTarget) -> Sizing | None:
         """Raises UserError for a server that the model does not know."""
-        model, load = (
-            self.build_model(),
-            replace(self.scenario.load, arrival_rate=target.rate_per_s),
-        )
+        model = self.build_model()
+        load = replace(self.scenario.load, arrival_rate=target.rate_per_s)
         found = compute_sizing(target, model, self.cores)
         sized = replace(model, workers=found.workers, cores=None) if found else model
         if why := self._refuse(load, sized):

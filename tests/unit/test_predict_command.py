@@ -173,8 +173,12 @@ def test_what_a_run_has_no_prediction_for_has_none_here(
     row = json.loads(capsys.readouterr().out)[name]
     assert row["ok_rps"] is None
     assert said in row["reason"]
-    assert main(["predict", name, "--users", "50..200"]) == WRONG_USE
+    assert main(["predict", name, "--users", "150..200"]) == WRONG_USE
     assert said in capsys.readouterr().err
+    assert main(["predict", name, "--users", "10..200", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[name]
+    assert said.removeprefix("may open 200") in found["ends_because"]
+    assert found["points"][0]["users"] == 10
 
 
 def test_a_range_waits_for_the_rounds_of_the_loop_as_a_single_number_does(
@@ -205,3 +209,27 @@ def test_a_server_of_unknown_code_has_no_prediction_from_told_cpu(
     )
     assert main(["predict", str(path), "--cpu", "1ms"]) == WRONG_USE
     assert "at the same time is unknown, so there is no prediction" in capsys.readouterr().err
+
+
+def test_a_clients_patience_decides_which_numbers_of_users_have_a_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """20 connections and a second each: 100 users wait for four seconds."""
+    words = ["predict", "wait-impatient", "--users", "20..100", "--cpu", "1ms", "--json"]
+    most = []
+    for patience in ("2s", "10s"):
+        assert main([*words, "--client-timeout", patience]) == 0
+        points = json.loads(capsys.readouterr().out)["wait-impatient"]["points"]
+        most.append(points[-1]["users"])
+    assert most[0] < 70
+    assert most[1] == 100
+
+
+def test_a_run_that_ends_before_its_requests_fail_is_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first client gives up after the window: 20 rps and 45 s of latency, without a failure."""
+    assert main(["predict", "wait-patient", "--users", "1300", "--cpu", "1ms", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["wait-patient"]
+    assert (row["ok_rps"], row["limited_by"]) == (None, "client timeout")
+    assert "requests fail with 1,300 users" in row["reason"]

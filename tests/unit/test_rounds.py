@@ -53,6 +53,13 @@ def test_what_grows_with_the_requests_in_flight_is(cpu_s: Second, share: float) 
     assert found.delay_s == pytest.approx(model.delay_s + found.rounds_s / 2)
 
 
+def test_the_wait_for_rounds_is_not_the_clients() -> None:
+    waiting = replace(build_model(0.001), delay_s=1.0 + 4.5, rounds_s=9.0, client_timeout_s=5.0)
+    assert not waiting.times_out
+    assert waiting.held_s == 5.5
+    assert replace(waiting, rounds_s=0.0).times_out
+
+
 def test_the_range_reaches_from_no_rounds_to_all() -> None:
     """An aiohttp session per request, calibrated with 0.36 ms per request in flight: 852 to 901
     requests/s were measured, and 992 predicted without rounds."""
