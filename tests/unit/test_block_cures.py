@@ -445,12 +445,32 @@ def test_an_await_does_not_go_into_a_with_that_may_hold_a_lock(line: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "held", ["with suppress(OSError):", "async with LOCK:", "with span():\n        await start()"]
+    "held",
+    [
+        "with suppress(OSError):",
+        "with TRACER.start_as_current_span('load'):",
+        "with anyio.move_on_after(5):",
+        "async with LOCK:",
+        "with span():\n        await start()",
+    ],
 )
 def test_an_await_goes_where_the_with_holds_nothing(held: str, tmp_path: Path) -> None:
     file = write_app(tmp_path, AWAITING.format(line=f"{held}\n        load(number)"))
     cure = get_cure(block(file, [("load(number)", "report")]))
     assert cure.after == ("        await anyio.to_thread.run_sync(load, number)",)
+
+
+@pytest.mark.parametrize("scope", ["anyio.fail_after(5)", "move_on_after(5)"])
+def test_a_cancel_scope_does_not_go_into_a_thread(scope: str, tmp_path: Path) -> None:
+    body = f"with {scope}:\n        load(number)"
+    text = "from anyio import move_on_after\n" + ENDPOINT.format(line=body)
+    cure = get_cure(block(write_app(tmp_path, text), [("load(number)", "report")]))
+    assert cure.after == ("        await anyio.to_thread.run_sync(load, number)",)
+    held = f"with LOCK, {scope}:\n        load(number)"
+    (tmp_path / "held").mkdir()
+    file = write_app(tmp_path / "held", AWAITING.format(line=held))
+    text = get_text(get_cure(block(file, [("load(number)", "report")])))
+    assert text.startswith("    # move this out of the `with`, into its own function")
 
 
 def test_a_process_is_not_awaited_inside_a_lock(tmp_path: Path) -> None:

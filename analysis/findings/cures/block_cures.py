@@ -6,7 +6,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
 from analysis.findings.cures.blocked_code import MAKE_TLS, BlockedCode
-from analysis.findings.cures.code_sites import describe_unread, find_site
+from analysis.findings.cures.code_sites import describe_unread, find_site, has_scope
 from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,
@@ -52,8 +52,8 @@ UNREAD = (
 )
 IN_THREADS = "The file is opened, used and closed in threads, one offloaded call for each step."
 HELD = (
-    "An `await` inside the `with` would let other requests run while it holds its lock or "
-    "connection; they could then block the event loop for good."
+    "If the `with` holds a lock or a connection, an `await` inside it could block the event loop "
+    "for good: another request could then wait for it on the event loop."
 )
 GOES_ON = "and the event loop keeps running."
 
@@ -142,7 +142,8 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     reason = "All of it then runs in a thread, in one offloaded call."
     if holder is not None:
         begin = replace(site, line=holder.lineno, statement=holder)
-        text = f"{begin.indent}# move the whole `with` {text}"
+        what = "this out of the `with`," if has_scope(holder) else "the whole `with`"
+        text = f"{begin.indent}# move {what} {text}"
         return LineEdit(begin.line, (), (text,), missing), f"{reason} {HELD}"
     text = f"# move this {text}"
     return LineEdit(site.line, (), (site.indent + text,), missing), reason

@@ -15,7 +15,12 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 AWAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 YIELDS = (ast.Yield, ast.YieldFrom)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
-HOLDS_NOTHING = frozenset({"open", "suppress"})
+CANCEL_SCOPES = frozenset({"fail_after", "move_on_after", "CancelScope"})
+"""Contexts that need an event loop, and fail in a thread."""
+HOLDS_NOTHING = CANCEL_SCOPES | {
+    "open", "suppress", "start_as_current_span", "start_span", "time", "timer", "catch_warnings",
+    "TemporaryDirectory", "NamedTemporaryFile",
+}  # fmt: skip
 """Contexts for which no other request waits."""
 UNKNOWN = (
     "The source is not read, because the service's folder and start are unknown: start it with "
@@ -162,6 +167,12 @@ def may_hold(block: ast.With) -> bool:
     calls = [each.context_expr for each in block.items]
     names = {get_last_name(each.func) if isinstance(each, ast.Call) else None for each in calls}
     return not (names <= HOLDS_NOTHING or any(isinstance(each, AWAITS) for each in ast.walk(block)))
+
+
+def has_scope(block: ast.With) -> bool:
+    """Return True if the block, or one in it, needs the event loop."""
+    calls = (each.func for each in ast.walk(block) if isinstance(each, ast.Call))
+    return any(get_last_name(each) in CANCEL_SCOPES for each in calls)
 
 
 def walk_own(function: CodeFunction) -> Iterator[ast.AST]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from analysis.findings.base import ShownFrame
 from analysis.findings.cures.blocked_code import BlockedCode, shorten_name
 from analysis.findings.cures.code_sites import (
+    CANCEL_SCOPES,
     YIELDS,
     CodeFunction,
     CodeSite,
@@ -43,10 +44,10 @@ NEEDS_LOOP = frozenset(
     {
         "get_running_loop", "get_event_loop", "create_task", "ensure_future", "current_task",
         "call_soon", "call_later", "call_at", "put_nowait", "get_nowait", "set_result",
-        "set_exception",
+        "set_exception", *CANCEL_SCOPES,
     }
 )  # fmt: skip
-"""In a thread, they fail or refer to another loop."""
+"""In a thread, they fail, refer to another loop, or are not thread-safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class AwaitingSite:
             return not isinstance(node.target, ast.Name)
         if isinstance(node, ast.Name):
             full = self.site.source.imports.get(node.id, "")
-            return full.startswith("asyncio.") and full.rpartition(".")[2] in NEEDS_LOOP
+            return full.startswith(("asyncio.", "anyio.")) and full.rpartition(".")[2] in NEEDS_LOOP
         is_shared = isinstance(node, ast.Global | ast.Nonlocal)
         return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
 
