@@ -486,6 +486,11 @@ def test_a_process_is_not_awaited_inside_a_lock(tmp_path: Path) -> None:
         ENDPOINT + "\n\nasync def show():\n    return await report()\n",
         ENDPOINT + "\n\nasync def show():\n    group.start_soon(report)\n",
         ENDPOINT.replace("{line}", "HITS[number] += 1\n    {line}"),
+        ENDPOINT.replace("{line}", "hits = app.state.hits\n    hits[number] += 1\n    {line}"),
+        ENDPOINT.replace("{line}", "request.app.state.hits += 1\n    {line}"),
+        ENDPOINT.replace("number: int = 1", "number, hits=Depends(get_hits)").replace(
+            "{line}", "hits.count += 1\n    {line}"
+        ),
         ENDPOINT.replace("{line}", "global total\n    {line}"),
     ],
 )
@@ -494,6 +499,20 @@ def test_a_coroutine_that_others_need_does_not_become_def(text: str, tmp_path: P
     cure = get_cure(block(file, [("return load(number)", "report")]))
     assert cure.after == ("    return await anyio.to_thread.run_sync(load, number)",)
     assert cure.trial is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "hits = {{}}\n    for each in words:\n        hits[each] += 1",
+        "hits: dict[int, int] = defaultdict(int)\n    hits[number] += 1",
+        "number.state.hits += 1",
+    ],
+)
+def test_what_is_only_of_one_request_may_change_in_a_thread(change: str, tmp_path: Path) -> None:
+    text = ENDPOINT.replace("{line}", f"{change}\n    {{line}}").format(line="return load(number)")
+    cure = get_cure(block(write_app(tmp_path, text), [("return load(number)", "report")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
 
 
 def test_a_method_of_the_same_name_is_another_function(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from analysis.findings.base import ShownFrame
 from analysis.findings.cures.blocked_code import BlockedCode, shorten_name
@@ -48,6 +49,8 @@ NEEDS_LOOP = frozenset(
     }
 )  # fmt: skip
 """In a thread, they fail, refer to another loop, or are not thread-safe."""
+DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
+CONTAINERS = frozenset({"dict", "list", "set", "bytearray", "defaultdict", "deque"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,44 @@ class AwaitingSite:
         """Return True if it uses the event loop or a task of it, or changes what requests share:
         several threads would change it at the same time."""
         if isinstance(node, ast.AugAssign):
-            return not isinstance(node.target, ast.Name)
+            function = self.site.function
+            return function is None or not is_own(node.target, function)
         if isinstance(node, ast.Name):
             full = self.site.source.imports.get(node.id, "")
             return full.startswith(("asyncio.", "anyio.")) and full.rpartition(".")[2] in NEEDS_LOOP
         is_shared = isinstance(node, ast.Global | ast.Nonlocal)
         return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
+
+
+def is_own(target: ast.expr, function: CodeFunction) -> bool:
+    """Return True for a name, and for a part of what the function creates or of its request. Return
+    False for what other requests may have too, such as app.state or a dependency's object."""
+    root, names = target, set[str]()
+    while isinstance(root, ast.Attribute | ast.Subscript):
+        names |= {root.attr} if isinstance(root, ast.Attribute) else set()
+        root = root.value
+    if not isinstance(root, ast.Name) or root.id in ("self", "cls") or "app" in names:
+        return False
+    made = [each.value for each in walk_own(function) if is_assigned(each, root.id)]
+    if root is target or made:
+        return root is target or all(map(is_creation, made))
+    arguments = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
+    given = ast.unparse(function.args)
+    is_given = "Depends(" in given or "Security(" in given
+    return root.id in arguments and (root.id == "request" or not is_given)
+
+
+def is_assigned(node: ast.AST, name: str) -> TypeGuard[ast.Assign | ast.AnnAssign]:
+    """Return True if the statement assigns a value to the name."""
+    if isinstance(node, ast.Assign):
+        return any(isinstance(each, ast.Name) and each.id == name for each in node.targets)
+    return isinstance(node, ast.AnnAssign) and get_last_name(node.target) == name
+
+
+def is_creation(value: ast.expr | None) -> bool:
+    """Return True for a container's display, and for a call of a class."""
+    name = get_last_name(value.func) or "" if isinstance(value, ast.Call) else ""
+    return isinstance(value, DISPLAYS) or name[:1].isupper() or name in CONTAINERS
 
 
 def is_only_registered(function: CodeFunction) -> bool:
