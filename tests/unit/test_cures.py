@@ -169,6 +169,31 @@ def test_a_def_that_needs_no_thread_becomes_a_coroutine(phase: str, tmp_path: Pa
     assert (cure.saves_ms, cure.costs_ms) == (0.4, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_local"),
+    [
+        ("def other(check):\n    return check()\n", True),
+        ("def other():\n    check = load()\n    return check\n", True),
+        ("OTHER = [check for check in found]\n", True),
+        ("def other():\n    found = [check for check in all]\n    return check()\n", False),
+        ("def other(value=check()):\n    check = value\n", False),
+    ],
+)
+def test_a_local_variable_is_no_use_of_a_function(
+    text: str, is_local: bool, tmp_path: Path
+) -> None:
+    write_app(tmp_path, CHECK + text)
+    cure = make_trivial(1, "check").propose_cure(build_evidence_in(tmp_path))
+    assert isinstance(cure, Cure) is is_local
+
+
+def test_a_function_inside_a_factory_is_called_there(tmp_path: Path) -> None:
+    text = "def create():\n    def check():\n        return 1\n\n    return check()\n"
+    write_app(tmp_path, text)
+    found = make_trivial(2, "check").propose_cure(build_evidence_in(tmp_path))
+    assert isinstance(found, str)
+
+
 CHECK = "def check():\n    return 1\n\n"
 
 
@@ -199,6 +224,13 @@ def test_a_def_that_could_not_run_as_a_coroutine_stays_one(text: str, tmp_path: 
         ("from . import main\n\ndef b():\n    return main.check()\n", True),
         ("from main import check\n\ndef b(value=Depends(check)): ...\n", False),
         ("def check(): ...\n\ndef b():\n    return check()\n", False),
+        ("def b():\n    from main import check\n    return check()\n", True),
+        ("from main import *\n\ndef b():\n    return check()\n", True),
+        ("from crud import check as test\n\ndef b():\n    return test()\n", False),
+        ("from main import check\n\ndef b(check):\n    return check()\n", False),
+        ("from main import check\n\nFastAPI(exception_handlers={404: check})\n", False),
+        ("from main import check\n\napp.dependency_overrides[check] = b\n", False),
+        ("from main import check\n\napp.get('/x')(check)\n", False),
     ],
 )
 def test_a_def_that_another_file_calls_stays_one(

@@ -175,13 +175,15 @@ def has_scope(block: ast.With) -> bool:
     return any(get_last_name(each) in CANCEL_SCOPES for each in calls)
 
 
-def walk_own(function: CodeFunction) -> Iterator[ast.AST]:
+def walk_own(
+    function: CodeFunction, scopes: tuple[type[ast.AST], ...] = SCOPES
+) -> Iterator[ast.AST]:
     """Yield the function's nodes, without those of nested functions and classes."""
     pending: list[ast.AST] = list(function.body)
     while pending:
         node = pending.pop()
         yield node
-        if not isinstance(node, SCOPES):
+        if not isinstance(node, scopes):
             pending += ast.iter_child_nodes(node)
 
 

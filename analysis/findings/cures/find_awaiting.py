@@ -15,7 +15,7 @@ from analysis.findings.cures.code_sites import (
     has_await,
     walk_own,
 )
-from analysis.findings.cures.find_calls import is_called
+from analysis.findings.cures.find_calls import REGISTERS, is_called
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace
 from analysis.findings.source_code import get_last_name
@@ -34,13 +34,6 @@ CALLS_CODE = frozenset(
 """Functions that call the app's functions, in a thread if they are declared with `def`."""
 MAY_BE_DEF = ("endpoint", "dependency", "background", "exception-handler")
 """In a websocket, no function can be."""
-REGISTERS = frozenset(
-    {
-        "get", "post", "put", "patch", "delete", "head", "options", "trace", "route", "api_route",
-        "exception_handler",
-    }
-)  # fmt: skip
-"""Decorators that do not change the function."""
 NEEDS_LOOP = frozenset(
     {
         "get_running_loop", "get_event_loop", "create_task", "ensure_future", "current_task",
