@@ -202,6 +202,8 @@ CHECK = "def check():\n    return 1\n\n"
     [
         f"{CHECK}def other():\n    return check()\n",
         f"{CHECK}async def other():\n    await run_sync(check)\n",
+        f"{CHECK}def other():\n    return JSONResponse(check())\n",
+        f"{CHECK}def other(tasks):\n    tasks.add_task(run, check)\n",
         f"@cache\n{CHECK}",
         "class View:\n    def check(self): ...\n\n    def get(self):\n        self.check()\n",
         "def check():\n    yield from rows()\n",
@@ -231,6 +233,8 @@ def test_a_def_that_could_not_run_as_a_coroutine_stays_one(text: str, tmp_path: 
         ("from main import check\n\nFastAPI(exception_handlers={404: check})\n", False),
         ("from main import check\n\napp.dependency_overrides[check] = b\n", False),
         ("from main import check\n\napp.get('/x')(check)\n", False),
+        ("from main import check\n\nRoute('/x', endpoint=check)\n", False),
+        ("from main import check\n\napp.add_route('/x', check)\n", False),
     ],
 )
 def test_a_def_that_another_file_calls_stays_one(

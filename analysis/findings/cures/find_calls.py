@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from analysis.findings.cures.code_sites import (
     SCOPES,
+    YIELDS,
     CodeFunction,
     CodeSite,
     locate_source,
@@ -13,13 +14,13 @@ from analysis.findings.cures.code_sites import (
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.source_code import find_assigned, get_last_name, parse_source, split_name
 
-TAKES_BOTH = frozenset(
-    {
-        "Depends", "Security", "BackgroundTask", "add_task", "Route", "APIRoute", "add_route",
-        "add_api_route", "add_exception_handler",
-    }
-)  # fmt: skip
-"""Functions of the frameworks that call both kinds."""
+TAKES_BOTH = {
+    "Depends": 0, "Security": 0, "BackgroundTask": 0, "add_task": 0, "Route": 1, "APIRoute": 1,
+    "add_route": 1, "add_api_route": 1, "add_exception_handler": 1,
+}  # fmt: skip
+"""Functions of the frameworks that call both kinds, and the position of the function there."""
+TAKEN = frozenset({"dependency", "func", "endpoint", "route", "handler"})
+"""Names of that argument."""
 REGISTERS = frozenset(
     {
         "get", "post", "put", "patch", "delete", "head", "options", "trace", "route", "api_route",
@@ -69,7 +70,8 @@ def is_used(tree: ast.Module, name: str, function: CodeFunction) -> bool:
     name: as written; `.name` for a method of any object.
     """
     nodes = list(walk_outside(tree, name.partition(".")[0], function))
-    taken = {id(each) for node in nodes for each in list_taken(node)}
+    is_generator = any(isinstance(each, YIELDS) for each in walk_own(function))
+    taken = {id(each) for node in nodes for each in list_taken(node, is_generator)}
     return any(has_name(each, name) and id(each) not in taken for each in nodes)
 
 
@@ -114,8 +116,8 @@ def has_name(node: ast.AST, name: str) -> bool:
     return text.endswith(name) if name.startswith(".") else text == name
 
 
-def list_taken(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield the functions in it of which both kinds work there."""
+def list_taken(node: ast.AST, is_generator: bool) -> Iterator[ast.expr]:
+    """Yield the functions in it of which both kinds work there. is_generator: they yield."""
     if isinstance(node, ast.Subscript) and get_last_name(node.value) == "dependency_overrides":
         yield node.slice
     if not isinstance(node, ast.Call):
@@ -123,11 +125,13 @@ def list_taken(node: ast.AST) -> Iterator[ast.expr]:
     name = get_last_name(node.func) or ""
     if isinstance(node.func, ast.Call) and get_last_name(node.func.func) in REGISTERS:
         yield from node.args
-    for each in (*node.args, *(keyword.value for keyword in node.keywords)):
-        if name in TAKES_BOTH:
-            yield each
-        elif name.endswith("Response") and isinstance(each, ast.Call):
-            yield each.func
+    if name in TAKES_BOTH:
+        yield from node.args[TAKES_BOTH[name] :][:1]
     for keyword in node.keywords:
-        if keyword.arg == "exception_handlers" and isinstance(keyword.value, ast.Dict):
+        if name in TAKES_BOTH and keyword.arg in TAKEN:
+            yield keyword.value
+        elif keyword.arg == "exception_handlers" and isinstance(keyword.value, ast.Dict):
             yield from keyword.value.values
+    if is_generator and name.endswith("Response"):
+        values = (*node.args, *(each.value for each in node.keywords))
+        yield from (each.func for each in values if isinstance(each, ast.Call))
