@@ -112,6 +112,7 @@ def test_without_a_twin_an_endpoint_that_awaits_nothing_becomes_def(
     assert cure.line == find_line(file, "async def report")
     assert cure.before == ("async def report(number: int = 1) -> str:",)
     assert cure.after == ("def report(number: int = 1) -> str:",)
+    assert "Check that no other file calls it." in cure.reason
     assert (cure.rule, cure.trial, cure.costs_ms) == ("offload", "offload=/report", 0.1)
 
 

@@ -167,6 +167,7 @@ def test_a_def_that_needs_no_thread_becomes_a_coroutine(phase: str, tmp_path: Pa
     )
     assert (cure.line, cure.before, cure.after) == (2, ("def check():",), ("async def check():",))
     assert (cure.saves_ms, cure.costs_ms) == (0.4, 0.0)
+    assert "Check that no other file calls it." in cure.reason
 
 
 @pytest.mark.parametrize(

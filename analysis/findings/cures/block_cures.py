@@ -16,6 +16,7 @@ from analysis.findings.cures.edits import (
     write_thread_call,
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
+from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
@@ -126,8 +127,8 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     """Move the whole function if it awaits nothing, or else the call, or say to move the `with`."""
     site, function, holder = found.site, found.site.function, found.site.holder
     if can_be_def and function is not None and (edit := edit_def(site.source, function)):
-        awaits_nothing = f"{function.name}() awaits nothing"
-        return edit, f"{awaits_nothing}: as a `def` it runs in a thread, {GOES_ON}"
+        runs = f"{function.name}() awaits nothing: as a `def` it runs in a thread"
+        return edit, f"{runs}, {GOES_ON} {CHECK_FILES}"
     full = "anyio.to_thread.run_sync" if site.has_anyio else "asyncio.to_thread"
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)

@@ -14,7 +14,7 @@ from analysis.findings.cures.code_sites import (
 )
 from analysis.findings.cures.edits import LineEdit, edit_def
 from analysis.findings.cures.find_awaiting import AwaitingSite, is_only_registered
-from analysis.findings.cures.find_calls import is_called
+from analysis.findings.cures.find_calls import CHECK_FILES, is_called
 from analysis.findings.cures.write_twin import write_twin
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
@@ -22,7 +22,7 @@ from analysis.findings.source_code import get_last_name, resolve_call
 
 MOST_LINES = 12
 """Longest function that is shown as a whole."""
-NO_HOP = "On the event loop it needs no thread."
+NO_HOP = f"On the event loop it needs no thread. {CHECK_FILES}"
 MAKES_OBJECT = (
     "The object is created in a thread; an `async def` dependency that returns it creates it on "
     "the event loop."
@@ -34,7 +34,10 @@ IN_THREAD = "It calls the event loop from its thread: in a coroutine, await that
 NEEDS_THREAD = ("anyio.from_thread.", "anyio.run", "asyncio.run", "asgiref.sync.")
 """Functions that run or call an event loop, and fail on one."""
 UNREAD = "The source of the function was not found, or was changed after the service started."
-AWAIT_TOO = "Every other call in it that waits must be awaited too, or it blocks the event loop."
+AWAIT_TOO = (
+    "Every other call in it that waits must be awaited too, or it blocks the event loop. "
+    f"{CHECK_FILES}"
+)
 
 
 def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureRule) -> Cure | str:

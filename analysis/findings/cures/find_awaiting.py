@@ -56,8 +56,8 @@ class AwaitingSite:
     caller: ShownFrame | None
 
     def can_be_def(self, place: BlockPlace, evidence: AuditEvidence) -> bool:
-        """Return True if the framework can run the whole function in a thread instead, and nothing
-        else calls it."""
+        """Return True if the framework can run the whole function in a thread instead, and no file
+        that is_called reads calls it."""
         function = self.site.function
         if function is None or self.caller is None or has_await(function):
             return False

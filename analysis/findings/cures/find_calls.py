@@ -30,10 +30,13 @@ REGISTERS = frozenset(
 """Decorators that do not change the function."""
 COMPREHENSIONS = (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 
+CHECK_FILES = "Check that no other file calls it."
+"""For a function that changes its kind: the audit reads the files of endpoints, not all."""
+
 
 def is_called(site: CodeSite, function: CodeFunction, evidence: AuditEvidence) -> bool:
-    """Return True if code in its file, or in another one that has an endpoint, calls the function
-    or passes it on."""
+    """Return True if code in its file, or in one whose endpoint got a request, calls the function
+    or passes it on. Other files are not read."""
     tree, name = site.source.tree, function.name
     classes = (each for each in ast.walk(tree) if isinstance(each, ast.ClassDef))
     is_method = any(function in each.body for each in classes)

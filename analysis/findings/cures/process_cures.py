@@ -19,6 +19,7 @@ from analysis.findings.cures.edits import (
     spell,
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
+from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
@@ -37,7 +38,7 @@ COPIED = (
 )
 TURNS = (
     "As a `def` it is just as slow, but it runs in a thread, so that other requests get their "
-    "turns. A process also uses another core."
+    f"turns. A process also uses another core. {CHECK_FILES}"
 )
 POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, created at startup."
 UNSENT = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
