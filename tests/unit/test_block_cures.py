@@ -425,6 +425,28 @@ def test_a_thread_with_its_own_tls_context_is_advised_to_share_one(
     assert ("created once, at startup" in get_text(cure)) is makes_once
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "value = await r.get(KEY)",
+        "value = (await r.get(KEY)).text",
+        "async with r.pipeline() as pipe:\n        use(pipe)",
+    ],
+)
+def test_an_awaited_call_that_makes_a_tls_context_does_not_go_to_a_thread(
+    line: str, tmp_path: Path
+) -> None:
+    """Like a new client of redis.asyncio, which connects in its first call."""
+    file = write_app(tmp_path, f"async def report():\n    r = open_client()\n    {line}\n")
+    below = [library("ssl", "create_default_context"), library("redis.asyncio.client", "execute")]
+    at = line.partition("\n")[0]
+    cure = get_cure(block(file, [(at, "report")], below, cpu_s=0.1))
+    assert get_text(cure) == "    # once, at startup: create it, and share it"
+    below = [library("redis.asyncio.client", "execute")]
+    cure = get_cure(block(file, [(at, "report")], below))
+    assert get_text(cure) == "    # await a call here that does not block the event loop"
+
+
 def get_text(cure: Cure | str) -> str:
     assert isinstance(cure, Cure)
     assert cure.before == ()

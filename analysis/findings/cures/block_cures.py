@@ -11,6 +11,7 @@ from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,
     edit_def,
+    is_awaited,
     replace_text,
     spell,
     write_thread_call,
@@ -56,6 +57,8 @@ HELD = (
     "If the `with` holds a lock or a connection, an `await` inside it could block the event loop "
     "for good: another request could then wait for it on the event loop."
 )
+NO_BLOCK = "await a call here that does not block the event loop"
+ON_THE_LOOP = "The event loop runs what this line awaits: a thread cannot take it over."
 GOES_ON = "and the event loop keeps running."
 
 
@@ -83,6 +86,8 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
         maker = code.callee_name if code.callee_name in MAKE_TLS else None
         return cure_made_thing(code.place.fields, evidence, maker, code.block_ms)
     site = find_site(evidence, code.place.file, code.place.line, code.place.function)
+    if code.makes_context and site is not None and is_awaited(site, code.callee_name):
+        return cure_made_thing(code.place.fields, evidence, None, code.block_ms)
     if code.makes_context and code.cause == "gil":
         return place_comment(code, site, CONTEXT_ONCE, COSTS, "client-life")
     if code.call == STARTS:
@@ -139,6 +144,8 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
             is_named = callee.isidentifier() and not callee.startswith("__")
             runs = f"{callee}()" if is_named else "It"
             return replace(edit, missing=missing), f"{runs} then runs in a thread, {GOES_ON}"
+    if is_awaited(site, found.callee):
+        return LineEdit(site.line, (), (f"{site.indent}# {NO_BLOCK}",)), ON_THE_LOOP
     text = f"into its own function, and: await {runner}(that_function)"
     reason = "All of it then runs in a thread, in one offloaded call."
     if holder is not None:

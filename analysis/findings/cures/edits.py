@@ -130,6 +130,15 @@ def list_ancestors(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> Iterato
         yield node
 
 
+def is_awaited(site: CodeSite, callee: str | None) -> bool:
+    """Return True if the line awaits the blocking call, or anything if that call is unknown."""
+    parents, call = list_parents(site.statement), find_call(site, callee)
+    if call is not None:
+        return isinstance(parents.get(call), ast.Await)
+    is_header = isinstance(site.statement, ast.AsyncWith | ast.AsyncFor)
+    return is_header or any(isinstance(each, ast.Await) for each in parents.values())
+
+
 def grow_chain(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> ast.expr:
     """Extend `get(url)` to `get(url).json()`."""
     parent = parents.get(node)
