@@ -361,6 +361,27 @@ def test_a_file_is_opened_and_read_in_threads(tmp_path: Path) -> None:
     ast.parse("async def report():\n" + "\n".join(cure.after))
 
 
+@pytest.mark.parametrize(
+    ("opened", "line", "after"),
+    [
+        ("path", "json.loads(file.read())", "json.loads(await file.read())"),
+        ("path", "file.read().splitlines()", "(await file.read()).splitlines()"),
+        ("os.path.join(a, b)", "file.read()", "await file.read()"),
+    ],
+)
+def test_other_calls_in_the_line_of_a_file_stay(
+    opened: str, line: str, after: str, tmp_path: Path
+) -> None:
+    text = f"await start()\n    with open({opened}) as file:\n        {line}\n"
+    file = write_app(tmp_path, f"async def report(path):\n    {text}")
+    at = "with open" if "join" in opened else line
+    cure = get_cure(block(file, [(at, "report")]))
+    assert cure.after == (
+        f"    async with await anyio.open_file({opened}) as file:",
+        f"        {after}",
+    )
+
+
 @pytest.mark.parametrize("use", ["for each in file: use(each)", "use(file)", "file.fileno()"])
 def test_a_file_that_is_used_otherwise_is_not(use: str, tmp_path: Path) -> None:
     text = (

@@ -1,7 +1,7 @@
 """Rewrite a `with open(...)` so that the file is read and written in threads."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from analysis.findings.cures.code_sites import descend
@@ -11,6 +11,7 @@ from analysis.findings.cures.edits import (
     find_call,
     is_begin_of,
     list_ancestors,
+    list_calls,
     quote,
     spell,
 )
@@ -46,7 +47,7 @@ class Splice(NamedTuple):
 def write_file(found: AwaitingSite) -> FileEdit | None:
     """Return None if the line is in no such `with`, or if the file is used for anything but simple
     method calls, or if another call in the line blocks."""
-    site, blocking = found.site, find_call(found.site, found.callee)
+    site = found.site
     if site.holder is not None or not site.has_anyio:
         return None
     body = site.function.body if site.function else []
@@ -62,7 +63,7 @@ def write_file(found: AwaitingSite) -> FileEdit | None:
     is_short = last - first < MOST_LINES and call.lineno == call.end_lineno == first
     if not uses or not is_short or resolve_call(site.source, call) != "open":
         return None
-    if blocking is not call and blocking not in uses:
+    if not may_block(found, (call, *uses)):
         return None
     opener, missing = spell(site.source, OPEN)
     arguments = quote(site.source, call).partition("(")[2]
@@ -75,6 +76,13 @@ def write_file(found: AwaitingSite) -> FileEdit | None:
     lines = site.source.lines[first - 1 : last]
     after = tuple(splice_line(text, first + at, splices) for at, text in enumerate(lines))
     return FileEdit(LineEdit(first, lines, after, missing), len(uses) + 2)
+
+
+def may_block(found: AwaitingSite, calls: Collection[ast.Call]) -> bool:
+    """Return True if one of these calls blocks, or if unknown C code in its line does."""
+    blocking = find_call(found.site, found.callee)
+    is_unknown = blocking is None and found.callee is None
+    return any(each in calls for each in (list_calls(found.site) if is_unknown else [blocking]))
 
 
 def find_uses(block: ast.With, name: str) -> Mapping[ast.Call, bool]:
