@@ -413,6 +413,7 @@ MAKE = "client = httpx.AsyncClient()"
         "client = httpx.AsyncClient(auth=read_token())\n    await client.get(URL)",
         "async with httpx.AsyncClient(auth=token) as client:\n        await client.get(URL)",
         f"{MAKE}\n    await client.get(URL)\n    await client.aclose()",
+        f"{MAKE}\n    client.mount('https://', adapter)",
         f"{MAKE}\n    client.timeout = 5\n    await client.get(URL)",
         f"{MAKE}\n    client.headers['a'] = 'b'\n    await client.get(URL)",
         f"{MAKE}\n    async with client:\n        await client.get(URL)",
@@ -428,6 +429,15 @@ def test_a_client_that_requests_cannot_share_stays_where_it_is(body: str, tmp_pa
     assert cure.before == ()
     assert cure.after[0].endswith("# once, at startup: create it, and share it")
     assert "Pass to each call what differs" in cure.reason
+
+
+def test_another_function_of_the_factory_has_its_own_client(tmp_path: Path) -> None:
+    ask = f"    async def ask():\n        {MAKE}\n        await client.get(URL)\n"
+    other = ask.replace("ask", "other").replace(MAKE, "client = Mail()")
+    file = write_app(tmp_path, f"def create():\n{ask}\n{other}")
+    finding = make_client(find_line(file, "httpx.AsyncClient"), "ask", "httpx.AsyncClient")
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
+    assert cure.after == (f"        # once, at startup: {MAKE}",)
 
 
 def test_a_connection_is_taken_from_a_pool_and_not_shared(tmp_path: Path) -> None:

@@ -30,8 +30,11 @@ KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
 DIFFERS = "Pass to each call what differs between requests."
 CHANGES = frozenset(
-    {"close", "aclose", "shutdown", "headers", "cookies", "auth", "params", "load_cert_chain"}
-)
+    {
+        "close", "aclose", "shutdown", "headers", "cookies", "auth", "params", "mount",
+        "load_cert_chain", "load_verify_locations", "set_ciphers", "set_alpn_protocols",
+    }
+)  # fmt: skip
 """Attributes whose use ends the object, or may change it for the other requests."""
 
 
@@ -106,14 +109,14 @@ def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | No
     """Return True if the call creates the object from nothing of the request's own, and if the
     function only uses it."""
     around = descend(site.source.tree.body, site.line)
-    scope: ast.AST = next((each for each in around if isinstance(each, CodeFunction)), made)
-    local = list(find_assigned(scope))
+    outer: ast.AST = next((each for each in around if isinstance(each, CodeFunction)), made)
+    scope, bound = site.function or outer, set(find_assigned(outer))
     return (
         isinstance(made, ast.Call)
         and is_maker(made, maker)
-        and not any(is_of_request(each, local) for each in ast.walk(made) if each is not made)
+        and not any(is_of_request(each, bound) for each in ast.walk(made) if each is not made)
         and isinstance(name, ast.Name)
-        and local.count(name.id) == 1
+        and list(find_assigned(scope)).count(name.id) == 1
         and not any(is_changed(each, name.id) for each in ast.walk(scope))
     )
 
@@ -124,14 +127,14 @@ def is_maker(call: ast.Call, maker: str | None = None) -> bool:
 
 
 def is_of_request(node: ast.AST, local: Collection[str]) -> bool:
-    """Return True if its value may differ between requests. local: what the function binds."""
+    """Return True if its value may differ between requests. local: names of functions around it."""
     if isinstance(node, ast.Name):
         return node.id in local
     return isinstance(node, ast.Await) or (isinstance(node, ast.Call) and not is_maker(node))
 
 
 def is_changed(node: ast.AST, name: str) -> bool:
-    """Return True if it ends or changes the object of that name, or passes it to the caller."""
+    """Return True if it ends, changes or returns the object of that name."""
     match node:
         case ast.Attribute(value=ast.Name(id=used), attr=attribute, ctx=context):
             is_read = isinstance(context, ast.Load) and attribute not in CHANGES
