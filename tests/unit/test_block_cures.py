@@ -431,6 +431,23 @@ def test_a_request_with_its_own_tls_context_is_not_made_once(
 
 
 @pytest.mark.parametrize(
+    ("call", "frames", "is_shared"),
+    [
+        ("create_client(URL)", [("supabase.client", "create_client")], True),
+        ("Mailer(HOST)", [("smtplib", "__init__"), ("mailer.core", "__init__")], False),
+        ("Connection(HOST)", [("pg8000.core", "__init__")], False),
+    ],
+)
+def test_only_what_requests_can_share_is_made_once(
+    call: str, frames: list[tuple[str, str]], is_shared: bool, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, f"async def report():\n    await start()\n    made = {call}\n")
+    below = [library("ssl", "create_default_context"), *(library(*each) for each in frames)]
+    cure = get_cure(block(file, [("made =", "report")], below, cpu_s=0.1))
+    assert (cure.rule == "client-life") is is_shared
+
+
+@pytest.mark.parametrize(
     ("cause", "makes_once"), [("gil", True), ("wait", False), ("compute", False)]
 )
 def test_a_thread_with_its_own_tls_context_is_advised_to_share_one(

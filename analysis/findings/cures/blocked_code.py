@@ -19,9 +19,9 @@ from analysis.findings.blocks.shares import (
 from analysis.findings.places import BlockPlace, PlaceFinder, shorten_function
 
 MAKE_TLS = ("create_default_context", "create_ssl_context")
-CREATES = ("__init__", "__new__", *MAKE_TLS)
+CREATES = ("__init__", "__new__", "create_client", *MAKE_TLS)
 """Functions whose caller creates an object; another one creates it for one call only."""
-ONE_AT_A_TIME = frozenset({"smtplib", "imaplib", "poplib", "ftplib", "http", "pymysql"})
+ONE_AT_A_TIME = frozenset({"smtplib", "imaplib", "poplib", "ftplib", "http", "pymysql", "pg8000"})
 """Packages whose objects are single connections, which requests cannot share."""
 
 
@@ -76,6 +76,11 @@ class BlockedCode:
         return shorten_name(self.callee.function) if self.callee else None
 
     @property
+    def inner(self) -> Sequence[ShownFrame]:
+        """The frames that the place calls, innermost first."""
+        return self.stack[: self.own_index or 0]
+
+    @property
     def callers(self) -> Sequence[ShownFrame]:
         """The frames around the place, innermost first."""
         index = self.own_index
@@ -89,14 +94,14 @@ class BlockedCode:
     @property
     def makes_context(self) -> bool:
         """Whether a TLS context is created below the place."""
-        inner = self.stack[: self.own_index or 0]
-        return any(shorten_name(each.function) in MAKE_TLS for each in inner)
+        return any(shorten_name(each.function) in MAKE_TLS for each in self.inner)
 
     @property
     def makes_client(self) -> bool:
         """Whether the line itself creates a TLS context, or an object with one, as every new client
         has. A call such as httpx.get creates it for itself."""
-        is_kept = self.callee_name in CREATES and self.package not in ONE_AT_A_TIME
+        packages = {each.module.partition(".")[0] for each in self.inner}
+        is_kept = self.callee_name in CREATES and not packages & ONE_AT_A_TIME
         return self.makes_context and is_kept
 
     @property
