@@ -127,15 +127,15 @@ def answer_range(
 ) -> None:
     """Leave out a scenario without a prediction. Raises UserError if none has one."""
     curves, refused = [], list[UserError]()
-    for each in systems:
+    for system in systems:
         try:
-            curves.append((each.name, each.compute_range(users)))
+            curves.append((system.name, system.compute_range(users)))
         except UserError as error:
             refused.append(error)
     if not curves:
         raise refused[0]
-    for error in refused:
-        print_message(str(error))
+    for each in refused:
+        print_message(str(each))
     print_answers(curves, print_curves, question.json_output)
     if question.plot is not None:
         draw_curves(curves, question.plot)

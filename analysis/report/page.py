@@ -1,7 +1,6 @@
 """report.html: all results of a run on one page that needs no network."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -35,13 +34,14 @@ from analysis.summary.comparison import ensure_mapping
 from analysis.summary.contrast import Contrast, compares_all, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
-from analysis.theory.formulas import Curve, build_users_grid
-from analysis.theory.model import build_server_model
-from analysis.theory.steady import compute_steady_curve
+from analysis.theory.formulas import Curve, build_users_grid, compute_curve
+from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.prediction import FAILING
+from analysis.theory.steady import find_failure
 from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
-from scenarios.errors import UserError
 from scenarios.model import Scenario
+from scenarios.units import Second
 
 PARTS = ("lanes", "cpu")
 SLICE_TURNS = 4
@@ -196,9 +196,14 @@ def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve |
         calibration.samples,
     )
     users = build_users_grid(FEWEST_USERS, USERS_BEYOND * scenario.load.users)
-    with suppress(UserError):  # no number of users has a steady state
-        return compute_steady_curve(system, scenario.load, users)
-    return None
+    shown = [each for each in users if not gives_up(system, each, scenario.load.think_s)]
+    return compute_curve(system, shown, scenario.load.think_s) if shown else None
+
+
+def gives_up(model: ServerModel, users: int, think_s: Second) -> bool:
+    """Return True if clients give up with this number of users; no formula covers that."""
+    failure = find_failure(model.scale_cpu_to_users(users, think_s), users, think_s)
+    return failure is not None and failure.limit == FAILING[1]
 
 
 def render_together(

@@ -122,7 +122,7 @@ def list_starts(folder: Path) -> list[Path]:
     is_inner = is_later_start(folder) and (folder / LAUNCH_FILE).exists()
     top = folder.parent if is_inner else folder
     later = (each.parent for each in top.glob(f"{LATER_START}/{LAUNCH_FILE}"))
-    return list(dict.fromkeys([folder, top, *later]))
+    return list(dict.fromkeys([top, folder, *later]))
 
 
 def is_later_start(folder: Path) -> bool:

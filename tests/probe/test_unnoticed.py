@@ -265,6 +265,9 @@ class HalfFull:
         part, self._room = content[: self._room], 0
         return int(self._file.write(part))  # type: ignore[attr-defined]
 
+    def is_removed(self) -> bool:
+        return False
+
 
 def test_an_app_whose_middleware_cannot_be_replaced_is_built_as_it_is(tmp_path: Path) -> None:
     from starlette.applications import Starlette

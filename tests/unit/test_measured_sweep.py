@@ -174,7 +174,7 @@ def test_cpu_per_request_against_what_is_in_flight_is_said() -> None:
         for each in [open_loop((0.01, 93.0, 0.5))]
     )
     assert list(write_sweep_remarks(few)) == [
-        "x: 100.0 rps were offered, and served at every delay"
+        "x: 100.0 rps on average were offered, and served at every delay"
     ]
     level = open_loop((0.01, 100.0, 0.5), (5.0, 99.0, 0.55))
     assert list(write_sweep_remarks(level)) == [

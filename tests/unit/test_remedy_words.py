@@ -66,8 +66,8 @@ def test_a_change_that_a_trial_made_slower_is_not_said_to_save_time() -> None:
     better = RouteChange("/ping", SLOW, FAST, 250.0, 180.0, 310.0)
     refuted = Tried("offload=/report", 3, (worse,), ("/pay",))
     failing = Tried("offload=/report", 3, failures=(FailureChange("/pay", 0.0, 0.5),))
-    for tried in (refuted, failing):
-        assert describe_cure(replace(CURED, tried=tried)) == (
+    for harmful in (refuted, failing):
+        assert describe_cure(replace(CURED, tried=harmful)) == (
             "Await it. But its trial made requests slower or fail, and none faster."
         )
     for tried in (
