@@ -1,12 +1,14 @@
 """Checks and reads the machine: ports, file descriptors and CPU time."""
 
 import contextlib
+import random
 import resource
 import socket
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -14,6 +16,8 @@ from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.plan import HOST
 
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LEAST_PORT, TRIES = 10_000, 20
 WILDCARDS = ("0.0.0.0", "::")
 """All addresses of this machine."""
 
@@ -49,20 +53,37 @@ def raise_own_descriptor_limit(needed: int) -> Iterator[None]:
 
 
 def find_free_port(port: int, host: str = HOST, option: str = "--port") -> int:
-    """Return the port; for 0, one that the system picks. Raises UserError if it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError as error:
-            raise UserError(f"{option} {port}: not allowed here; choose one above 1023") from error
-        except OSError as error:
-            raise build_cannot_run_error(
-                f"port {port} is taken{describe_port_owner(port)}; "
-                "stop that program, or choose another port with "
-                f"{option} N{' (0 picks a free one)' if option == '--port' else ''}"
-            ) from error
-        return int(probe.getsockname()[1])
+    """Return the port; for 0, a free one. Raises UserError if it is taken."""
+    for each in choose_ports() if port == 0 else ():
+        with contextlib.suppress(OSError):
+            return bind_for_a_moment(host, each)
+    try:
+        return bind_for_a_moment(host, port)
+    except PermissionError as error:
+        raise UserError(f"{option} {port}: not allowed here; choose one above 1023") from error
+    except OSError as error:
+        raise build_cannot_run_error(
+            f"port {port} is taken{describe_port_owner(port)}; "
+            "stop that program, or choose another port with "
+            f"{option} N{' (0 picks a free one)' if option == '--port' else ''}"
+        ) from error
+
+
+def bind_for_a_moment(host: str, port: int) -> int:
+    """Return the port, which the system picks for 0. Raises OSError if it is taken."""
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        return int(bound.getsockname()[1])
+
+
+def choose_ports() -> list[int]:
+    """Choose some ports that no outgoing connection gets: a load opens thousands, and one of them
+    took the port of a server that was about to start. Empty if the range is not known."""
+    with contextlib.suppress(OSError, ValueError):
+        first = int(OUTGOING.read_text().split()[0])
+        return random.sample(range(LEAST_PORT, first), TRIES)
+    return []
 
 
 def describe_port_owner(port: int) -> str:

@@ -13,7 +13,7 @@ from asgi_probe import process_census
 
 from scenarios.errors import UserError
 from stress import databases
-from stress.machine import find_free_port, list_listening_pids
+from stress.machine import OUTGOING, find_free_port, list_listening_pids
 from stress.processes import LAUNCHER
 from stress.resource_monitor import sample_machine, sample_process
 from stress.stack import Stack
@@ -105,3 +105,13 @@ def test_postgresql_as_root_without_setpriv_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(UserError, match="setpriv"):
         databases.check_nobody_available()
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load of thousands of connections took the port of a server that was about to start."""
+    if OUTGOING.exists():
+        assert find_free_port(0) < int(OUTGOING.read_text().split()[0])
+    monkeypatch.setattr(machine, "OUTGOING", tmp_path / "unknown")
+    assert find_free_port(0) > 0
