@@ -12,7 +12,7 @@ import pytest
 from asgi_probe import process_census
 
 from scenarios.errors import UserError
-from stress import databases
+from stress import databases, machine
 from stress.machine import OUTGOING, find_free_port, list_listening_pids
 from stress.processes import LAUNCHER
 from stress.resource_monitor import sample_machine, sample_process
