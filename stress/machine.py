@@ -81,7 +81,7 @@ def choose_ports() -> list[int]:
     """Choose some ports that no outgoing connection gets: a load opens thousands, and one of them
     took the port of a server that was about to start. Empty if the range is not known."""
     with contextlib.suppress(OSError, ValueError):
-        first = int(OUTGOING.read_text().split()[0])
+        first = int(OUTGOING.read_text("ascii").split()[0])
         return random.sample(range(LEAST_PORT, first), TRIES)
     return []
 

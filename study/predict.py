@@ -34,9 +34,7 @@ from study.machine_facts import detect_resources
 from study.messages import print_message, show_activity
 from study.predict_plot import check_plot, draw_curves
 from study.predicted_system import PredictedSystem
-from study.predictions import (
-    calibrate_scenarios,
-)
+from study.predictions import calibrate_scenarios
 from study.progress import choose_display
 
 Answer = TypeVar("Answer")
