@@ -12,7 +12,7 @@ from analysis.stats import formats
 
 SHOWN_MS = 0.05
 """Shorter times would round to 0.0."""
-REFUTED = "But its trial made requests slower or fail, and none faster."
+REFUTED = "But its trial made requests slower or made them fail, and none faster."
 INDENT = "    "
 CUT = " …"
 

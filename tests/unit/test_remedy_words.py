@@ -68,7 +68,7 @@ def test_a_change_that_a_trial_made_slower_is_not_said_to_save_time() -> None:
     failing = Tried("offload=/report", 3, failures=(FailureChange("/pay", 0.0, 0.5),))
     for harmful in (refuted, failing):
         assert describe_cure(replace(CURED, tried=harmful)) == (
-            "Await it. But its trial made requests slower or fail, and none faster."
+            "Await it. But its trial made requests slower or made them fail, and none faster."
         )
     for tried in (
         replace(failing, failures=(FailureChange("/pay", 0.5, 0.0),)),
