@@ -6,8 +6,9 @@ from typing import Literal
 
 from scenarios.units import Second
 
-FULL_INTERPRETER = 0.95
-"""Cores used per worker; the kernel gives the remainder to other programs."""
+FULL_INTERPRETER = 0.9
+"""Cores used per worker. On two cores that are shared with the load, the kernel gives up to 6 % of
+the time to other programs while a thread that only computes is ready to run (measured)."""
 Level = Literal["alone", "load"]
 Stack = tuple[str, ...]
 """Frames, outermost first, each `function (file)`. Files of an installed package start with

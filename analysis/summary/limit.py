@@ -102,18 +102,18 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Return None where Python's share of the CPU is unknown: with helper processes, with more CPU
-    than Python alone can use, with threads on full cores, or with threads without a GIL. The
-    verdict knows each worker's cores, also where too few requests completed for a CPU per request.
-    """
+    """Return None where a computation on the event loop fills it, and where Python's share of the
+    CPU is unknown: with helper processes, with more CPU than Python can use, with threads on full
+    cores or without a GIL. The verdict knows each worker's cores, even of few requests."""
     server, cores = scenario.server, compute_server_cores(cell)
-    each = find_data(cell, "INTERPRETER_FULL").get("cores")
-    if isinstance(each, float):
+    if computes_on_loop(cell) and (cell.loop_blocked_share or 0.0) >= FULL_LOOP:
+        return None
+    if isinstance(each := find_data(cell, "INTERPRETER_FULL").get("cores"), float):
         return MeasuredLimit("interpreter", each * server.workers, server.workers)
     style = scenario.endpoint.style
-    if cores is None or not server.is_python or style == HELPERS:
+    if cores is None or cores > THREADED_SHARE * server.workers:
         return None
-    if cores > THREADED_SHARE * server.workers:
+    if not server.is_python or style == HELPERS:
         return None
     if style in THREADS_OF and (measure_machine(cell) or cell.gil is False):
         return None

@@ -85,11 +85,13 @@ def read_table(content: bytes, wanted: str) -> list[SimpleNamespace]:
         letter, size = FRAME.unpack_from(content, at)
         payload = content[at + FRAME.size : at + FRAME.size + size]
         at += FRAME.size + size
+        if len(payload) < size:
+            break
         if letter == b"{":
             entry = json.loads(payload)
             columns = entry.get("tables", {wanted: columns})[wanted]
             texts.update((int(index), text) for index, text in entry.get("strings", {}).items())
-        elif letter == wanted.encode() and len(payload) == size:
+        elif letter == wanted.encode():
             packed += payload
     rows = struct.iter_unpack("<" + "".join(CODES[kind] for _, kind in columns), packed)
     return [
