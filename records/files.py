@@ -8,9 +8,10 @@ LEAST_ROOM = 1 << 17
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
-    """Write another file and rename it: a full disk or a kill leaves the old file, or none. A
-    device such as /dev/stdout is written as it is. Raises OSError, also for a pipe that nothing
-    reads, which would wait for ever."""
+    """Write another file and rename it: a full disk or a kill leaves the old file, or none. A link
+    to a file stays one. A device such as /dev/stdout is written as it is. Raises OSError, also for
+    a pipe that nothing reads, which would wait for ever."""
+    path = path.resolve() if path.is_symlink() and path.is_file() else path
     half = path.with_name(f"{path.name}.half")
     written = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():

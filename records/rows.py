@@ -16,7 +16,7 @@ SENT: Columns = (
     ("ended_s", "f8"),  # unknown: unanswered at the end of the drain
     ("status", "u2"),  # unknown: no response
     ("error", "text"),
-    ("bytes", "u4"),
+    ("bytes", "u8"),
 )
 """A request may have two rows: one unfinished, one finished."""
 

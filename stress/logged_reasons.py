@@ -1,6 +1,7 @@
 """Reads from a cell's logs why workers died and whether a process ran out of file descriptors. The
 user's app writes into them too: any length of lines takes little time, once the load has ended."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -11,7 +12,8 @@ from stress.last_words import LONGEST, MOST_LOG_BYTES, read_end
 from stress.servers import find_adapter
 
 MOST_FAULTS = 5
-SIGNS = ("too many open files", "emfile")
+SIGN = re.compile(r"too many open files|\bemfile\b", re.IGNORECASE)
+"""The error's name, not a part of another word, such as itemfile."""
 
 
 def add_logged_reasons(
@@ -26,5 +28,5 @@ def add_logged_reasons(
 
 def find_descriptor_errors(text: str) -> tuple[str, ...]:
     """Return the first lines about descriptors, shortened."""
-    lines = (each for each in text.splitlines() if any(sign in each.lower() for sign in SIGNS))
+    lines = (each for each in text.splitlines() if SIGN.search(each))
     return tuple(each[:LONGEST] for each in islice(lines, MOST_FAULTS))

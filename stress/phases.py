@@ -147,6 +147,8 @@ class PhaseRunner:
         def rounds() -> int:
             return len(find_death_rounds(self.workers.deaths))
 
+        ramp_end_s = self.times.ramp_end_s or 0.0  # known a moment early
+        self._wait_until("ramp", lambda: False, ramp_end_s - monotonic())
         before = rounds()  # a death in the ramp opens no window, which would start mid-cycle
         self.times.steady = self._wait_until(
             "warm-up", lambda: rounds() > before, self.windows.warm_up_limit_s, settle=True

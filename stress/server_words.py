@@ -58,14 +58,14 @@ def read_assignments(file: Path, names: Mapping[str, object]) -> dict[str, int |
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return dict.fromkeys(names)
     found: dict[str, int | None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in names:
-            found[node.id] = None  # assigned somewhere; a plain top-level number replaces this
-        if isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names):
+    for stored in list_stores(tree):
+        if stored in names:
+            found[stored] = None  # assigned somewhere; a plain top-level number replaces this
+        if stored == "*":
             found |= dict.fromkeys(names)
     for statement in tree.body:
         for name, value in list_plain(statement):
-            if name in names and count_stores(tree, name) == 1:
+            if name in names and list_stores(tree).count(name) == 1:
                 found[name] = value
     return found
 
@@ -79,8 +79,12 @@ def list_plain(statement: ast.stmt) -> list[tuple[str, int]]:
     return [(name, value) for name in names] if type(value) is int else []
 
 
-def count_stores(tree: ast.AST, name: str) -> int:
-    return sum(
-        isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name
-        for node in ast.walk(tree)
-    )
+def list_stores(tree: ast.AST) -> list[str]:
+    """Return the names that the module assigns or imports, as often as it does."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append(node.id)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found += [each.asname or each.name for each in node.names]
+    return found

@@ -36,13 +36,14 @@ class BlockingCall(Statement):
     def build(cls, slower: tuple[Slower, ...]) -> Statement:
         worst = sort_by_harm(slower)[0]
         case, scenario = worst.case, worst.case.scenario
-        sites = [one for each in case.usable_trials for one in each.blocking_sites[:1]]
+        sites = [one for each in case.usable_trials for one in each.blocking_sites]
+        waits = [one for one in sites if one.cause != "compute"]
         rare = None if scenario.endpoint.blocks_the_loop else scenario.rare
         return cls(
             served=tuple(each.case.served for each in slower),
             reference=worst.reference.served,
             one_in=rare.one_in if rare else 1,
-            place=str(sites[0]) if sites else "",
+            place=str(waits[0]) if waits else "",
             harm=find_harm(case),
             harm_in=case.name,
         )

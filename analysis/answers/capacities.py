@@ -10,7 +10,7 @@ from analysis.answers.measured_scenario import (
 )
 from analysis.answers.results import Results
 from analysis.stats import formats
-from analysis.summary.predicates import has_many_failures, is_overloaded
+from analysis.summary.predicates import has_many_failures, has_starved_users, is_overloaded
 
 
 class SustainedRate(Statement):
@@ -112,6 +112,7 @@ class LatencyBelowCapacity(Statement):
             if cell.median_ms is not None
             and cell.p99_ms is not None
             and not is_overloaded(cell)
+            and not has_starved_users(cell)
             and not has_many_failures(cell)
             and list_errors(cell) <= DESCRIBING | LOWERING
         )

@@ -127,12 +127,12 @@ def count_places(limit: MeasuredLimit) -> str:
 
 
 def explain_loop(limit: MeasuredLimit) -> Explanation:
-    place = f" in {limit.whose}" if limit.whose else ""
+    place = f", mostly in {limit.whose}" if limit.whose else ""
     share = formats.percent(limit.share)
     if limit.computes:
-        clause = f"code{place} computes on the event loop for {share} of the time"
+        clause = f"code computes on the event loop for {share} of the time{place}"
         return Explanation(clause, PROCESSES, "cpu")
-    clause = f"the event loop is blocked{place} for {share} of the time"
+    clause = f"the event loop is blocked for {share} of the time{place}"
     return Explanation(clause, AWAIT, "one-blocks-all")
 
 

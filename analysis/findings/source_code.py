@@ -44,7 +44,7 @@ def parse_source(file: str) -> ParsedSource | None:
                 calls.setdefault(line, []).append(node)
     return ParsedSource(
         tree,
-        tuple(text.splitlines()),
+        tuple(text.removesuffix("\n").split("\n")),  # as the parser: other characters end no line
         {line: tuple(found) for line, found in calls.items()},
         dict(find_imports(ast.walk(tree))),
         frozenset(find_assigned(tree)),

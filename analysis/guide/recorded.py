@@ -2,8 +2,8 @@
 quote its run from manifest.json and summary.json alone."""
 
 import json
+import re
 import shlex
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -27,6 +27,8 @@ FLAGS = (
     "--json", "--quiet", "--live", "--report", "--no-report", "--predict", "--no-predict"
 )  # fmt: skip
 """VALUED and FLAGS: options that do not change which experiment a command is."""
+LOG_PATH = re.compile(r' \(full log: [^")]*\)')
+"""As in the message of a program that ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +200,17 @@ def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
 
 
 def archive_run(run: RunDir, folder: Path) -> None:
-    """Copy what the texts need of a run: its manifest and the figures of its cells."""
+    """Copy what the texts need of a run, its manifest and the figures of its cells, without the
+    paths of logs, which are not copied."""
     kept = folder / run.path.name
     if kept.resolve() == run.path.resolve():
         return
     kept.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run.manifest_file, kept / "manifest.json")
     content = json.loads((run.path / "summary.json").read_text("utf-8"))
     small = {"schema": content["schema"], "cells": content["cells"]}
-    write_whole(kept / "summary.json", json.dumps(small, separators=(",", ":")) + "\n")
+    texts = {
+        "manifest.json": run.manifest_file.read_text("utf-8"),
+        "summary.json": json.dumps(small, separators=(",", ":")) + "\n",
+    }
+    for name, text in texts.items():
+        write_whole(kept / name, LOG_PATH.sub("", text))

@@ -111,11 +111,14 @@ def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
 
 
 def compute_cores_by_process(machine: pl.DataFrame, role: str) -> tuple[float, ...]:
-    """Compute the mean cores of each process of a role over its sampled life, the busiest first."""
+    """Compute the mean cores of each process of a role over its sampled life, the busiest first;
+    without those sampled for less than half of the time, which may have computed only to start."""
     lived_s = pl.col("at_s").max() - pl.col("at_s").min()
     used_s = pl.col("cpu_s").max() - pl.col("cpu_s").min()
-    found = machine.filter(pl.col("role") == role).group_by("pid").agg(cores=used_s / lived_s)
-    return tuple(sorted(found["cores"].drop_nans().drop_nulls(), reverse=True))
+    lasting_s = machine.select(lived_s).to_series()
+    found = machine.filter(pl.col("role") == role).group_by("pid")
+    lasting = found.agg(cores=used_s / lived_s, s=lived_s).filter(pl.col("s") >= lasting_s / 2)
+    return tuple(sorted(lasting["cores"].drop_nans().drop_nulls(), reverse=True))
 
 
 def compute_local_cores(machine: pl.DataFrame) -> dict[str, float]:

@@ -24,12 +24,13 @@ from analysis.report.drawing import (
     layer_charts,
     render_both,
 )
+from analysis.report.limit_words import explain_missing_latency
 from analysis.report.run_table import COUNTING_UNANSWERED
 from analysis.report.ticks import list_log_ticks
 from analysis.stats import formats
 from analysis.summary.load_limit import measure_load_limit_rps
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import has_many_failures, has_starved_users, is_overloaded
+from analysis.summary.predicates import has_many_failures, has_starved_users
 from scenarios.model import Scenario
 
 TITLE = "Throughput and latency"
@@ -117,7 +118,7 @@ def place_rows(rows: Sequence[AnswerRow], *, names: bool = False) -> alt.Y:
 
 
 def build_row(cell: CellSummary, scenario: Scenario) -> AnswerRow:
-    predicted, missing = cell.predicted, explain_missing(cell)
+    predicted, missing = cell.predicted, explain_missing_latency(cell)
     failed = f", {formats.percent(cell.failure_ratio)} failed" if has_many_failures(cell) else ""
     return AnswerRow(
         name=cell.scenario,
@@ -129,15 +130,6 @@ def build_row(cell: CellSummary, scenario: Scenario) -> AnswerRow:
         latencies=() if missing else tuple(list_latencies(cell)),
         missing=missing,
     )
-
-
-def explain_missing(cell: CellSummary) -> str:
-    """Return why the cell has no meaningful latency; empty if it has one."""
-    if not cell.requests:
-        return "no response in the window"
-    if is_overloaded(cell):
-        return "the queue grows as long as the load lasts"
-    return ""
 
 
 def list_latencies(cell: CellSummary) -> Iterator[tuple[str, float, str]]:

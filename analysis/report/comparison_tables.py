@@ -219,6 +219,14 @@ def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
                 f"A and {each.starved_b} of {each.trials_b} of B; their waits are missing from its "
                 "latencies"
             )
+    yield from describe_doubts(
+        (f"{each.scenario} in {letter}", errors, trials)
+        for each in comparison.scenarios
+        for letter, errors, trials in (
+            ("A", each.errors_a, each.trials_a),
+            ("B", each.errors_b, each.trials_b),
+        )
+    )
     cut_a, cut_b = comparison.interrupted_a, comparison.interrupted_b
     if cut_a or cut_b:
         yield f"cut short and left out: {cut_a} cells of A, {cut_b} of B"

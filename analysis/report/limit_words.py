@@ -4,7 +4,12 @@ from collections.abc import Collection, Mapping
 
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
-from analysis.summary.predicates import find_resource_code
+from analysis.summary.model import CellSummary
+from analysis.summary.predicates import (
+    find_resource_code,
+    is_overloaded,
+    is_overloaded_by_failures,
+)
 from analysis.verdicts.limits import ONE_INTERPRETER, OTHERS
 from records.prediction import Prediction
 
@@ -33,6 +38,15 @@ MODEL_LIMITS = {
     "arrivals": "none, because the server keeps up with the arrivals",
 }
 """Keyed by the names of analysis.theory."""
+
+
+def explain_missing_latency(cell: CellSummary) -> str:
+    """Return why the cell has no meaningful latency; empty if it has one."""
+    if not cell.requests:
+        return "no response in the window"
+    if is_overloaded_by_failures(cell):
+        return "requests fail, and the time until they fail is not a latency"
+    return "the queue grows as long as the load lasts" if is_overloaded(cell) else ""
 
 
 def describe_measured_limit(limit: MeasuredLimit, codes: Collection[str] = ()) -> str:

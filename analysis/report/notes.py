@@ -15,6 +15,7 @@ from analysis.summary.predicates import (
     has_own_bystander,
     has_starved_users,
     is_overloaded,
+    is_overloaded_by_failures,
 )
 from analysis.summary.thresholds import ThresholdOutcome
 from scenarios.model import THREADS_OF, Scenario
@@ -61,6 +62,8 @@ def describe_throughput(cell: CellSummary) -> str:
 
 
 def describe_latency(cell: CellSummary) -> str:
+    if is_overloaded_by_failures(cell):
+        return "the time until a request fails is not a latency"
     if is_overloaded(cell):
         return "their latency depends on the length of the test"
     if has_starved_users(cell) and cell.users_longest_wait_median_ms is not None:
@@ -165,7 +168,9 @@ def write_latency_notes(cell: CellSummary) -> Iterator[str]:
     if cell.growth is not None:
         yield write_ramp_note(cell.growth)
     if (loop := cell.open_loop) is not None and loop.overloaded:
-        yield "percentiles in parentheses depend on the length of the test: see OVERLOADED"
+        fails = is_overloaded_by_failures(cell)
+        what = "include requests that failed" if fails else "depend on the length of the test"
+        yield f"percentiles in parentheses {what}: see OVERLOADED"
         if loop.formula_median_ms is not None:
             yield (
                 "first come, first served: a request answered t after the start waited "

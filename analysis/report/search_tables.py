@@ -1,13 +1,16 @@
 """Results of sweeps and capacity searches, as tables and sentences."""
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
+from analysis.answers.factors import join_words
 from analysis.metrics import list_metrics
 from analysis.report.table import Column, Row, Table, build_column, render_terminal
 from analysis.report.trials_table import describe_doubts
 from analysis.stats import formats
 from analysis.summary import capacity
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_starved_users
 from analysis.summary.sweep import WORTH, Collapse, Sweep
 from scenarios.sweep import format_setting_value
 
@@ -89,7 +92,14 @@ def describe_offered(found: Sweep, offered: float) -> str:
     rate = f"{formats.rate(offered)} rps{' on average' * is_random}"
     if not short:
         return f"{rate} were offered, and served at every delay"
-    first = min(short)
+    lasting = list(takewhile(lambda each: each.value in short, reversed(found.points)))
+    if not lasting:
+        named = join_words([format_setting_value(found.setting, each) for each in short])
+        return (
+            f"{rate} were offered; less than {100 * (1 - WORTH):.0f} % are served at a delay of "
+            f"{named}, but not at longer ones"
+        )
+    first = lasting[-1].value
     in_flight = found.count_in_flight(first)
     return (
         f"{rate} were offered; from a delay of {format_setting_value(found.setting, first)} on "
@@ -165,8 +175,9 @@ def build_shares_table(cells: Sequence[CellSummary]) -> Table | None:
 
 
 def build_share_row(share: float, cell: CellSummary) -> Row:
-    """Build a row, with latencies in brackets if the rate was not sustained."""
-    sustained = capacity.build_search_step(cell).sustained
+    """Build a row, with latencies in brackets if the rate was not sustained or if unanswered
+    requests are missing from them."""
+    sustained = capacity.build_search_step(cell).sustained and not has_starved_users(cell)
     latency = formats.milliseconds if sustained else formats.bracket_milliseconds
     offered = cell.open_loop.offered_rps if cell.open_loop else None
     return Row(f"{100 * share:.0f} %", [offered, latency(cell.median_ms), latency(cell.p99_ms), ""])

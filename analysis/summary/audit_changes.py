@@ -89,7 +89,9 @@ def judge_change(
     other, own = scopes if before is None else reversed(scopes)
     if not can_see(other, found) or misses_route(other, own, found.route):
         return "not seen"
-    is_asked = found.route is None or found.route in other.routes
+    is_asked = found.route in other.routes
+    if found.route is None:  # it may be any route that its audit requested
+        is_asked = set(own.routes) <= set(other.routes)
     if before is None:
         return "new" if is_asked else "new route"
     return "gone" if is_asked else "not asked"

@@ -11,7 +11,7 @@ from analysis.stats.intervals import RatioInterval, compute_ratio_interval, find
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users
 from analysis.summary.run import ensure_list
-from analysis.summary.trials import collect_values, group_completed_trials
+from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 
 Change = Literal[
     "not measured in A", "not measured in B", "both 0", "too few trials", "no difference seen",
@@ -44,13 +44,16 @@ class FigureComparison:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioComparison:
-    """`starved_a` and `starved_b`: trials whose latencies lack the unanswered requests."""
+    """`starved_a` and `starved_b`: trials whose latencies lack the unanswered requests. `errors_a`
+    and `errors_b`: how many trials have each verdict that is an error."""
 
     scenario: str
     trials_a: int
     trials_b: int
     starved_a: int
     starved_b: int
+    errors_a: Mapping[str, int]
+    errors_b: Mapping[str, int]
     figures: tuple[FigureComparison, ...]
 
 
@@ -147,6 +150,8 @@ def compare_scenario(
         trials_b=len(b),
         starved_a=sum(has_starved_users(cell) for cell in a),
         starved_b=sum(has_starved_users(cell) for cell in b),
+        errors_a=count_error_verdicts(a),
+        errors_b=count_error_verdicts(b),
         figures=tuple(
             compare_figure(key, in_a, in_b) for key, (in_a, in_b) in pairs.items() if in_a or in_b
         ),

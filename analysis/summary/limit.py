@@ -137,17 +137,16 @@ def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit |
     """Measure how long the loop was blocked; if mostly by waiting calls, add the computation
     between them. Records of older probes have no sites."""
     sites = cell.blocking_sites
-    if cell.loop_blocked_share is None:
-        return None
-    if not sites and not scenario.endpoint.blocks_the_loop:
+    if cell.loop_blocked_share is None or not (sites or scenario.endpoint.blocks_the_loop):
         return None
     waits = sum(each.share for each in sites if each.cause in ("wait", None)) if sites else 1.0
     cores = (compute_server_cores(cell) or 0.0) / scenario.server.workers
     waited, busy = waits * cell.loop_blocked_share, cell.loop_blocked_share
     if waited > cores:
         busy = min(1.0, max(busy, waited + cores))
-    place = str(sites[0]) if sites else None
-    return MeasuredLimit("event loop", busy, 1.0, place, computes_on_loop(cell))
+    computes = computes_on_loop(cell)
+    alike = [each for each in sites if (each.cause == "compute") == computes] or sites
+    return MeasuredLimit("event loop", busy, 1.0, str(alike[0]) if alike else None, computes)
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:

@@ -43,8 +43,13 @@ def has_many_failures(cell: CellSummary) -> bool:
 
 
 def is_overloaded(cell: CellSummary) -> bool:
-    """Return True if its latencies only show how long the test ran."""
+    """Return True if its latencies only show how long the test ran, or how fast requests fail."""
     return cell.open_loop is not None and cell.open_loop.overloaded
+
+
+def is_overloaded_by_failures(cell: CellSummary) -> bool:
+    """Return True if no queue grows: the service answers, but a part of it are failures."""
+    return is_overloaded(cell) and find_data(cell, "OVERLOADED").get("cause") == "failures"
 
 
 def has_blocked_loop(cell: CellSummary) -> bool:

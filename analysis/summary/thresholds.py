@@ -29,7 +29,9 @@ HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
+UNBELIEVABLE = (
+    "LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE", "LOAD_PROCESS_DIED",
+)  # fmt: skip
 """Verdicts that keep a cell's latencies from passing any threshold."""
 EVERY = "*"
 MOST_BYTES = 1_000_000
@@ -214,8 +216,9 @@ def find_doubt(cell: CellSummary, figure: str) -> str | None:
     latencies that count unanswered requests by their age may still pass."""
     if not figure.endswith("_ms"):
         return None
-    errors = [each for each in count_error_verdicts([cell]) if each in UNBELIEVABLE]
-    if errors:
+    of_probe = ("PROBE_STOPPED",) if figure.startswith("loop_lag") else ()
+    known = (*UNBELIEVABLE, *of_probe)
+    if errors := [each for each in count_error_verdicts([cell]) if each in known]:
         return errors[0]
     counts_them = figure.startswith("bystander.") or not get_metric(figure).is_latency
     return None if counts_them or not has_starved_users(cell) else "UNFINISHED"

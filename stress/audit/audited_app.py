@@ -99,8 +99,8 @@ class AuditedApp:
             sleep(LOOK_EVERY_S)
         rest = [each for each in self.list_processes() if each.pid != self.process.pid]
         signal_all(rest, SIGTERM)
-        psutil.wait_procs(rest, GENTLE_S)
-        self.is_killed = self.process.get_exit_code() is None
+        alive = psutil.wait_procs(rest, GENTLE_S)[1]
+        self.is_killed = bool(alive) or self.process.get_exit_code() is None
         self.process.end(gentle_s=0.0)
         rest = self.list_processes()
         signal_all(rest, SIGKILL)

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from scenarios.units import Second
 from stress.audit.plain_values import find_plain_value
 from stress.places import ROOT
+from stress.processes import bind_to_us
 
 MOST_DEPTH = 24
 MOST_ITEMS = 20
@@ -200,7 +201,7 @@ def run_generator(schema: str) -> Stated:
     """Generate a value in a process, which is killed after GENERATOR_S."""
     try:
         done = subprocess.run(
-            (sys.executable, "-P", "-c", GENERATOR, str(ROOT)),
+            bind_to_us((sys.executable, "-P", "-c", GENERATOR, str(ROOT))),
             input=schema, capture_output=True, text=True, timeout=GENERATOR_S, check=True,
         )  # fmt: skip
         return Stated(*json.loads(done.stdout))

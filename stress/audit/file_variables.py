@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from time import time
 from uuid import uuid4
 
+from records.harmless import escape_halves
+from scenarios.errors import UserError
 from stress.audit.parse_requests import MOST_BODY
 
 USE = re.compile(r"\{\{ *([$A-Za-z0-9_][ -z|~]*?) *\}\}")
@@ -17,7 +19,7 @@ MOST_NESTED = 10
 
 
 def fill_variables(text: str, variables: Mapping[str, str]) -> str:
-    """Replace the variables in the text; unset ones stay unchanged."""
+    """Replace the variables in the text; unset ones stay unchanged. Raises UserError."""
     for _ in range(MOST_NESTED):
         filled = USE.sub(lambda use: look_up(use, variables), text)
         if filled == text or len(filled) > MOST_BODY:
@@ -33,7 +35,10 @@ def look_up(use: re.Match[str], variables: Mapping[str, str]) -> str:
     if name == "$timestamp":
         return str(int(time()))
     if of_environment := OF_ENVIRONMENT.match(name):
-        return os.environ.get(of_environment[1], use[0])
+        value = os.environ.get(of_environment[1], use[0])
+        if escape_halves(value) != value:
+            raise UserError(f"the variable {of_environment[1]} is not UTF-8; set it to text")
+        return value
     return variables.get(name, use[0])
 
 

@@ -115,6 +115,10 @@ class DocumentFinder:
                 f"GET {path} has more than {FETCH.most_bytes >> 20} MB; give requests with "
                 "--request"
             )
+        if answer.error not in (None, "timeout"):
+            raise build_cannot_run_error(
+                f"GET {path} failed: {answer.error}; give requests with --request"
+            )
         if answer.error is not None:
             raise build_cannot_run_error(
                 f"GET {path} was not answered within {FETCH.timeout_s:g} s; give requests with "

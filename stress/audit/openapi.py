@@ -103,9 +103,10 @@ def plan_operations(
                 raise CannotFillError(f"{operation.method} is sent only if you name it")
             check()
             asks.append(fill_operation(operation, document, given, check))
-        except CannotFillError as error:
-            how = write_advice(operation, given)
-            unasked.append(UnaskedRoute(operation.method, operation.route, str(error), how))
+        except (CannotFillError, RecursionError) as error:
+            is_deep, how = isinstance(error, RecursionError), write_advice(operation, given)
+            why = "its values are nested too deeply" if is_deep else str(error)
+            unasked.append(UnaskedRoute(operation.method, operation.route, why, how))
     return tuple(asks), tuple(unasked)
 
 

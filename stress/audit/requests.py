@@ -35,7 +35,6 @@ def check_options(options: RequestOptions) -> RequestPlan:
     """Return the requests that the user gave. Raises UserError for all errors that are known before
     the service starts."""
     plan = parse_named(options)
-    parse_methods(options.methods)
     if options.drive == "requests" and not plan.asks:
         raise UserError("--drive requests needs at least one --request, such as 'GET /items/1'")
     if options.drive in ("locustfile", "none") and (plan.asks or plan.before or options.headers):
@@ -43,11 +42,23 @@ def check_options(options: RequestOptions) -> RequestPlan:
             f"--drive {options.drive} takes no --request, --har, --requests-file, --before or "
             "--header"
         )
+    reject_unused_methods(options, plan)
     if options.drive == "locustfile":
         find_locustfile(options.locustfile, options.app_dir)
     elif options.locustfile is not None:
         raise UserError("--locustfile needs --drive locustfile")
     return plan
+
+
+def reject_unused_methods(options: RequestOptions, plan: RequestPlan) -> None:
+    """Raises UserError."""
+    has_files = options.har is not None or options.requests_file is not None
+    uses_document = options.drive == "openapi" or (options.drive is None and not plan.asks)
+    if parse_methods(options.methods) != {"GET"} and not has_files and not uses_document:
+        raise UserError(
+            "--methods chooses from the OpenAPI document, --har and --requests-file, and none of "
+            "them is used: leave it out"
+        )
 
 
 def parse_headers(options: RequestOptions) -> Headers:

@@ -7,7 +7,7 @@ no request ids, so its requests cannot be matched with the app's records.
 import json
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
@@ -75,7 +75,7 @@ class OhaPhaseRunner(PhaseRunner):
         self.times.ramp_end_s = monotonic()
         begun_s = self._open_window()
         self._run_for(MEASURED, self.windows.window_s)
-        self.times.window_end_s = begun_s + self.windows.window_s
+        self.times.window_end_s = min(begun_s + self.windows.window_s, monotonic())
         has_ended = self._await_end()
         self.times.drain_end_s = monotonic()
         self._check_end(has_ended)
@@ -128,13 +128,15 @@ def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
     nothing. begun_s: oha's start since t0; oha's own clock starts a few milliseconds later."""
     if not path.exists():
         return pl.DataFrame(schema=REQUESTS)
-    with closing(sqlite3.connect(path)) as connection:
+    parts = [pl.DataFrame(schema=ROW_TYPES)]
+    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.DatabaseError):
+        # a killed oha leaves a file without its table
         asked = connection.execute('SELECT start, "end", status, len_bytes FROM oha')
-        parts = [
+        parts += [
             pl.DataFrame(rows, ROW_TYPES, orient="row")
             for rows in iter(lambda: asked.fetchmany(ROWS_AT_ONCE), [])
         ]
-    frame = pl.concat([pl.DataFrame(schema=ROW_TYPES), *parts])
+    frame = pl.concat(parts)
     status = pl.col("status").cast(pl.UInt16)
     good = status.is_between(200, 299)
     rows = frame.select(
@@ -150,10 +152,11 @@ def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
 
 
 def read_oha_errors(folder: Path) -> dict[str, int]:
-    """Return the counts of unanswered requests in the window, by oha's message. oha does not report
-    their times."""
+    """Return the counts of unanswered requests in the window, by oha's message; none if oha was
+    killed before it wrote them. oha does not report their times."""
     path = folder / f"{MEASURED}-{TOTALS_FILE}"
-    if not path.exists():
+    try:
+        counts = json.loads(path.read_text("utf-8"))["errorDistribution"]
+    except (FileNotFoundError, ValueError):
         return {}
-    counts = json.loads(path.read_text("utf-8"))["errorDistribution"]
     return {str(error): int(count) for error, count in counts.items()}

@@ -57,11 +57,15 @@ def find_death_causes(log: str) -> Mapping[int, str]:
 
 def read_settings(started: StartedServer) -> ServerSettings:
     """Read the settings. The command overrides the variable, and the variable overrides the file. A
-    value that is not a plain number in the file is unknown."""
+    value that is not a plain number in the file, or that a module of the app's gives, is unknown.
+    """
     found = read_options(read_words(started.environment.get("GUNICORN_CMD_ARGS", "")), OPTIONS)
     found |= read_options(started.words, OPTIONS)
-    file = started.folder / found.pop("config", CONFIG_FILE).removeprefix("file:")
-    values = dict(DEFAULTS) | read_assignments(file, DEFAULTS)
+    config = found.pop("config", CONFIG_FILE)
+    values: dict[str, int | None] = dict.fromkeys(DEFAULTS)
+    if not config.startswith("python:"):
+        file = started.folder / config.removeprefix("file:")
+        values = dict(DEFAULTS) | read_assignments(file, DEFAULTS)
     values |= {name: int(text) for name, text in found.items() if text.isdecimal()}
     timeout_s = values["timeout"]
     return ServerSettings(

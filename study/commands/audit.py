@@ -74,7 +74,7 @@ def audit(
     from study.audit_service import audit_service
     from study.audit_trials import read_trial_order
 
-    reject_contradictions(command, url, port, asks.drive, plan, gate)
+    reject_contradictions(command, url, port, asks.drive, plan, json, gate)
     service = choose_service(command, asks.app_dir, python, port)
     return audit_service(
         AuditOrder(
@@ -91,6 +91,7 @@ def reject_contradictions(
     port: int,
     drive: Drive | None,
     plan: bool,
+    json: bool,
     gate: GateOptions,
 ) -> None:
     """Raises UserError."""
@@ -101,6 +102,8 @@ def reject_contradictions(
         )
     if drive == "none" and (url is not None or plan):
         raise UserError("--drive none sends no requests: leave out --url and --plan")
+    if plan and json:
+        raise UserError("--json: --plan prints text, not findings.json; leave one of them out")
     if url is not None and port:
         raise UserError("--port: --url names the port already; leave --port out")
     if (gate.fail_on or gate.baseline) and (url is not None or plan):

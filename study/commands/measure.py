@@ -149,6 +149,7 @@ def set_database_url(url: str | None) -> None:
         parts = urlsplit(url)
         fits = parts.scheme in ("postgresql", "postgres") and parts.hostname and parts.port != 0
         fits = fits and not parts.query and not parts.fragment and not BAD_PERCENT.search(url)
+        fits = fits and parts.netloc.count("@") <= 1  # a driver's error would show what follows it
     except ValueError:
         fits = False
     if not fits:  # the message never shows the address: it may hold a password

@@ -81,6 +81,7 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ("run", "ping", "--expect", "png: p99_ms < 3"),
     ("run", "ping", "--expect", "missing.toml"),
     ("run", "ping", "--database-url", "mysql://a/b"),
+    ("run", "ping", "--database-url", "postgresql://a:b@c@d/e"),
     ("run", "ping", "--db-pool", "3"),
     ("run", "ping", "--target", "a=http://127.0.0.1:1/"),
     ("run", "ping", "--distributed"),

@@ -248,13 +248,16 @@ api = FastAPI(lifespan=save)
 """
 
 
+@pytest.mark.parametrize("shell", [(), ("sh", "-c", '"$@"; :', "sh")], ids=["itself", "shell"])
 @pytest.mark.parametrize(("service", "is_killed"), [(SERVICE, False), (ENDLESS_END, True)])
 def test_a_service_that_does_not_end_is_killed_and_that_is_said(
-    folder: Path, service: str, is_killed: bool
+    folder: Path, service: str, is_killed: bool, shell: tuple[str, ...]
 ) -> None:
+    """Also if a shell started it, which ends when it is asked to."""
     (folder / "main.py").write_text(service)
-    out = folder.parent / "out"
-    done = audit(folder, "--plan", "--request", "GET /free", "--out", str(out), *serve())
+    out, (dashes, *command) = folder.parent / "out", serve()
+    asked = ("--plan", "--request", "GET /free", "--out", str(out))
+    done = audit(folder, *asked, dashes, *shell, *command)
     assert done.returncode == 0, done.stderr
     assert ("your service got SIGKILL" in done.stderr) == is_killed
 
@@ -294,6 +297,9 @@ def is_open(port: int) -> bool:
         (("--drive", "none", "--plan", "main:api"), "--drive none sends no requests"),
         (("--drive", "requests", "main:api"), "--drive requests needs"),
         (("--methods", "FETCH", "main:api"), "'FETCH' is not one of"),
+        (("--methods", "POST", "--request", "GET /", "main:api"), "none of them is used"),
+        (("--methods", "POST", "--drive", "none", "main:api"), "none of them is used"),
+        (("--plan", "--json", "main:api"), "--plan prints text"),
         (("--url", "http://me:s3cret@127.0.0.1:1", "--request", "GET /"), "takes no user"),
         (("--url", "http://127.0.0.1:1", "--port", "1", "--request", "GET /"), "--port"),
         (("--url", "http://127.0.0.1:1", "--request", "GET /"), "nothing is listening"),

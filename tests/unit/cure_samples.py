@@ -20,14 +20,14 @@ RULES = {rule.name: rule for rule in load_rules()}
 
 def write_app(folder: Path, text: str) -> Path:
     file = folder / "main.py"
-    file.write_text(dedent(text).lstrip("\n"))
+    file.write_text(dedent(text).lstrip("\n"), "utf-8")
     os.utime(file, (OLD_S, OLD_S))
     return file
 
 
 def find_line(file: Path, text: str) -> int:
     """The only line with the text."""
-    lines = enumerate(file.read_text().splitlines(), start=1)
+    lines = enumerate(file.read_text("utf-8").split("\n"), start=1)
     (line,) = [number for number, each in lines if text in each]
     return line
 

@@ -22,6 +22,7 @@ from analysis.summary.contrast import Entrant
 from analysis.summary.model import CellSummary
 from analysis.summary.run import ExerciseRecord, RunSettings, summarize_run
 from analysis.summary.sweep import SweepSettings
+from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE
 from scenarios.model import Scenario
@@ -347,7 +348,12 @@ def test_a_search_without_its_scenario_is_still_answered() -> None:
 def test_latencies_of_an_overload_are_not_those_below_the_capacity() -> None:
     results = search({39.0: True, 78.0: True, 82.0: False})
     (share, cell) = results.share_cells[0]
-    for bad in (replace(cell, open_loop=build_loop(39.0, False)), replace(cell, failure_ratio=0.5)):
+    starved = (VerdictRecord("UNFINISHED", "warning"),)
+    for bad in (
+        replace(cell, open_loop=build_loop(39.0, False)),
+        replace(cell, failure_ratio=0.5),
+        replace(cell, verdicts=starved),
+    ):
         assert LatencyBelowCapacity.find(replace(results, share_cells=((share, bad),))) == ()
 
 

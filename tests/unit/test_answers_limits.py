@@ -136,8 +136,8 @@ def test_code_that_computes_on_the_loop_is_not_called_a_blocking_call() -> None:
     processes = plant_case("cpu-process", 207.0)
     computing = plant_case("cpu-async", 88.0, cpu_ms_per_request=10.5, **figures)
     clause, rule = explain_one(computing)
-    assert clause.startswith("code in ")
-    assert clause.endswith(" computes on the event loop for 97.0 % of the time.")
+    assert clause.startswith("code computes on the event loop for 97.0 % of the time, mostly in ")
+    assert clause.endswith(f"{COMPUTING}.")
     assert rule == "cpu"
     (found,) = find(OneScenario, computing)
     assert found.change == "move the work to a process pool"
@@ -147,6 +147,17 @@ def test_code_that_computes_on_the_loop_is_not_called_a_blocking_call() -> None:
         "With async def that blocks the event loop, cpu-async serves 88.0 requests/s; with async "
         "def that runs its work in processes, cpu-process serves 207, 2.35 times as many."
     )
+
+
+def test_the_line_that_is_named_does_what_is_said_of_it() -> None:
+    """Two lines compute, and one waits longer than each of them."""
+    sites = (
+        replace(SITE, share=0.4, cause="wait"),
+        replace(COMPUTING, share=0.35),
+        replace(COMPUTING, share=0.25, line=99),
+    )
+    case = plant_case("cpu-async", 88.0, loop_blocked_share=0.97, blocking_sites=sites)
+    assert explain_one(case)[0].endswith(f"mostly in {sites[1]}.")
 
 
 def test_trials_that_disagree_are_not_trials_in_which_nothing_was_full() -> None:

@@ -76,6 +76,15 @@ class TestItEndsSoon:
             schema = {"type": "array", "minItems": 20, "items": schema}
         assert not plan_one(need("p", "query", schema)).asks  # 20 to the power of 8 numbers
 
+    def test_an_example_of_lists_within_lists(self) -> None:
+        example: object = 1
+        for _ in range(700):
+            example = [example]
+        parameter = need("p", "query") | {"example": example}
+        planned = plan({"/x": {"get": {"parameters": [parameter]}}})
+        assert not planned.asks
+        assert planned.unasked[0].reason == "its values are nested too deeply"
+
     def test_a_pattern_whose_search_doubles_with_each_character(self) -> None:
         start_s = process_time()
         plan_one(need("p", "query", {"type": "string", "pattern": r"^([0-9-]+)+!$"}))

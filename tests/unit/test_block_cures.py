@@ -553,6 +553,9 @@ def test_a_process_is_not_awaited_inside_a_lock(tmp_path: Path) -> None:
             "{line}", "hits.count += 1\n    {line}"
         ),
         ENDPOINT.replace("{line}", "global total\n    {line}"),
+        ENDPOINT.replace("{line}", "USER.set(number)\n    {line}"),  # lost in a copied context
+        "from structlog.contextvars import bind_contextvars\n"
+        + ENDPOINT.replace("{line}", "bind_contextvars(n=number)\n    {line}"),
     ],
 )
 def test_a_coroutine_that_others_need_does_not_become_def(text: str, tmp_path: Path) -> None:
@@ -574,6 +577,15 @@ def test_what_is_only_of_one_request_may_change_in_a_thread(change: str, tmp_pat
     text = ENDPOINT.replace("{line}", f"{change}\n    {{line}}").format(line="return load(number)")
     cure = get_cure(block(write_app(tmp_path, text), [("return load(number)", "report")]))
     assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+@pytest.mark.parametrize("character", ["\x0c", "\x0b", "\x85", "\u2028"])
+def test_only_a_newline_ends_a_line(character: str, tmp_path: Path) -> None:
+    """An editor's page break is a line for str.splitlines, but not for the parser."""
+    text = AWAITING.replace("app = ", f"NAME = '{character}'\n\x0c\napp = ")
+    file = write_app(tmp_path, text.format(line="load(number)"))
+    cure = get_cure(block(file, [("load(number)", "report")]))
+    assert (cure.line, cure.before) == (find_line(file, "load(number)"), ("    load(number)",))
 
 
 def test_a_method_of_the_same_name_is_another_function(tmp_path: Path) -> None:

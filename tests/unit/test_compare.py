@@ -279,6 +279,16 @@ def test_latencies_that_lack_starved_requests_are_not_shown_without_that() -> No
     assert "users starved in 2 of 2 trials of A and 0 of 2 of B" in text
 
 
+def test_what_makes_a_side_doubtful_is_named() -> None:
+    """Another program, not B's code, made it slower."""
+    busy = [replace(cell, verdicts=(VerdictRecord("MACHINE_BUSY", "error"),)) for cell in trials(1)]
+    found = compare_runs(trials(1, 2), [*busy, *trials(2)])
+    text = " ".join(" ".join(render_lines(found)).split())
+    assert "MACHINE_BUSY makes these figures doubtful: sync-http in B (1 of 2 trials)" in text
+    (scenario,) = found.scenarios
+    assert (scenario.errors_a, scenario.errors_b) == ({}, {"MACHINE_BUSY": 1})
+
+
 @given(
     st.lists(st.floats(0.01, 1e4), min_size=1, max_size=6),
     st.floats(0.001, 99_999),

@@ -65,6 +65,16 @@ def test_a_report_is_not_written_to_a_pipe_that_nothing_reads(
     assert "No such device or address" in capsys.readouterr().err
 
 
+def test_a_link_to_a_file_stays_one(tmp_path: Path) -> None:
+    """Otherwise, root would replace /dev/stdout, for all programs."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
 def test_a_report_is_written_to_a_pipe_that_is_read(tmp_path: Path) -> None:
     """Longer than a pipe holds: the reader has to begin before all is written."""
     os.mkfifo(tmp_path / "pipe")

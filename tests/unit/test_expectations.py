@@ -22,6 +22,7 @@ from analysis.summary.thresholds import (
     select_scenarios,
     validate_thresholds,
 )
+from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
 from scenarios.errors import UserError
 from tests.unit.samples import record, tables
@@ -259,6 +260,23 @@ def test_a_window_without_an_arrival_measures_nothing(figure: str) -> None:
     closed = replace(CELL, requests=0, ok_rps=0.0)
     (found,) = judge_thresholds(parse_thresholds(f"{NAME}: {figure} == 0"), [closed])
     assert found.met
+
+
+@pytest.mark.parametrize(
+    ("code", "figure", "is_met"),
+    [
+        ("LOAD_PROCESS_DIED", "p99_ms", False),
+        ("PROBE_STOPPED", "loop_lag_max_ms", False),
+        ("PROBE_STOPPED", "p99_ms", True),
+        ("WORKER_DEATHS", "p99_ms", True),
+    ],
+)
+def test_a_part_of_the_load_or_of_the_window_meets_no_latency(
+    code: str, figure: str, is_met: bool
+) -> None:
+    cell = replace(trial(1, 1.0), loop_lag_max_ms=1.0, verdicts=(VerdictRecord(code, "error"),))
+    (found,) = judge_thresholds(parse_thresholds(f"*: {figure} < 5"), [cell])
+    assert (found.met, found.why) == (is_met, None if is_met else f"1, but {code}")
 
 
 def test_an_interrupted_cell_is_not_met() -> None:

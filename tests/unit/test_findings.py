@@ -131,6 +131,18 @@ def test_collections_in_libraries_are_one_finding_without_a_place() -> None:
     assert find_kind(LoopBlocked, audit.build()) == ()
 
 
+def test_a_request_that_timed_out_lost_time_until_its_user_sent_the_next_one() -> None:
+    audit = AuditBuilder()
+    audit.ask("/ping", 0.0, 0.001, user=2)
+    audit.ask("/ping", 1.0, None, user=2, error="timeout")
+    audit.ask("/ping", 3.1, 3.101, user=2)
+    for turn in range(50):
+        audit.block(1.0 + 0.15 * turn, 0.15, [endpoint("report", 17)] * 3)
+    (found,) = find_all(audit.build()).findings
+    assert found.victims is not None
+    assert sum(each.seconds for each in found.victims) == pytest.approx(2.1, abs=0.01)
+
+
 def test_a_victim_lost_what_it_was_late_at_most() -> None:
     (found,) = find_all(build_waiting_audit().build()).findings
     assert found.victims is not None

@@ -326,6 +326,18 @@ def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path)
     assert texts[0] == texts[1]
 
 
+def test_what_is_kept_of_a_run_names_no_log_of_its_machine(copies: Path, tmp_path: Path) -> None:
+    run = next(find_runs([copies]))
+    path = run.path / "summary.json"
+    said = "the server ended (exit code 1): no port"
+    content = json.loads(path.read_text("utf-8"))
+    content["cells"][0]["errors"] = [f"{said} (full log: {tmp_path}/server.log)"]
+    path.write_text(json.dumps(content), "utf-8")
+    archive_run(open_run(run.path), tmp_path / "kept")
+    kept = (tmp_path / "kept" / run.path.name / "summary.json").read_text("utf-8")
+    assert f'"errors":["{said}"]' in kept
+
+
 @pytest.mark.parametrize("schema", [1, 2])
 def test_runs_of_either_schema_make_the_same_page(schema: int, copies: Path) -> None:
     for path in copies.glob("*/summary.json"):

@@ -25,6 +25,12 @@ def test_reasons_are_in_any_log_and_counted_once(tmp_path: Path) -> None:
     assert add_logged_reasons(record(), [load], {}).log_faults == (FAULT,) * MOST_FAULTS
 
 
+def test_a_word_that_contains_the_error_s_name_is_no_error(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("SystemFile loaded\nGET /itemfile 200\n[Errno 24] EMFILE\n")
+    assert add_logged_reasons(record(), [log], {}).log_faults == ("[Errno 24] EMFILE",)
+
+
 def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     with log.open("wb") as file:

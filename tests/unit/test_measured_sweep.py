@@ -176,6 +176,11 @@ def test_cpu_per_request_against_what_is_in_flight_is_said() -> None:
     assert list(write_sweep_remarks(few)) == [
         "x: 100.0 rps on average were offered, and served at every delay"
     ]
+    dented = open_loop((0.01, 100.0, 0.5), (0.5, 90.0, 0.5), (1.0, 100.0, 0.5))
+    assert list(write_sweep_remarks(dented)) == [
+        "x: 100.0 rps were offered; less than 95 % are served at a delay of 500ms, but not at "
+        "longer ones"
+    ]
     level = open_loop((0.01, 100.0, 0.5), (5.0, 99.0, 0.55))
     assert list(write_sweep_remarks(level)) == [
         "x: 100.0 rps were offered, and served at every delay"

@@ -83,6 +83,16 @@ def test_an_oha_that_wrote_nothing_is_no_row(tmp_path: Path) -> None:
     assert read_oha_rows(tmp_path / "none", "c", 0.0).is_empty()
     assert read_oha_rows(oha_file(tmp_path / "empty"), "c", 0.0).is_empty()
     assert read_oha_errors(tmp_path) == {}
+    # killed: oha makes its files at its start
+    (tmp_path / "made").touch()
+    (tmp_path / "window-oha.json").touch()
+    assert read_oha_rows(tmp_path / "made", "c", 0.0).schema == REQUESTS
+    assert read_oha_errors(tmp_path) == {}
+
+
+def test_a_body_of_many_gigabytes_has_its_size(tmp_path: Path) -> None:
+    large = oha_file(tmp_path / "x", (0.5, 0.75, 200, 9_000_000_000))
+    assert read_oha_rows(large, "c", 0.0)["bytes"].to_list() == [9_000_000_000]
 
 
 def test_what_got_no_answer_at_oha_is_a_failure(tmp_path: Path) -> None:

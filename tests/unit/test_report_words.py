@@ -13,6 +13,7 @@ from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
+from analysis.report.limit_words import explain_missing_latency
 from analysis.report.median_trials import select_median_trial
 from analysis.report.notes import (
     write_bystander_note,
@@ -146,6 +147,18 @@ def test_a_bystander_latency_far_from_its_prediction_is_remarked(
     theory = replace(THEORY, bystander_ms=predicted_ms)
     note = write_bystander_note(replace(CELL, bystander=other, predicted=theory))
     assert note.endswith(f"; predicted: {words}")
+
+
+def test_a_service_that_fails_quickly_has_no_growing_queue() -> None:
+    loop = OpenLoopSummary(100.0, "constant", 100.0, 98.0, 0.0, True, None, None)
+    fails = VerdictRecord("OVERLOADED", "error", data={"cause": "failures"})
+    cell = replace(CELL, open_loop=loop, verdicts=(fails,))
+    assert "the time until a request fails is not a latency" in write_headline(cell, SCENARIO)
+    assert any("include requests that failed" in each for each in write_notes(cell))
+    assert explain_missing_latency(cell).startswith("requests fail")
+    late = replace(cell, verdicts=(replace(fails, data={"cause": "late"}),))
+    assert "depends on the length of the test" in write_headline(late, SCENARIO)
+    assert explain_missing_latency(late).startswith("the queue grows")
 
 
 def test_a_cell_without_a_prediction_says_so_and_why() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -303,6 +304,17 @@ class TestHttpFile:
         """A million of them would take hours if each cost as much as all that follow it."""
         (ask,) = self.plan(f"GET /a{1_000_000 * blank}x: 1\n", tmp_path).asks
         assert ask.route.startswith("/a")
+
+    @pytest.mark.parametrize(
+        "text",
+        [f"{each}{{{{$processEnv T}}}}\n" for each in ("POST /a\n\n", "GET /", "GET /\nX: ")],
+    )
+    def test_a_variable_that_is_not_text_is_named(
+        self, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("T", os.fsdecode(b"\xff"))
+        with pytest.raises(UserError, match="the variable T is not UTF-8"):
+            self.plan(text, tmp_path)
 
     def plan(self, text: str, folder: Path) -> RequestPlan:
         return plan_file(parse_http_file(text, folder / "a.http"), "a.http", ALL, None)

@@ -69,13 +69,16 @@ def test_the_command_speaks_before_the_variable_and_that_before_the_file(tmp_pat
     assert (found.timeout_s, found.backlog) == (7, 5)
     (tmp_path / "mine.py").write_text("timeout = 3\n")
     assert read(tmp_path, "-c", "mine.py").timeout_s == 3
+    of_module = read(tmp_path, "-c", "python:mine", "-t", "4")
+    assert (of_module.timeout_s, of_module.backlog) == (4, None)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "timeout = int('9')", "if True:\n    timeout = 9", "timeout = 9\ntimeout += 1",
-        "from mine import *", "timeout = = 9", "timeout = True",
+        "from mine import *", "timeout = = 9", "timeout = True", "from mine import timeout",
+        "from mine import limit as timeout", "timeout = 9\nfrom mine import timeout",
     ],
 )  # fmt: skip
 def test_a_timeout_that_a_file_computes_is_unknown(tmp_path: Path, text: str) -> None:

@@ -388,6 +388,17 @@ def test_a_server_with_time_to_spare_is_not_full() -> None:
     assert judge_server(0.89).verdicts == ()
 
 
+def test_a_worker_that_started_near_the_end_is_not_a_full_interpreter() -> None:
+    """It computes only while it starts; the one before it had little to do."""
+    idle = machine(server_cpu=0.05, load_cpu=0.1)
+    born = machine(server_cpu=0.97, load_cpu=0.1).filter(pl.col("role") == "server")
+    late = born.filter(pl.col("at_s") > 10).with_columns(pid=pl.lit(9, pl.UInt32))
+    early = idle.filter((pl.col("role") != "server") | (pl.col("at_s") < 10))
+    found = with_table(tables(healthy()), machine=pl.concat([early, late]))
+    codes = [each.code for each in compute_summary(record("async-http-shared"), found).verdicts]
+    assert "INTERPRETER_FULL" not in codes
+
+
 @pytest.mark.parametrize("profile", [None, CpuProfile(fault="py-spy is not installed")])
 def test_a_full_interpreter_that_was_predicted_is_no_surprise(profile: CpuProfile | None) -> None:
     """It is one where a request also took more CPU than alone."""

@@ -20,6 +20,7 @@ from scenarios.warm_up import WARM_UP_LIMIT_S, ServingPlaces, find_scenario_plac
 from stress.load.protocol import LoadProgress
 from stress.phases import PhaseRunner, PhaseTimes
 from stress.plan import expects_worker_kills, plan_windows
+from stress.resource_monitor import WorkerMonitor
 from stress.runtime import CellRun
 from study.options import shorten_scenarios
 
@@ -147,3 +148,27 @@ def test_no_window_opens_before_the_ramp_has_ended(
     runner._warm_up()
     assert waited == [waits_s]
     assert not runner.times.steady
+
+
+def test_no_cycle_opens_the_window_before_the_ramp_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The load knows the ramp's end a moment before; a worker may be killed in between."""
+    waited: list[tuple[str, float]] = []
+
+    def wait(_: PhaseRunner, phase: str, __: object, limit_s: float, settle: bool = False) -> bool:
+        waited.append((phase, limit_s))
+        return settle
+
+    scenario = one("async-http-sync")
+    monkeypatch.setattr(PhaseRunner, "_wait_until", wait)
+    monkeypatch.setattr(PhaseRunner, "_open_window", lambda _: 0.0)
+    monkeypatch.setattr(PhaseRunner, "_stop_sending", lambda *_: None)
+    monkeypatch.setattr("stress.phases.monotonic", lambda: 100.0)
+    runner = object.__new__(PhaseRunner)
+    runner.times = PhaseTimes(t0_s=80.0, ramp_end_s=105.0)
+    runner.cell = CellRun(scenario, 1, CellDir(tmp_path))
+    runner.workers = WorkerMonitor(tmp_path)
+    runner._measure_worker_cycles(3)
+    assert [phase for phase, _ in waited] == ["ramp", "warm-up", "window"]
+    assert waited[0] == ("ramp", 5.0)

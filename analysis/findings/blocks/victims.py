@@ -23,7 +23,7 @@ class RequestsInFlight:
     route's requests without a block and with little delay. If there are none, it is the latency
     above the route's minimum without own delays.
 
-    A request that was never answered lasts until its phase ended. blocked_s: of its time; delays:
+    A request without a response lasts until its user's next one. blocked_s: of its time; delays:
     its own (locate_delays); lost_share: the share of both that made it late.
     """
 
@@ -92,8 +92,9 @@ def find_requests_in_flight(evidence: AuditEvidence) -> RequestsInFlight:
 @compute_once
 def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
     """Join client rows with the process and the visit that served them. Without handler rows, the
-    process is known only if there is just one. until_s: when a request ended or was given up. For
-    the user's own traffic, use the app's rows."""
+    process is known only if there is just one. until_s: when a request ended or was given up, at
+    the latest when its user sent the next one, or its phase ended. For the user's own traffic, use
+    the app's rows."""
     if evidence.asked.is_empty():
         return locate_visits(evidence)
     handlers = evidence.handlers.select("request_id", "pid", "visit")
@@ -105,13 +106,15 @@ def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
         schema={"phase": pl.String, "phase_end_s": pl.Float64},
         orient="row",
     ).unique("phase", keep="last")
-    rows = evidence.asked.join(served, on="request_id", how="left").join(
-        ends, on="phase", how="left"
-    )
+    next_s = pl.col("started_s").shift(-1).over("phase", "user", order_by="started_s")
+    asked = evidence.asked.with_columns(next_s=pl.when(pl.col("user").is_not_null()).then(next_s))
+    rows = asked.join(served, on="request_id", how="left").join(ends, on="phase", how="left")
     return rows.drop_nulls(["route", "started_s"]).with_columns(
         pl.col("pid").fill_null(only),
         until_s=pl.coalesce(
-            "ended_s", pl.max_horizontal("started_s", "phase_end_s"), evidence.record.ended_s
+            "ended_s",
+            pl.max_horizontal("started_s", pl.min_horizontal("next_s", "phase_end_s")),
+            evidence.record.ended_s,
         ),
     )
 

@@ -39,7 +39,7 @@ def replace_text(source: ParsedSource, node: ast.expr, text: str) -> LineEdit | 
         return None
     head = before[0].encode()[: node.col_offset].decode()
     tail = before[-1].encode()[node.end_col_offset :].decode()
-    return LineEdit(first, before, tuple(f"{head}{text}{tail}".splitlines()))
+    return LineEdit(first, before, tuple(f"{head}{text}{tail}".split("\n")))
 
 
 def quote(source: ParsedSource, node: ast.expr) -> str:

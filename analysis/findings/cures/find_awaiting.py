@@ -38,10 +38,12 @@ NEEDS_LOOP = frozenset(
     {
         "get_running_loop", "get_event_loop", "create_task", "ensure_future", "current_task",
         "call_soon", "call_later", "call_at", "put_nowait", "get_nowait", "set_result",
-        "set_exception", *CANCEL_SCOPES,
+        "set_exception", "set", "reset", "bind_contextvars", "clear_contextvars", *CANCEL_SCOPES,
     }
 )  # fmt: skip
-"""In a thread, they fail, refer to another loop, or are not thread-safe."""
+"""In a thread, they fail, refer to another loop, are not thread-safe, or set a context variable
+only in the thread's copy of the context."""
+WITH_LOOP = ("asyncio.", "anyio.", "structlog.")
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
 CONTAINERS = frozenset({"dict", "list", "set", "bytearray", "defaultdict", "deque"})
 
@@ -79,7 +81,7 @@ class AwaitingSite:
             return function is None or not is_own(node.target, function)
         if isinstance(node, ast.Name):
             full = self.site.source.imports.get(node.id, "")
-            return full.startswith(("asyncio.", "anyio.")) and full.rpartition(".")[2] in NEEDS_LOOP
+            return full.startswith(WITH_LOOP) and full.rpartition(".")[2] in NEEDS_LOOP
         is_shared = isinstance(node, ast.Global | ast.Nonlocal)
         return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
 

@@ -101,7 +101,7 @@ def take_out_of_with(
     body = dedent("\n".join(site.source.lines[begin - 1 : last]))
     made = " ".join(quote(site.source, item.context_expr).split())
     after = f"{ONCE}: {name.id} = {made}\n{body}"
-    lines = indent(after, site.indent).splitlines()
+    lines = indent(after, site.indent).split("\n")
     return LineEdit(first, site.source.lines[first - 1 : last], tuple(lines))
 
 
