@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args, get_ori
 
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server, Upstream
-from scenarios.units import COUNT, Unit, format_plain_number
+from scenarios.units import COUNT, DURATION, SECONDS, Unit, format_plain_number
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -115,6 +115,11 @@ class Option:
                 f"give {format_plain_number(lowest)} to {format_plain_number(highest)}"
                 f"{self.unit.words if self.unit else ''}"
             )
+        if self.unit is SECONDS and value != int(value):
+            raise UserError(f"{self.name} {value:g}: gunicorn takes whole seconds")
+        is_of_app = self.unit is DURATION and bool(self.setting.environment)
+        if is_of_app and round(1000 * value, 6) % 1:  # 1000 * 0.029 is not exactly 29
+            raise UserError(f"{self.format_typed(value)}: give whole milliseconds")
 
 
 def build_option(field: str, hint: object, default: object) -> Option | None:

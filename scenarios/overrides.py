@@ -13,16 +13,18 @@ from scenarios.units import format_duration
 def apply_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple[Scenario, ...]:
     """Return the changed scenarios. Raises UserError for an option that applies to none of them."""
     check_bounds(overrides)
-    timeout_s = overrides.worker_timeout_s
-    if timeout_s is not None and timeout_s != int(timeout_s):
-        raise UserError(f"--worker-timeout {timeout_s:g}: gunicorn takes whole seconds")
     given = [option for option, _ in list_given_options(overrides)]
     for option in given:
         _reject_unfit(option, scenarios)
     for option in given:
         _reject_varied(option, scenarios)
     _reject_contradictions(given, overrides)
-    return tuple(_override_scenario(scenario, overrides) for scenario in scenarios)
+    found = tuple(_override_scenario(scenario, overrides) for scenario in scenarios)
+    if overrides.worker_timeout_s and not any(each.server.kills_blocked_workers for each in found):
+        raise UserError(
+            "--worker-timeout is for gunicorn alone, and runs none of these scenarios: leave it out"
+        )
+    return found
 
 
 def _reject_unfit(option: Option, scenarios: Sequence[Scenario]) -> None:
@@ -51,10 +53,6 @@ def _reject_varied(option: Option, scenarios: Sequence[Scenario]) -> None:
 
 def _reject_contradictions(given: Sequence[Option], overrides: Overrides) -> None:
     """Raises UserError for options that exclude or require each other."""
-    if overrides.server == "uvicorn" and overrides.worker_timeout_s:
-        raise UserError(
-            "--worker-timeout is for gunicorn alone: leave out --worker-timeout or --server"
-        )
     if overrides.arrivals is not None and overrides.arrival_rate is None:
         raise UserError("--arrivals is for an open loop: give --arrival-rate too")
     for option in given:
@@ -81,7 +79,7 @@ def _override_scenario(scenario: Scenario, o: Overrides) -> Scenario:
         found,
         name=_name_variant(scenario, found.client),
         load=_settle_load(found.load, o),
-        server=_settle_server(found.server, o),
+        server=_settle_server(found.server),
     )
 
 
@@ -124,8 +122,8 @@ def _settle_load(load: Load, o: Overrides) -> Load:
     return load
 
 
-def _settle_server(server: Server, o: Overrides) -> Server:
+def _settle_server(server: Server) -> Server:
     """Disable the worker timeout of a server that does not watch its workers."""
-    if server.is_python and server.kind != "gunicorn" and o.worker_timeout_s is None:
+    if server.is_python and server.kind != "gunicorn":
         return replace(server, worker_timeout_s=0.0)
     return server

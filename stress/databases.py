@@ -26,6 +26,7 @@ from stress.database_folder import (
     DatabaseFolder,
     provide_programs,
 )
+from stress.database_url import find_given_url
 from stress.plan import HOST, Command
 
 with contextlib.suppress(ImportError):  # stress.extras reports a missing package first
@@ -33,8 +34,6 @@ with contextlib.suppress(ImportError):  # stress.extras reports a missing packag
     from psycopg import sql
 
 MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
-URL_VARIABLE = "STUDY_DATABASE_URL"
-"""The URL of the user's server. It may contain a password, so it is not part of the scenario."""
 INITDB_WITHIN_S = 60.0
 CONNECT_WITHIN_S = 5
 USERS, TASKS, ITEMS = 2000, 200, 200
@@ -174,7 +173,7 @@ def clear_libpq_variables() -> None:
 
 def check_given_database() -> None:
     """Raise UserError if the user's server refuses the login or the right to create databases."""
-    url = os.environ.get(URL_VARIABLE)
+    url = find_given_url()
     if not url:
         return
     clear_libpq_variables()

@@ -16,6 +16,7 @@ from scenarios.errors import build_cannot_run_error
 from scenarios.model import APP_TARGETS, AccessLog, Database, Scenario
 from stress import databases, plan
 from stress.database_folder import create_database_folder
+from stress.database_url import find_given_url
 from stress.databases import PreparedDatabase
 from stress.extras import check_extra
 from stress.interruption import Interruption
@@ -147,7 +148,7 @@ def start_database(
     check_extra("database", f"a scenario with {database.kind}")
     if database.kind == "sqlite":
         return databases.create_sqlite_database(stack.folder)
-    given = os.environ.get(databases.URL_VARIABLE)
+    given = find_given_url()
     if given:
         return databases.create_database_on(given)
     databases.clear_libpq_variables()

@@ -30,7 +30,7 @@ from analysis.guide.relations import (
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.table import WIDTH, wrap_note
 from records.files import write_whole
-from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
+from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
 from stress.processes import bind_to_us
@@ -134,7 +134,8 @@ class GuidanceCheck:
     port: int
 
     def run(self) -> int:
-        """Return NOT_AS_EXPECTED if a sentence does not hold here. Raises UserError."""
+        """Return NOT_AS_EXPECTED if a sentence does not hold here, else CANNOT if one was not
+        measured. Raises UserError."""
         relations = [each for rule in self.rules for each in rule.relations]
         names = {key.split("/")[0] for each in relations for key in each.cells}
         needed = [each for each in load_experiments() if each.name in names]
@@ -176,7 +177,9 @@ class GuidanceCheck:
         print(f", {len(unknown)} could not be measured" if unknown else "")
         for each in wrong:
             print_wrapped(f"does not hold here: {each.relation.sentence} ({each.relation.because})")
-        return ALL_WELL if held == len(verdicts) else NOT_AS_EXPECTED
+        if wrong:
+            return NOT_AS_EXPECTED
+        return CANNOT if unknown else ALL_WELL
 
 
 def run_interruptible(command: Sequence[str]) -> int:

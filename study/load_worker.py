@@ -66,7 +66,7 @@ def resolve_master(master: str) -> tuple[str, int]:
     port = int(port_text) if colon else MASTER_PORT
     try:
         found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a part is empty or too long
         raise UserError(f"--master {master}: cannot resolve {host} ({error})") from error
     return str(found[0][4][0]), port
 

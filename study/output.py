@@ -34,7 +34,10 @@ class Output(TextIOWrapper):
 
 
 def guard_output() -> None:
-    """Replace both streams of this process. What an encoding lacks becomes a question mark."""
+    """Replace both streams of this process. What an encoding lacks becomes a question mark. A
+    closed stdin, study ... <&-, has nothing to read."""
+    if sys.stdin is None:
+        sys.stdin = TextIOWrapper(FileIO(os.devnull))
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the shell closed it: study ... >&-

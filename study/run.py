@@ -1,6 +1,5 @@
 """`study run`: checks, plans and runs the cells, then prints the results."""
 
-import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
@@ -18,7 +17,8 @@ from scenarios.errors import ALL_WELL, BROKEN, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
 from stress.check_targets import check_targets
-from stress.databases import URL_VARIABLE, check_given_database
+from stress.database_url import find_given_url
+from stress.databases import check_given_database
 from stress.extras import check_extra
 from stress.interruption import record_signals
 from stress.load.oha import check_engine_installed
@@ -186,7 +186,7 @@ def build_head(scenarios: Sequence[Scenario], order: RunOptions, served: bool) -
     given = {
         "--profile": order.profile,
         "--served": served,
-        "--database-url": databases - {"sqlite"} and bool(os.environ.get(URL_VARIABLE)),
+        "--database-url": databases - {"sqlite"} and find_given_url() is not None,
     }
     return {
         "options": {name: "set" for name, is_given in given.items() if is_given},

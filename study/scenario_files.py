@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from records.parse_json import parse_json
 from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
-from scenarios.errors import UserError
+from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario, Server
 from scenarios.options import list_options
 from scenarios.resolution import MachineResources, resolve_scenario
@@ -85,6 +85,8 @@ def import_file(path: Path) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        if isinstance(error, SystemExit) and error.code == INTERRUPTED:
+            raise  # Ctrl-C during the import
         own = [
             each.lineno for each in extract_tb(error.__traceback__) if each.filename == str(path)
         ]

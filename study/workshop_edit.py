@@ -58,6 +58,13 @@ def check_edits(which: Exercise, edited: bool, try_app: Callable[[], str | None]
 def check_syntax(which: Exercise) -> None:
     """Print Python's error for a file that does not compile, and raise UserError."""
     try:
+        read_file(which)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name_file(which.file)} is not UTF-8: save it as UTF-8, or revert all edits with "
+            f"`{build_restore_command()}`"
+        ) from error
+    try:
         compile(read_file(which), name_file(which.file), "exec", dont_inherit=True)
     except SyntaxError as error:
         print("".join(format_exception_only(error)), end="", file=sys.stderr)

@@ -31,6 +31,7 @@ HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 UNBELIEVABLE = (
     "LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE", "LOAD_PROCESS_DIED",
+    "MACHINE_PAUSED", "GENERATOR_PAUSED", "UPSTREAM_LATE",
 )  # fmt: skip
 """Verdicts that keep a cell's latencies from passing any threshold."""
 EVERY = "*"

@@ -45,7 +45,7 @@ def capacity(
 
     chosen = choose_scenarios((name,))
     if len(chosen) > 1:
-        raise UserError(f"{name} is a group of {len(chosen)} scenarios: give one of them")
+        raise UserError(f"{name} has {len(chosen)} scenarios: give one, or a file with one")
     given = replace(
         overrides,
         duration_s=duration,

@@ -45,6 +45,13 @@ def guide(
     # fmt: on
     from study import guide as guiding
 
+    if list_ and (check or rule or directories):
+        raise UserError("--list prints commands and measures nothing: leave the other options out")
+    if (list_ or check) and (out or html or keep):
+        raise UserError(
+            "--out, --html and --keep are for the page of recorded runs: leave out --list and "
+            "--check"
+        )
     if list_:
         return guiding.show_commands()
     if check:

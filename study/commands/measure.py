@@ -1,12 +1,9 @@
 """`study run`, and `study serve` for a server that another terminal measures."""
 
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 from scenarios.catalogue import contrast
 from scenarios.errors import UserError
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from analysis.summary.thresholds import Threshold
     from stress.stack import Stack
 
-BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LOAD_OF_A_RUN = (
     "--users", "--spawn-rate", "--duration", "--think-time", "--think-spread", "--user-class",
     "--load-processes", "--arrival-rate", "--arrivals", "--keep-alive", "--requests", "--engine",
@@ -74,6 +70,7 @@ def run(
         study run ./mine.py --trials 5
     """
     # fmt: on
+    from stress.database_url import set_database_url
     from study.run import run_study
 
     spread = build_distribution(distribution, overrides.load_processes, served)
@@ -136,28 +133,6 @@ def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> N
     for option, given in local.items():
         if given:
             raise UserError(f"{option}: not with --distributed; leave one of them out")
-
-
-def set_database_url(url: str | None) -> None:
-    """Put the address into the environment for the stack: no argument and no record holds it."""
-    from stress.databases import URL_VARIABLE
-
-    url = os.environ.get(URL_VARIABLE) if url is None else url
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("postgresql", "postgres") and parts.hostname and parts.port != 0
-        fits = fits and not parts.query and not parts.fragment and not BAD_PERCENT.search(url)
-        fits = fits and parts.netloc.count("@") <= 1  # a driver's error would show what follows it
-    except ValueError:
-        fits = False
-    if not fits:  # the message never shows the address: it may hold a password
-        raise UserError(
-            "--database-url: give postgresql://user:password@host:port/name with nothing after "
-            "it, and percent-encode special characters of the password"
-        )
-    os.environ[URL_VARIABLE] = url.replace("postgres://", "postgresql://", 1)
 
 
 @o.declare_command(without=LOAD_OF_A_RUN)

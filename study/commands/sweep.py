@@ -61,13 +61,16 @@ def sweep(
     from study.run import run_study
 
     swept, settled = select_sweep_axis(values.list_given(), overrides)
-    rate = settled.arrival_rate
+    chosen = o.choose_run_scenarios((first, *more), quick)
+    rates = {settled.arrival_rate or each.load.arrival_rate for each in chosen}
+    if len(rates) > 1:
+        raise UserError("the scenarios have different arrival rates: sweep them one at a time")
+    (rate,) = rates
     if rate is not None and swept.setting != "delay":
         raise UserError(
-            f"--{swept.setting}: with --arrival-rate, sweep only --delay: it determines how many "
+            f"--{swept.setting}: with an arrival rate, sweep only --delay: it determines how many "
             "requests are in flight"
         )
-    chosen = o.choose_run_scenarios((first, *more), quick)
     scenarios, steps = build_sweep_steps(chosen, swept, settled)
     grows = describe_user_sized_values(chosen, settled)
     prefix = f"sweep-{swept.setting}-"

@@ -73,6 +73,8 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ("run", "ping", "--arrival-rate", "100/s", "--users", "3"),
     ("run", "ping-uvicorn", "--engine", "oha", "--think-time", "1s"),
     ("run", "ping", "--worker-timeout", "1.5"),
+    ("run", "async-sleep", "--delay", "0.4ms"),
+    ("sweep", "users-overload", "--workers", "1,2"),
     ("run", "ping", "--server", "uvicorn", "--worker-timeout", "3"),
     ("run", "ping", "--trials", "0"),
     ("run", "ping", "--trials", "5000"),

@@ -15,7 +15,7 @@ import pytest
 
 from scenarios.errors import UserError
 from scenarios.model import Database
-from stress import databases, plan
+from stress import database_url, databases, plan
 from stress.interruption import Interruption
 from stress.machine import find_free_port
 from stress.processes import Process, end_all
@@ -238,7 +238,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     """The URL of an embedded server, not of one that the user has named: the tests fill it up."""
     stack = Stack(0, folder, None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(databases.URL_VARIABLE, raising=False)
+        patch.delenv(database_url.URL_VARIABLE, raising=False)
         try:
             stack.database = start_database(stack, Database("postgresql"), Interruption())
             yield stack.database.env["APP_DATABASE_URL"]

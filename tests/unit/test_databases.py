@@ -4,13 +4,14 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from scenarios.errors import UserError
 from stress import databases
-from study.commands.measure import set_database_url
+from stress.database_url import URL_VARIABLE, find_given_url, set_database_url
 from study.run_flags import record_command
 
 
@@ -34,7 +35,7 @@ def test_the_recorded_command_holds_no_address_of_a_database(argv: list[str]) ->
     "url",
     ["", "mysql://h/x", "h:5432", "/tmp/socket", "postgresql://u:pass%word@h/x",
      "postgresql://u:pa/ss@h/x", "postgresql://u:pa[ss@h/x", "postgresql://h/x?dbname=prod",
-     "postgresql://h/x?sslmode=require", "postgresql:///x", "postgresql://h:0/x"],
+     "postgresql://h/x?sslmode=require", "postgresql://u:p@ss@h/x", "postgresql:///x", "postgresql://h:0/x"],
 )  # fmt: skip
 def test_another_kind_of_address_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="--database-url: give postgresql://") as caught:
@@ -43,9 +44,22 @@ def test_another_kind_of_address_is_refused(url: str) -> None:
 
 
 def test_an_address_is_left_where_a_stack_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(databases.URL_VARIABLE, "")
+    monkeypatch.setenv(URL_VARIABLE, "")
     set_database_url("postgres://u@h/x")
-    assert os.environ[databases.URL_VARIABLE] == "postgresql://u@h/x"
+    assert os.environ[URL_VARIABLE] == "postgresql://u@h/x"
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p@h/x?dbname=prod", "postgresql://u:p@ss@h/x", "postgres:///x"]
+)
+def test_no_command_uses_an_address_that_a_driver_may_read_differently(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sweeps and predictions do, which have no option for it."""
+    monkeypatch.setenv(URL_VARIABLE, url)
+    for use in (databases.check_given_database, partial(set_database_url, None), find_given_url):
+        with pytest.raises(UserError, match="--database-url: give postgresql://"):
+            use()
 
 
 def test_libpqs_own_variables_speak_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,12 @@ def test_a_bad_master_is_one_line(text: str) -> None:
         resolve_master(text)
 
 
+@pytest.mark.parametrize("text", ["192.168..10", f"{'a' * 64}.example"])
+def test_a_master_whose_name_no_host_can_have_is_one_line(text: str) -> None:
+    with pytest.raises(UserError, match="cannot resolve"):
+        resolve_master(text)
+
+
 def test_what_locust_says_besides_is_not_taken_for_facts(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text('{"heard": "h"}\nsome warning {"x": 1}\n{not json\n{"cell": "00ff"}\n')

@@ -156,6 +156,14 @@ def make(which: Exercise, project: Path) -> None:
 
 
 @every
+def test_a_file_that_is_not_utf_8_is_one_line(which: Exercise, project: Path) -> None:
+    path = project / which.file
+    path.write_bytes(path.read_bytes() + "# für\n".encode("latin-1"))
+    with pytest.raises(UserError, match="is not UTF-8: save it as UTF-8"):
+        check_edits(which, False, fail_to_start)
+
+
+@every
 def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path) -> None:
     check_edits(which, False, fail_to_start)
     with pytest.raises(UserError) as caught:

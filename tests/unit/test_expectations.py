@@ -266,6 +266,7 @@ def test_a_window_without_an_arrival_measures_nothing(figure: str) -> None:
     ("code", "figure", "is_met"),
     [
         ("LOAD_PROCESS_DIED", "p99_ms", False),
+        ("MACHINE_PAUSED", "p99_ms", False),
         ("PROBE_STOPPED", "loop_lag_max_ms", False),
         ("PROBE_STOPPED", "p99_ms", True),
         ("WORKER_DEATHS", "p99_ms", True),

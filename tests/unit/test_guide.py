@@ -33,7 +33,7 @@ from analysis.guide.rules import Rule, load_checked_rules, load_decision_table, 
 from analysis.stats.intervals import compute_median_interval
 from analysis.summary.cell import compute_summary
 from records.rundir import open_run
-from scenarios.errors import NOT_AS_EXPECTED, UserError
+from scenarios.errors import CANNOT, NOT_AS_EXPECTED, UserError
 from scenarios.model import Scenario
 from stress.places import ROOT
 from study.cli import main
@@ -81,7 +81,8 @@ def test_nothing_at_all_on_the_right_is_infinitely_less() -> None:
 def test_what_nobody_measured_does_not_pass_a_check() -> None:
     rule = Rule(1, "a-rule", "A claim", "measured", "do", (RELATION,))
     assert GuidanceCheck([rule], port=0).print_verdicts(records(a=3.0, b=1.0)) == 0
-    assert GuidanceCheck([rule], port=0).print_verdicts(records(a=1.0)) == NOT_AS_EXPECTED
+    assert GuidanceCheck([rule], port=0).print_verdicts(records(a=1.0)) == CANNOT
+    assert GuidanceCheck([rule], port=0).print_verdicts(records(a=1.0, b=1.0)) == NOT_AS_EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -308,6 +309,9 @@ def test_a_run_of_something_else_is_refused(copies: Path) -> None:
         (["--rule", "health"], "give --check too"),
         (["--check", "--rule", "x"], "there is no such rule"),
         (["tests"], "not a run directory, and it contains none"),
+        (["--check", "--html", "x.html"], "leave out --list and --check"),
+        (["--list", "--keep", "x"], "leave out --list and --check"),
+        (["--list", "--check"], "leave the other options out"),
     ],
 )
 def test_wrong_use_is_one_line(

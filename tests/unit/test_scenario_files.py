@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.catalogue import CATALOGUE, select_scenarios
-from scenarios.errors import UserError
+from scenarios.errors import INTERRUPTED, UserError
 from study.cli import main
 from study.scenario_files import choose_scenarios
 
@@ -118,6 +118,14 @@ def test_two_files_may_not_share_a_name(mine: Path, tmp_path: Path) -> None:
     other.write_text(MINE)
     with pytest.raises(UserError, match="the name 'first' is taken"):
         choose_scenarios([str(mine), str(other)])
+
+
+def test_ctrl_c_during_the_import_is_not_the_file_s_fault(tmp_path: Path) -> None:
+    """The command turns the signal into an exit."""
+    file = tmp_path / "slow.py"
+    file.write_text(f"raise SystemExit({INTERRUPTED})\n")
+    with pytest.raises(SystemExit):
+        choose_scenarios([str(file)])
 
 
 def test_no_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

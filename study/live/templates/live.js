@@ -57,7 +57,7 @@
     if (state.command) by("command").textContent = state.command;
     if (state.rows.length) by("rows").textContent = state.rows.join("\n");
     if (state.done) {
-      say("phase", "The run has ended: open report.html in its folder.");
+      say("phase", "The run has ended: its folder has the results.");
       source.close();
       return;
     }
