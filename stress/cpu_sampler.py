@@ -35,9 +35,11 @@ MOST_FRAMES = 24
 """Innermost frames kept per stack; the outer ones are the server's and always the same."""
 PACKAGES = re.compile(r".*/(?:site|dist)-packages/")
 STANDARD_LIBRARY = re.compile(r".*/(lib(?:64)?/python3\.\d+t?/)")
-FRAME = re.compile(r"(?P<function>.*) \((?P<path>[^()]*)\)")
+FRAME = re.compile(r"(?P<function>.*?) \((?P<path>.*)\)", re.DOTALL)
+PROCESS = re.compile(r"process \d+:")
+"""The line of py-spy per process."""
 
-Alike = tuple[Endpoint, Server, Client | None, Database | None]
+Alike = tuple[Endpoint, Server, Client | None, Database | None, int, bool]
 """Key of cells whose server does the same work for one user alone."""
 Sampled = tuple[SampledPhase, Stacks]
 
@@ -92,7 +94,7 @@ def shorten_stacks(stacks: Stacks, app_folder: Path) -> Stacks:
     `records.cpu_profile`, so that they show nothing of this machine."""
     shortened = Counter[tuple[str, ...]]()
     for stack, count in stacks.items():
-        frames = [each for each in stack if not each.startswith("process ")]
+        frames = [each for each in stack if not PROCESS.match(each)]
         if frames:  # a torn stack may have none
             inner = (shorten_frame(each, app_folder) for each in frames[-MOST_FRAMES:])
             shortened[tuple(inner)] += count

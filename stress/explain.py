@@ -139,7 +139,7 @@ class LoadExplainer:
         if found is None or found.profile.load is None:
             return found
         scenario = self.cell.scenario
-        alike = (scenario.endpoint, scenario.server, scenario.client, scenario.database)
+        alike = select_sampled(scenario)
         try:
             if alike not in known:
                 known[alike] = sample_alone(scenario, interruption)
@@ -154,6 +154,13 @@ class LoadExplainer:
             return Meter(self.stack, self.cell.directory.raw)
         except UserError:
             return None
+
+
+def select_sampled(scenario: Scenario) -> Alike:
+    """Return everything that the samples of one user alone depend on."""
+    keeps = scenario.load.keep_alive
+    endpoint, server, client = scenario.endpoint, scenario.server, scenario.client
+    return endpoint, server, client, scenario.database, scenario.file_mib, keeps
 
 
 def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:

@@ -13,7 +13,7 @@ SHARED_FOR_S: Second = 600.0
 """How long similar scenarios share a calibration: the speed of a shared machine changes. In half an
 hour, CPU per request of the same code went from 0.70 to 0.51 ms."""
 SHOWN_IN_SECONDS_S: Second = 150.0
-Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None]
+Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None, int, bool]
 
 
 def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool = True) -> Second:
@@ -26,8 +26,9 @@ def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool
 
 def select_calibrated(scenario: Scenario) -> Alike:
     """Return everything that a calibration depends on; it chooses load and delay itself."""
-    url = scenario.url
-    return scenario.endpoint, scenario.server, scenario.client, scenario.database, url
+    endpoint, server, client = scenario.endpoint, scenario.server, scenario.client
+    database, url, file_mib = scenario.database, scenario.url, scenario.file_mib
+    return endpoint, server, client, database, url, file_mib, scenario.load.keep_alive
 
 
 def format_estimate(seconds: Second) -> str:

@@ -175,7 +175,7 @@ def name_library(frame: str) -> str:
     """Map `function (file)` to an installed package, a standard library module, or the app."""
     if frame == REST:
         return REST
-    path = frame.rpartition(" (")[2].removesuffix(")")
+    path = frame.partition(" (")[2].removesuffix(")")
     if path.endswith(LOOP_RUNNERS):
         return NATIVE
     if path.startswith("<frozen"):

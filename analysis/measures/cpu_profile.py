@@ -15,13 +15,15 @@ from analysis.measures.cpu_attribution import (
 from analysis.measures.resource_usage import measure_server_usage
 from analysis.measures.window import MeasuredCell
 from analysis.stats.proportions import Interval
-from records.cpu_profile import SampledPhase, Stacks
+from records.cpu_profile import SampledPhase, Stack, Stacks
 
 GROWN = 1.15
 """Smaller growth of CPU per request is ignored: two equal measurements differ by a few percent."""
 LIKE_WINDOW = 2.0
 """During sampling, CPU per request must match the window's within this factor; else the sampled
 load was different."""
+WATCHDOG = "(site-packages/asgi_probe/watchdog.py)"
+"""The probe's thread, which samples the server with and without requests."""
 FEWEST_SAMPLES = 50
 MOST_SHOWN = 12
 
@@ -56,15 +58,18 @@ def measure_cpu_growth(cell: MeasuredCell) -> CpuGrowth | None:
         return None
     if profile.alone is None or profile.load is None:
         return CpuGrowth(fault=profile.fault)
-    idle_cores = profile.alone.idle_cores
-    alone_ms, load_ms = (compute_cpu_ms(each, idle_cores) for each in (profile.alone, profile.load))
+    idle_cores = profile.alone.idle_cores  # of one worker
+    all_idle_cores = idle_cores * cell.record.scenario.server.workers
+    alone_ms = compute_cpu_ms(profile.alone, idle_cores)
+    load_ms = compute_cpu_ms(profile.load, all_idle_cores)
     window_ms = measure_server_usage(cell).cpu_ms_per_request
     if window_ms is not None:
-        window_ms -= compute_idle_ms(profile.load, idle_cores)
+        window_ms -= compute_idle_ms(profile.load, all_idle_cores)
     if not window_ms or not 1 / LIKE_WINDOW < load_ms / window_ms < LIKE_WINDOW:
         return CpuGrowth(fault="CPU per request during sampling differed from the window")
-    alone = Sampling(alone_ms, add_rest(cell.tables.load_stacks("alone"), profile.alone))
-    load = Sampling(window_ms, add_rest(cell.tables.load_stacks("load"), profile.load))
+    stacks = cell.tables.load_stacks
+    alone = Sampling(alone_ms, complete_stacks(stacks("alone"), profile.alone, idle_cores))
+    load = Sampling(window_ms, complete_stacks(stacks("load"), profile.load, all_idle_cores))
     return compare_samplings(SamplingPair(alone, load))
 
 
@@ -78,11 +83,20 @@ def compute_idle_ms(phase: SampledPhase, idle_cores: float) -> float:
     return 1000 * idle_cores * phase.lasting_s / phase.requests
 
 
-def add_rest(stacks: Stacks, phase: SampledPhase) -> Stacks:
-    """Add as many samples as the CPU without the GIL would have. Add none where the samples exceed
-    the kernel's count: then other programs took the CPU from the holder of the GIL."""
-    rest = round(phase.cpu_s * phase.samples_per_s) - sum(stacks.values())
-    return {**stacks, (REST,): rest} if rest > 0 else stacks
+def complete_stacks(stacks: Stacks, phase: SampledPhase, idle_cores: float) -> Stacks:
+    """Take out the samples of an idle server, which belong to no request: its watchdog's. Add as
+    many as the CPU without the GIL would have. Add none where the samples exceed the kernel's
+    count: then other programs took the CPU from the holder of the GIL."""
+    idle = round(idle_cores * phase.lasting_s * phase.samples_per_s)
+    rest, found = round(phase.cpu_s * phase.samples_per_s) - idle, dict[Stack, int]()
+    for stack, count in stacks.items():
+        is_idle = any(each.endswith(WATCHDOG) for each in stack)
+        taken = min(count, idle) if is_idle else 0
+        idle -= taken
+        if count > taken:
+            found[stack] = count - taken
+    rest -= sum(found.values())
+    return {**found, (REST,): rest} if rest > 0 else found
 
 
 def compare_samplings(pair: SamplingPair) -> CpuGrowth:

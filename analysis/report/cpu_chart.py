@@ -63,5 +63,5 @@ def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.LayerChart:
 
 def name_function(frame: str) -> str:
     """Return library and function: a chart has no room for a path."""
-    function = frame.rpartition(" (")[0].replace(".<locals>", "")
+    function = frame.partition(" (")[0].replace(".<locals>", "")
     return ": ".join(filter(None, (name_library(frame), function)))

@@ -54,6 +54,8 @@ def measure_excess_s(
 def estimate_in_flight(model: ServerModel, load: Load) -> float:
     """Estimate the requests that wait for the upstream, at each worker, if none queues."""
     rate = load.arrival_rate
+    if not model.delay_s:
+        return 0.0  # nothing waits; the calibration may be that of a scenario with a delay
     if rate is None:
         rate = load.users / (load.think_s + model.delay_s)
     return rate * model.delay_s / model.workers

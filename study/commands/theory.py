@@ -120,6 +120,9 @@ def predict(
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)
+    open_loops = [each.name for each in scenarios if each.load.is_open]
+    if open_loops and range_of_users is not None and len(range_of_users) > 1:
+        raise UserError(f"--users: {open_loops[0]} is an open loop, which has no users")
     return predict_performance(set_test_length(scenarios, requests), question)
 
 

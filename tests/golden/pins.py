@@ -75,6 +75,7 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ("run", "ping", "--worker-timeout", "1.5"),
     ("run", "async-sleep", "--delay", "0.4ms"),
     ("sweep", "users-overload", "--workers", "1,2"),
+    ("predict", "users-overload", "--users", "10..1000"),
     ("run", "ping", "--server", "uvicorn", "--worker-timeout", "3"),
     ("run", "ping", "--trials", "0"),
     ("run", "ping", "--trials", "5000"),

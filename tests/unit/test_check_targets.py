@@ -19,10 +19,12 @@ from analysis.theory.prediction import compute_prediction
 from analysis.theory.unknown_server import SHORTEST_S, describe_unknown_server
 from records.prediction import Calibration
 from records.rows import BYSTANDER, conform_to_schema
+from scenarios.catalogue import select_scenarios
 from scenarios.catalogue.contrast import choose_contrast_scenarios
 from scenarios.errors import CANNOT, UserError
 from scenarios.model import Endpoint, Load, Scenario, Server
 from stress.check_targets import check_targets
+from stress.explain import select_sampled
 from stress.interruption import Interruption
 from study.cli import main
 from study.estimates import select_calibrated
@@ -106,6 +108,15 @@ def make_scenarios() -> tuple[Scenario, Scenario]:
 def test_two_targets_share_no_calibration() -> None:
     one, other = make_scenarios()
     assert select_calibrated(one) != select_calibrated(other)
+
+
+def test_work_of_another_size_shares_no_calibration() -> None:
+    (one,) = select_scenarios(("sync-json",))
+    larger = replace(one, file_mib=64)
+    closing = replace(one, load=replace(one.load, keep_alive=False))
+    assert len({*map(select_calibrated, (one, larger, closing))}) == 3
+    assert len({*map(select_sampled, (one, larger, closing))}) == 3
+    assert select_calibrated(one) == select_calibrated(replace(one, name="other"))
 
 
 def test_of_a_foreign_server_no_style_is_claimed_and_nothing_is_expected() -> None:

@@ -16,9 +16,10 @@ from analysis.measures.cpu_attribution import (
     name_library,
 )
 from analysis.measures.cpu_profile import (
+    WATCHDOG,
     CpuGrowth,
-    add_rest,
     compare_samplings,
+    complete_stacks,
     compute_cpu_ms,
 )
 from analysis.report.cpu_chart import draw_cpu_growth
@@ -134,10 +135,29 @@ def test_who_only_calls_it_is_not_it() -> None:
 def test_what_no_sample_shows_is_in_the_kernels_count() -> None:
     """97 samples per second, 2 s of CPU: 194 samples of CPU, of which 100 had a stack."""
     phase = SampledPhase(lasting_s=5.0, requests=1000, cpu_s=2.0, samples_per_s=97)
-    found = add_rest({(ENDPOINT,): 100}, phase)
+    found = complete_stacks({(ENDPOINT,): 100}, phase, idle_cores=0.0)
     assert found == {(ENDPOINT,): 100, (REST,): 94}
     assert name_library(REST) == REST
-    assert add_rest({(ENDPOINT,): 200}, phase) == {(ENDPOINT,): 200}
+    assert complete_stacks({(ENDPOINT,): 200}, phase, 0.0) == {(ENDPOINT,): 200}
+
+
+def test_samples_of_an_idle_server_are_nobodys_growth() -> None:
+    """Its watchdog samples as often with many requests as with few."""
+    alone = SampledPhase(lasting_s=5.0, requests=2000, cpu_s=4.3, samples_per_s=97)
+    load = SampledPhase(lasting_s=5.0, requests=200, cpu_s=0.82, samples_per_s=97)
+    looks = ("_bootstrap (lib/python3.13/threading.py)", f"Watchdog._run {WATCHDOG}")
+    samplings = [
+        Sampling(
+            compute_cpu_ms(phase, 0.06),
+            complete_stacks({(ENDPOINT,): own, looks: 29}, phase, 0.06),
+        )
+        for phase, own in ((alone, 388), (load, 51))
+    ]
+    assert all(looks not in each.stacks for each in samplings)
+    growth = compare(*samplings)
+    assert growth.cause is None or growth.cause.library != "asgi_probe"
+    busy = complete_stacks({looks: 100}, load, 0.06)
+    assert busy[looks] == 71  # what it costs more under load stays its own
 
 
 def test_the_rest_can_be_the_cause_and_calls_nothing() -> None:
@@ -219,9 +239,13 @@ def test_no_path_of_this_machine_is_kept() -> None:
         (f"h ({ROOT}/probe/asgi_probe/middleware.py)", "k (/elsewhere/deep/down/tool.py)"): 3,
         tuple(f"f{n} (/srv/own/app/x.py)" for n in range(99)): 4,
         ('process 7:"python -m uvicorn"',): 9,
+        ("process (/srv/own/app/main.py)",): 5,  # the app's own function
+        ("k (/home/me/app (copy)/.venv/lib/python3.11/site-packages/httpx/a.py)",): 6,
     }
     found = Counter(shorten_stacks(raw, Path("/srv/own")))
-    assert found.total() == 10
+    assert found.total() == 21
+    assert found["process (app/main.py)",] == 5
+    assert found["k (site-packages/httpx/a.py)",] == 6
     assert found[("run (site-packages/uvicorn/server.py)",)] == 1
     assert found["f (lib/python3.11/json/__init__.py)", "g (app/clients.py)"] == 2
     assert found["h (site-packages/asgi_probe/middleware.py)", "k (down/tool.py)"] == 3

@@ -98,3 +98,10 @@ def test_only_requests_in_flight_make_rounds() -> None:
         assert found.rounds_s == pytest.approx(0.0002 * in_flight)
     two = replace(model, workers=2)
     assert add_rounds(two, samples, LOAD).rounds_s == pytest.approx(0.0002 * USERS / 2)
+
+
+def test_without_a_delay_nothing_waits_for_rounds() -> None:
+    """A cell without a delay shares the calibration of one with a delay."""
+    model = build_model(0.0005)
+    samples = sample(model, lambda in_flight: 0.00036 * in_flight)
+    assert add_rounds(replace(model, delay_s=0.0), samples, LOAD).rounds_s == 0.0
