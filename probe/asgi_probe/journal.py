@@ -111,7 +111,9 @@ class ProbeJournal:
             self._write(encode_json_frame({"strings": known}))
 
     def reopen(self) -> bool:
-        """Continue a closed journal; return False if its file is gone."""
+        """Continue a closed journal; return False if its file is gone or torn."""
+        if self._torn:
+            return False
         try:
             self._file = OwnFile(os.open(self._parts[-1], APPENDED))
         except OSError:

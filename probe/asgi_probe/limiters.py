@@ -62,7 +62,7 @@ def name_queue(limiter: object, asker: str | None) -> str:
         return "anyio"
     queue = limiters.find(limiter)
     if queue is None:
-        queue = limiters.add(limiter, asker, 0.0, find_limiter_name(limiter))
+        queue = limiters.add(limiter, asker, 0.0, lambda: find_limiter_name(limiter))
     return queue.name
 
 

@@ -41,13 +41,14 @@ class Queues:
         owner: object,
         asker: object,
         capacity: float,
-        name: str = "",
+        name: str | Callable[[], str] = "",
         *,
         is_only: bool = False,
     ) -> Queue:
-        """Add a queue. name: its own name, if any; without one, or if it is taken, a number makes
-        the name unique. is_only: no other queue has this name."""
-        if not is_only:
+        """Add a queue. name: its own name, if any, or what searches for it, only if a new one is
+        needed; without one, or if it is taken, a number makes the name unique. is_only: no other
+        queue has this name."""
+        if not (is_only and isinstance(name, str)):
             name = self._find_name(asker, name)
         try:
             end = ref(owner, self._make_forget(id(owner), asker, None if is_only else name))
@@ -56,17 +57,18 @@ class Queues:
         self._known[id(owner)] = (end, queue := Queue(name, capacity))
         return queue
 
-    def _find_name(self, asker: object, wanted: str) -> str:
+    def _find_name(self, asker: object, name: str | Callable[[], str]) -> str:
         free = self._free.get(asker)
         if free:
             return free.pop()
         if len(self._names) >= MOST_QUEUES:
             return f"{self._kind} {MORE}"
+        wanted = name if isinstance(name, str) else name()
         numbered = (f"{wanted or self._kind} {number}" for number in count(2 if wanted else 1))
         names = chain([wanted], numbered) if wanted else numbered
-        name = next(each for each in names if each not in self._names)
-        self._names.add(name)
-        return name
+        found = next(each for each in names if each not in self._names)
+        self._names.add(found)
+        return found
 
     def _make_forget(self, key: int, asker: object, name: str | None) -> Callable[[object], None]:
         # read now: at the interpreter's end, a module's names may be gone before its objects

@@ -36,7 +36,8 @@ MOST_STACKS = 2_000
 """Distinct stacks kept per process."""
 
 T = TypeVar("T")
-Line = tuple[CodeType, int]
+Line = tuple[str, CodeType, int]
+"""File, code and line. Equal functions at the same line of two files have equal code objects."""
 SeenFrame = tuple[CodeType, Optional[int], dict[str, Any]]
 """Code, line and globals."""
 get_attribute = cast("Callable[[Any, Any], Any]", getattr)
@@ -107,7 +108,7 @@ class StackTexts:
         modules: list[object] = []
         for code, line, names in stack:
             if not code.co_filename.startswith(PROBE_HOME) or is_own_work(code):
-                lines.append((code, line or code.co_firstlineno))
+                lines.append((code.co_filename, code, line or code.co_firstlineno))
                 modules.append(names.get("__name__"))
             elif code.co_name == RUNNER:  # the frames outside it are the loop's
                 break
@@ -119,8 +120,8 @@ class StackTexts:
         if text is None and lines and len(self._texts) < MOST_STACKS:
             text = self._texts[key] = dumps(
                 [
-                    [str(module), code.co_filename, line, code.co_name, code.co_firstlineno]
-                    for module, (code, line) in zip(modules, lines)
+                    [str(module), file, line, code.co_name, code.co_firstlineno]
+                    for module, (file, code, line) in zip(modules, lines)
                 ]
             )
         return text

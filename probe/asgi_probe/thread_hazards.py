@@ -36,13 +36,14 @@ def find_hazards(endpoint: object) -> list[str]:
     called = getattr(type(endpoint), "__call__", None)  # noqa: B004
     first = find_source(endpoint) or find_source(called, endpoint)
     sources = [] if first is None else [first]
-    seen = {each.code for each in sources}
+    # a copy of a function in another file has an equal code object
+    seen = {(each.code.co_filename, each.code) for each in sources}
     hazards: list[str] = []
     for source in sources:  # grows during the loop
         reader = HazardReader(source)
         hazards += reader.read()
-        new = [each for each in reader.called if each.code not in seen]
-        seen |= {each.code for each in new}
+        new = [each for each in reader.called if (each.code.co_filename, each.code) not in seen]
+        seen |= {(each.code.co_filename, each.code) for each in new}
         sources += new[: MOST_FUNCTIONS - len(sources)]
     return list(dict.fromkeys(hazards))[:MOST_HAZARDS]
 

@@ -58,8 +58,9 @@ class Watchdog:
             if directory not in self._sessions:
                 self._sessions[directory] = Session(self._open_journal(directory, most_bytes))
             if self._thread is None:
-                self._thread = ProbeThread(target=self._run, name="probe watchdog", daemon=True)
-                self._thread.start()
+                thread = ProbeThread(target=self._run, name="probe watchdog", daemon=True)
+                thread.start()  # the system may refuse it
+                self._thread = thread
             if recorder.feed is not None:
                 self._feeds.add(recorder.feed)
             session, unwritten = self._sessions[directory], self._sessions.get(None)
@@ -76,18 +77,22 @@ class Watchdog:
         return open_journal(directory, most_bytes)
 
     def stop(self, *recorders: Recorder) -> None:
-        """Write the remaining rows of some probes, or of all. Returns after STOP_S at the latest.
-        Safe to call twice, and in a forked child."""
-        with self._lock:
+        """Write the remaining rows of some probes, or of all. Returns after STOP_S at the latest,
+        even if a file system does not answer. Safe to call twice, and in a forked child."""
+        deadline_s = monotonic() + STOP_S
+        if not self._lock.acquire(timeout=STOP_S):
+            return
+        try:
             if self._thread is None:
                 return
             sessions = self._sessions.values()
             known = [each for session in sessions for each in session.list_recorders()]
             events = [(each, threading.Event()) for each in known if each in (recorders or known)]
             self._leaving.extend(events)
-        deadline_s = monotonic() + STOP_S
+        finally:
+            self._lock.release()
         for _, written in events:
-            written.wait(deadline_s - monotonic())
+            written.wait(max(0.0, deadline_s - monotonic()))
 
     def is_running(self) -> bool:
         return self._thread is not None

@@ -4,6 +4,7 @@ start and end the waits."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sys
 import threading
@@ -283,6 +284,26 @@ def test_a_limiter_is_named_as_the_module_or_the_object_that_asks_it_does(tmp_pa
         f"limiter {__name__}.SHARED", "limiter Kitchen.stove", "limiter Kitchen.stove 2",
         "limiter Kitchen.stove",
     ]  # fmt: skip
+
+
+def test_a_name_is_searched_only_for_a_queue_that_needs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastAPI makes a limiter for each dependency that yields: a search of all modules each time
+    would cost more than the request."""
+    searched: list[object] = []
+    monkeypatch.setattr(
+        "asgi_probe.limiters.find_limiter_name", lambda limiter: searched.append(limiter) or ""
+    )
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        for _ in range(5):
+            await anyio.to_thread.run_sync(int, limiter=anyio.CapacityLimiter(1))
+            gc.collect()
+
+    rows = find_rows(record(answer, tmp_path, calls), "int")
+    assert len({row.queue for row in rows}) == len(searched) == 1
 
 
 def test_the_pool_of_another_loop_is_another_queue(tmp_path: Path) -> None:

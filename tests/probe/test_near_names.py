@@ -33,6 +33,16 @@ def test_the_code_of_a_neighbour_of_the_probe_is_in_the_stack() -> None:
     assert StackTexts().format_stack([(neighbour, 1, {})]) is not None
 
 
+def test_equal_functions_of_two_files_keep_their_files() -> None:
+    """A copied module: Python calls their code objects equal."""
+    texts, found = StackTexts(), []
+    for file in ("/srv/shop/v1/items.py", "/srv/shop/v2/items.py"):
+        code = compile("def read(): ...", file, "exec").co_consts[0]
+        found.append(texts.format_stack([(code, 1, {})]))
+    assert "/v1/" in (found[0] or "")
+    assert "/v2/" in (found[1] or "")
+
+
 @pytest.mark.parametrize(
     ("file", "root", "line"),
     [

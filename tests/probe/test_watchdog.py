@@ -20,10 +20,11 @@ from asgi_probe.blocks import watches
 from asgi_probe.journal import FRAME, ProbeJournal
 from asgi_probe.request_record import HANDLERS
 from asgi_probe.routes import App, Message, Receive, Scope, Send
+from asgi_probe.session import open_journal
 from asgi_probe.settings import BEAT_VARIABLE, BYTES_VARIABLE, STACKS_VARIABLE, read_journal_limit
 from asgi_probe.watchdog import watchdog
 
-from tests.probe.support import ask, ignore, read_rows, read_table
+from tests.probe.support import ask, ignore, observe, read_rows, read_table
 
 BLOCK_S = 0.1
 CLOSED = b'"closed": 1'
@@ -543,3 +544,43 @@ def test_a_fault_of_the_watchdog_is_noted(
     asyncio.run(run())
     wait_until_ended()
     assert caplog.text.count("the probe is switched off after an error: ZeroDivisionError") == 1
+
+
+def test_a_thread_that_the_system_refuses_is_no_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second probe of the process tries again."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("asgi_probe.probe_thread.ProbeThread.start", refuse)
+        asyncio.run(ask_once(Probe(answer_after(int), tmp_path / "first")))
+    assert not watchdog.is_running()
+    observe(answer_after(int), tmp_path / "second", ask_once)
+    rows, _ = read_rows(tmp_path / "second")
+    assert len(rows) == 1
+
+
+def test_a_disk_that_does_not_answer_delays_the_end_briefly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("asgi_probe.watchdog.STOP_S", 0.05)
+    with watchdog._lock:  # as while a file is closed
+        began_s = time.monotonic()
+        watchdog.stop()
+    assert time.monotonic() - began_s < 1  # twenty times the limit, for a busy machine
+
+
+def test_a_torn_journal_is_not_continued(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, None)
+    journal.close()
+    assert journal.reopen()
+    journal._torn = True  # as after a full disk
+    journal.close()
+    assert not journal.reopen()
+
+
+async def ask_once(probed: App) -> None:
+    await ask(probed, "/")
