@@ -201,7 +201,8 @@ class AuditScope:
     """What the audit could see. routes: that clients called, each once per method. span_s: its
     length. processes: with the probe inside; 0 if the audit ran outside the service and measured
     only latencies. sees_blocks, sees_waits: blocks, and calls moved to threads, were recorded in
-    all of them. hides_blocks: another thread computed during blocks, whose cause is unknown."""
+    all of them. hides_blocks: another thread computed during blocks, whose cause is unknown.
+    is_cut: it ended early, or lost a part of its records."""
 
     requests: int = 0
     routes: tuple[str, ...] = ()
@@ -210,6 +211,7 @@ class AuditScope:
     sees_blocks: bool = True
     sees_waits: bool = True
     hides_blocks: bool = False
+    is_cut: bool = False
     unchecked: tuple[UncheckedRoute, ...] = ()
 
     @property

@@ -7,10 +7,11 @@ from difflib import get_close_matches
 from math import inf
 from typing import get_args
 
-from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.baseline import Baseline
+from analysis.findings.blocks.loop_blocked import GRAVE_SHARE, SMALL_SHARE
 from analysis.findings.judge import list_findings
-from analysis.findings.notices import HIDDEN
+from analysis.findings.notices import CUT, HIDDEN
 from analysis.findings.severity import GRAVE_MS, SMALL_MS
 from analysis.findings.waits.queue_wait import QueueWait
 from scenarios.errors import UserError
@@ -20,14 +21,16 @@ OPTION = "--fail-on"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """In ascending order."""
 BLIND = (
-    "NOT_ATTACHED", "NO_REQUEST", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED",
-    "JOURNAL_LOST", "TEXTS_FULL", "NO_STACKS", "ROWS_REMOVED", "UNCHECKED", "ROUTES_UNKNOWN",
+    "NOT_ATTACHED", "NO_REQUEST", "NOT_RECORDED", "NO_STACKS", "UNCHECKED", "ROUTES_UNKNOWN",
+    *sorted(CUT),
 )  # fmt: skip
 """Notices after which an audit without findings proves nothing."""
 BLIND_TO_BLOCKS = (HIDDEN,)
 """Notices after which it does not prove that nothing blocks for as long as they say."""
 LEAST_MS: Mapping[str, float] = {"info": 0.0, "warning": SMALL_MS, "error": GRAVE_MS}
 """The shortest block of each severity, if it takes a small share of the time."""
+LEAST_SHARE: Mapping[str, float] = {"info": 0.0, "warning": SMALL_SHARE, "error": GRAVE_SHARE}
+"""The smallest share of the audit's time in blocks of each severity, however short they are."""
 BLIND_TO_WAITS = ("PARTLY_RECORDED",)
 """Notices after which it proves only that nothing blocks."""
 KINDS = (
@@ -58,12 +61,19 @@ MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
 @dataclass(frozen=True, slots=True)
 class FindingThreshold:
     """text: as typed. fails: whether a finding exceeds it. is_of_blocks: only blocks can. least_ms:
-    the shortest block that can; inf if none can."""
+    the shortest block that can; inf if none can. least_share: of the audit's time; inf if the time
+    in blocks does not count."""
 
     text: str
     fails: Callable[[AuditFinding], bool]
     is_of_blocks: bool = False
     least_ms: float = inf
+    least_share: float = inf
+
+    def may_concern(self, hidden: Notice, span_s: float) -> bool:
+        """Return True if a block of unknown cause may exceed it. span_s: the audit's length."""
+        is_long = self.least_ms < (hidden.longest_ms or 0.0)
+        return is_long or (hidden.seconds or 0.0) >= self.least_share * span_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
             typed,
             lambda each: SEVERITIES.index(each.severity) >= least,
             least_ms=LEAST_MS[typed],
+            least_share=LEAST_SHARE[typed],
         )
     if typed in codes:
         is_blocks = typed == "LOOP_BLOCKED"
@@ -141,7 +152,7 @@ def explain_blindness(found: AuditFindings, threshold: FindingThreshold) -> str 
         each.message
         for each in found.notices
         if each.code in codes
-        or (each.code in BLIND_TO_BLOCKS and threshold.least_ms < (each.longest_ms or 0.0))
+        or (each.code in BLIND_TO_BLOCKS and threshold.may_concern(each, found.scope.span_s))
     )
     blind = next(notices, None)
     if blind is None and not found.scope.requests:

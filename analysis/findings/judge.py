@@ -10,7 +10,7 @@ from analysis import findings
 from analysis.findings.base import AuditFinding, AuditFindings, AuditScope
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.matrix import charge_findings
-from analysis.findings.notices import HIDDEN, has_stacks, list_limits
+from analysis.findings.notices import CUT, HIDDEN, has_stacks, list_limits
 from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import judge_trial
 from analysis.findings.unchecked_routes import list_unchecked_routes
@@ -28,14 +28,16 @@ def find_all(evidence: AuditEvidence) -> AuditFindings:
     cured = (cure_finding(each, evidence) for each in charged)
     tried = tuple(judge_trial(each, evidence.rounds) for each in evidence.record.trials)
     notices = (*(notice for part in found for notice in part.notices), *list_limits(evidence))
-    hides = any(each.code == HIDDEN for each in notices)
+    codes = {each.code for each in notices}
     return AuditFindings(
         findings=attach_trials(sort_findings(cured), tried),
         notices=notices,
         blocked_s=sum(each.blocked_s for each in found),
         excused_s=sum(each.excused_s for each in found),
         unexplained_s=sum(each.unexplained_s for each in found),
-        scope=replace(measure_scope(evidence), hides_blocks=hides),
+        scope=replace(
+            measure_scope(evidence), hides_blocks=HIDDEN in codes, is_cut=bool(CUT & codes)
+        ),
         matrix=matrix,
         trials=tried,
     )

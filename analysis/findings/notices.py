@@ -17,7 +17,9 @@ from scenarios.units import Second
 NOTED_S = 0.1
 """A shorter total is not worth a line."""
 HIDDEN, HIDDEN_S = "GIL_SHARED", 0.05
-"""A longer block without a known cause is worth one."""
+"""A single longer block without a known cause is worth one."""
+CUT = frozenset({"INTERRUPTED", "RECORDING_STOPPED", "JOURNAL_LOST", "TEXTS_FULL", "ROWS_REMOVED"})
+"""Notices of an audit that ended early, or lost a part of its records."""
 UNRECORDED_S: Second = 2.0
 """A process without samples for this long, before the load or its life ends, lost its probe."""
 MOST_NAMED = 4
@@ -75,7 +77,8 @@ LOST_JOURNALS = (
 def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[Notice, ...]:
     """Write the notices about blocked time that no code caused."""
     longest_s = max(found.shared_s, default=0.0)
-    hidden_s = sum(found.shared_s) if longest_s >= HIDDEN_S else 0.0
+    hidden_s = sum(found.shared_s)
+    hidden_s = hidden_s if longest_s >= HIDDEN_S or hidden_s >= NOTED_S else 0.0
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
         "DELAYED": found.delayed_s if found.sites else 0.0,

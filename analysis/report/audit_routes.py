@@ -57,7 +57,9 @@ def keep_slowest(asked: pl.DataFrame, end_s: float, most: int | None) -> tuple[p
     if most is None or routes.height <= most:
         return asked, 0
     kept = routes.sort("took_s", "method", "route", descending=[True, False, False]).head(most)
-    rows = asked.join(kept, on=["method", "route"], how="semi", maintain_order="left")
+    rows = asked.join(
+        kept, on=["method", "route"], how="semi", maintain_order="left", nulls_equal=True
+    )  # a websocket has no method
     return rows, routes.height - most
 
 
@@ -78,7 +80,7 @@ def build_route_rows(asked: pl.DataFrame, evidence: AuditEvidence) -> list[Row]:
     threads = count_threads(evidence)
     rows: list[Row] = []
     for (method, route), mine in asked.group_by("method", "route", maintain_order=True):
-        where = threads.get(str(route))
+        where = threads.get((method, route)) or threads.get((None, route))
         title = " ".join(filter(None, (method, route)))
         rows.append(Row(title + (f" on {where}" if where else "")))
         parts = list(mine.group_by("phase", maintain_order=True))
@@ -124,14 +126,15 @@ def summarize_requests(rows: pl.DataFrame, end_s: float) -> Iterator[str | int |
     yield ("" if known[slowest] else ">") + formats.milliseconds(float(took_ms[slowest]))
 
 
-def count_threads(evidence: AuditEvidence) -> Mapping[str, str]:
-    """Map each route to the number of threads of each kind that ran its endpoint."""
-    found: dict[str, list[str]] = {}
+def count_threads(evidence: AuditEvidence) -> Mapping[tuple[object, ...], str]:
+    """Map each method (None for a websocket) and route to the number of threads of each kind that
+    ran its endpoint."""
+    found: dict[tuple[object, ...], list[str]] = {}
     known = evidence.handlers.drop_nulls(["route", "thread_kind", "thread_id"])
-    counted = known.group_by("route", "thread_kind").agg(
+    counted = known.group_by("method", "route", "thread_kind").agg(
         count=pl.struct("pid", "thread_id").n_unique()
     )
-    for route, kind, count in counted.sort("route", "count", descending=[False, True]).iter_rows():
+    for method, route, kind, count in counted.sort("count", descending=True).iter_rows():
         one, many = THREADS.get(kind, (kind, kind))
-        found.setdefault(route, []).append(f"{count} {one if count == 1 else many}")
-    return {route: ", ".join(words) for route, words in found.items()}
+        found.setdefault((method, route), []).append(f"{count} {one if count == 1 else many}")
+    return {of: ", ".join(words) for of, words in found.items()}

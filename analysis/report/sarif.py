@@ -15,7 +15,7 @@ from urllib.parse import quote
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import Severity, TokenHolder
 from analysis.findings.baseline import Baseline
-from analysis.findings.finding_threshold import BLIND, BLIND_TO_BLOCKS
+from analysis.findings.finding_threshold import BLIND, BLIND_TO_BLOCKS, BLIND_TO_WAITS
 from analysis.findings.judge import list_findings
 from analysis.findings.recognition import FindingSite, group_by_site
 from analysis.report.finding_words import format_place, format_route
@@ -148,7 +148,7 @@ def build_notification(found: AuditFinding) -> Object:
 def list_blind_notices(found: AuditFindings) -> Iterator[Object]:
     """Yield why an absent finding proves nothing: a viewer would call it fixed."""
     for each in found.notices:
-        if each.code in (*BLIND, *BLIND_TO_BLOCKS):
+        if each.code in (*BLIND, *BLIND_TO_BLOCKS, *BLIND_TO_WAITS):
             yield {"level": "warning", "message": {"text": each.message}}
 
 

@@ -87,7 +87,7 @@ def judge_change(
     if before is not None and after is not None:
         return judge_ratios(before, after)
     other, own = scopes if before is None else reversed(scopes)
-    if not can_see(other, found) or misses_route(other, own, found.route):
+    if other.is_cut or not can_see(other, found) or misses_route(other, own, found.route):
         return "not seen"
     is_asked = found.route in other.routes
     if found.route is None:  # it may be any route that its audit requested

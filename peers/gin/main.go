@@ -25,6 +25,7 @@ const (
 	idleTimeout = 15 * time.Minute
 	// Requests in flight may take this long after SIGTERM; the contract allows a second.
 	gracePeriod = 700 * time.Millisecond
+	closePeriod = 200 * time.Millisecond
 )
 
 func main() {
@@ -41,7 +42,21 @@ func main() {
 
 	services := newServices(conf)
 	exitOn(serve(listener, newRouter(services)), broken)
-	services.close()
+	closeWithin(services.close, closePeriod)
+}
+
+// closeWithin waits only so long: a database that does not answer keeps its connections open for 15 s,
+// and the end of the process closes them too.
+func closeWithin(closeAll func(), limit time.Duration) {
+	closed := make(chan struct{})
+	go func() {
+		closeAll()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(limit):
+	}
 }
 
 // exitOn prints the error as one line and exits.

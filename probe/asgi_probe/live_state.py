@@ -36,6 +36,8 @@ class LiveProcess:
         """The newest sample of each event loop, by its thread."""
         self.began_s = 0.0
         self.open: dict[Value, Row] = {}
+        self._over: dict[Value, None] = {}
+        """The newest requests that have ended."""
         self.ended: deque[EndedRequest] = deque(maxlen=MOST_KEPT)
         self.samples: deque[tuple[float, float, float]] = deque()
         """(at_s, lag_s, cpu_s)."""
@@ -71,13 +73,18 @@ class LiveProcess:
             self.ended.popleft()
 
     def _take_request(self, row: Row) -> None:
-        """Of a request's rows the one with `returned_s` is the last."""
+        """Of a request's rows the one with `returned_s` counts; a snapshot may be written later."""
         ended_s = row["returned_s"]
+        if row["visit"] in self._over:
+            return
         if ended_s is None:
             if len(self.open) < MOST_KEPT:
                 self.open[row["visit"]] = row
             return
         self.open.pop(row["visit"], None)
+        self._over[row["visit"]] = None
+        if len(self._over) > MOST_KEPT:
+            del self._over[next(iter(self._over))]
         answered_s = to_number(row["sent_s"] or ended_s)
         status, wait_s = to_number(row["status"]), to_number(row["pool_wait_s"])
         self.ended.append(

@@ -13,6 +13,7 @@ from analysis.measures.window import Window
 from analysis.report.interactive_timeline import encode_rows
 from analysis.report.timeline import build_timeline_from_rows
 from records.build_tables import shift_times
+from records.harmless import make_code_harmless
 from scenarios.units import Second
 from study.live.follow import UNREADABLE, CellFollower
 from study.live.state import read_state
@@ -40,7 +41,7 @@ class LiveBroadcast:
         """Update the message for ever. The short reads may block: nothing waits for this loop."""
         while True:
             try:
-                self._message = json.dumps(self.build_message(), allow_nan=False)
+                self._message = json.dumps(clean_texts(self.build_message()), allow_nan=False)
             except UNREADABLE as error:  # the next update may succeed; the log has the error
                 print(f"live: {error!r}", file=sys.stderr, flush=True)
             for listener in self._listeners:
@@ -89,3 +90,14 @@ def build_lanes(follower: CellFollower, now_s: Second, blocks: bool) -> dict[str
     except pl.exceptions.PolarsError:  # columns of another probe: counters remain
         return None
     return {**encode_rows(found), "first_s": found.span.start_s}
+
+
+def clean_texts(content: object) -> object:
+    """Return JSON content with harmless texts: a client chooses paths, the service file names."""
+    if isinstance(content, str):
+        return make_code_harmless(content)
+    if isinstance(content, list | tuple):
+        return [clean_texts(each) for each in content]
+    if isinstance(content, dict):
+        return {name: clean_texts(each) for name, each in content.items()}
+    return content

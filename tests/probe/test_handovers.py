@@ -291,9 +291,9 @@ def test_a_name_is_searched_only_for_a_queue_that_needs_one(
 ) -> None:
     """FastAPI makes a limiter for each dependency that yields: a search of all modules each time
     would cost more than the request."""
-    searched: list[object] = []
+    searched: list[int] = []
     monkeypatch.setattr(
-        "asgi_probe.limiters.find_limiter_name", lambda limiter: searched.append(limiter) or ""
+        "asgi_probe.limiters.find_limiter_name", lambda limiter: searched.append(id(limiter)) or ""
     )
 
     async def calls(probed: App) -> None:

@@ -66,13 +66,14 @@ def test_rates_latencies_and_requests_in_flight(tmp_path: Path) -> None:
         journal.add_request(21, "/items", 104.0)
         journal.add_request(22, "/slow", 104.5)
         journal.add_request(23, "/fails", 104.0, 104.5, status=503)
+        journal.add_request(23, "/fails", 104.0)  # a snapshot that was written late
         journal.add_sample(105.0, age_s=0.3 + BEAT_S, in_flight=2)
     items, fails, slow = look(tmp_path).list_routes()
     assert (items.route, items.per_s, items.in_flight, items.failed) == ("/items", 4.0, 1, 0)
     assert items.latency_s == pytest.approx(1.05)
     assert items.longest_s == pytest.approx(2.0)
     assert items.wait_s == 0.25
-    assert (fails.route, fails.failed) == ("/fails", 1)
+    assert (fails.route, fails.failed, fails.in_flight) == ("/fails", 1, 0)
     assert (slow.route, slow.per_s, slow.in_flight, slow.latency_s) == ("/slow", 0.0, 1, None)
     (loop,) = look(tmp_path).list_processes()
     assert (loop.pid, loop.in_flight, loop.total) == (1, 2, None)

@@ -377,6 +377,24 @@ def test_a_failed_test_keeps_its_own_error(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*assert 0", "* event loop *", "The event loop was blocked for *"])
 
 
+@pytest.mark.parametrize("options", [(), ("--loop-blocking=50ms",)])
+def test_a_block_before_an_expected_error_fails_its_test(
+    options: tuple[str, ...], pytester: pytest.Pytester
+) -> None:
+    source = """
+def test_expects(loop_blocking):
+    async def main():
+        with pytest.raises(ValueError):
+            with loop_blocking(max="20ms"):
+                time.sleep(0.1)
+                raise ValueError
+    asyncio.run(main())
+"""
+    result = run(pytester, source, *options)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["The event loop was blocked for *"])
+
+
 REENTRANT = """
 from reentrant_loop import ReentrantLoop
 

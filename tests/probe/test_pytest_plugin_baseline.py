@@ -25,6 +25,18 @@ def test_known_blocks_do_not_fail_but_new_ones_do(pytester: pytest.Pytester) -> 
 
 
 WRITE = "--loop-blocking-write-baseline"
+TEARDOWN = """
+@pytest.fixture
+def shop(loop_blocking):
+    yield
+    async def close():
+        time.sleep(0.1)
+    with loop_blocking(max="20ms"):
+        asyncio.run(close())
+
+def test_uses(shop):
+    pass
+"""
 PORTABLE = """
 class Shop:
     async def fetch(self):
@@ -41,6 +53,12 @@ async def schedule():
 def test_blocks(function):
     asyncio.run(function())
 """
+
+
+def test_a_block_of_a_fixture_s_end_is_written_too(pytester: pytest.Pytester) -> None:
+    run(pytester, TEARDOWN, *KNOWN, WRITE).assert_outcomes(passed=1)
+    assert "time.sleep" in (pytester.path / "known.json").read_text()
+    run(pytester, TEARDOWN, *KNOWN).assert_outcomes(passed=1)
 
 
 def test_a_baseline_fits_each_machine_and_python_version(pytester: pytest.Pytester) -> None:

@@ -147,9 +147,9 @@ def test_the_queue_may_be_emptied_between_two_blocks() -> None:
 @pytest.mark.parametrize(
     ("ends", "why"),
     [
-        ((), "no block of the event loop explains it"),
+        ((), "no block whose code is known explains it"),
         ((WorkerEnd(PID, 5.4, "timeout"),), "a worker had ended"),
-        ((WorkerEnd(PID, 1.0, "timeout"),), "no block of the event loop explains it"),
+        ((WorkerEnd(PID, 1.0, "timeout"),), "no block whose code is known explains it"),
     ],
 )
 def test_a_wait_that_no_block_explains_is_a_notice(ends: tuple[WorkerEnd, ...], why: str) -> None:

@@ -79,13 +79,28 @@ def test_a_block_beside_a_thread_that_computes_keeps_no_threshold_below_it(tmp_p
     (said,) = [each for each in found.notices if each.code == "GIL_SHARED"]
     assert said.message.startswith("The event loop was blocked for 1.2 s while another thread")
     assert said.longest_ms == pytest.approx(300)
-    for threshold in ("blocked>50ms", "LOOP_BLOCKED", "warning"):
-        assert judge(evidence, threshold) == said.message
-    for threshold in ("blocked>310ms", "waited>50ms", "POOL_WAIT", "error"):
+    for threshold in ("blocked>50ms", "LOOP_BLOCKED", "warning", "error"):
+        assert judge(evidence, threshold) == said.message  # 12 % of the time is an error
+    for threshold in ("blocked>310ms", "waited>50ms", "POOL_WAIT"):
         assert judge(evidence, threshold) is None
     assert write_answer(found).endswith("another thread computed meanwhile.")
     assert [each["message"] for each in list_blind_notices(found)] == [{"text": said.message}]
     assert not [each for each in found.notices if each.code == "UNEXPLAINED"]
+
+
+def test_many_short_blocks_beside_a_thread_that_computes_are_said_too(tmp_path: Path) -> None:
+    audit = build_quiet_audit()
+    for turn in range(20):
+        audit.block(
+            turn / 4 + 0.1, 0.04, [endpoint("read", 17)] * 4, unseen_s=0.013, holder_cpu_s=0.039,
+            holder_thread=5,
+        )  # fmt: skip
+    evidence = load(tmp_path, audit)
+    found = find_all(evidence)
+    assert [each.code for each in found.notices if each.seconds] == ["GIL_SHARED"]
+    assert judge(evidence, "blocked>50ms") is None
+    assert judge(evidence, "blocked>20ms") is not None
+    assert "no code that blocks" not in write_answer(found)
 
 
 def test_without_the_gil_no_threshold_is_kept() -> None:

@@ -63,6 +63,8 @@ def test_what_an_audit_could_not_find_is_neither_new_nor_gone() -> None:
     unknown = gather([replace(BLOCK, route=None)])
     assert (compare(unknown, unasked), compare(unasked, unknown)) == (["not asked"], ["new route"])
     assert (compare(unknown, without), compare(without, unknown)) == (["gone"], ["new"])
+    cut = replace(without, scope=replace(SCOPE, is_cut=True))
+    assert (compare(with_it, cut), compare(cut, with_it)) == (["not seen"], ["not seen"])
     outside = replace(without, scope=replace(SCOPE, processes=0))
     assert (compare(with_it, outside), compare(outside, with_it)) == (["not seen"], ["not seen"])
     older = replace(without, scope=replace(SCOPE, sees_waits=False))

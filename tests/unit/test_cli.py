@@ -118,7 +118,7 @@ def test_no_option_has_two_meanings_in_a_command() -> None:
         (["run", "ping", "--server", "gunicron"], 'Did you mean "gunicorn"?'),
         (["run", "ping", "--seed", "-1"], "--seed -1: give 0"),
         (["run", "ping", "--no-quick"], "--no-quick"),
-        (["sweep", "fair", "--users", "1,2", "--arrival-rate", "3/s"], "--arrival-rate"),
+        (["sweep", "fair", "--users", "1,2", "--arrival-rate", "3/s"], "with an arrival rate"),
         (["workshop", "1.5"], "EXERCISE '1.5': give a whole number"),
         (["report"], "DIRECTORY"),
         (["report", "a", "b"], "b"),

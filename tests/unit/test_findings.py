@@ -131,6 +131,18 @@ def test_collections_in_libraries_are_one_finding_without_a_place() -> None:
     assert find_kind(LoopBlocked, audit.build()) == ()
 
 
+def test_delays_that_no_finding_includes_are_not_called_a_part_of_them() -> None:
+    """A processor that was missing for most of a block is excused, not accused."""
+    audit = AuditBuilder()
+    for turn in range(20):
+        audit.block(
+            float(turn) / 2, 0.3, [endpoint("report", 17)] * 6, cpu_s=0.12, run_delay_s=0.18
+        )
+    notices = {each.code: each.seconds for each in find_all(audit.build()).notices}
+    assert notices["NO_CPU"] == pytest.approx(20 * 0.18)
+    assert "DELAYED" not in notices
+
+
 def test_a_request_that_timed_out_lost_time_until_its_user_sent_the_next_one() -> None:
     audit = AuditBuilder()
     audit.ask("/ping", 0.0, 0.001, user=2)

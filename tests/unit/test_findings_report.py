@@ -482,3 +482,17 @@ def test_an_attached_service_without_requests_is_not_called_unattached(tmp_path:
     found = find_all(load_audit_evidence(run))
     assert "NO_REQUEST" in {each.code for each in found.notices}
     assert "NOT_ATTACHED" not in {each.code for each in found.notices}
+
+
+def test_each_method_of_a_route_has_its_own_threads() -> None:
+    """GET is `async def`, POST is `def`; a websocket has no method."""
+    audit = AuditBuilder()
+    for method, kind in (("GET", "loop"), ("POST", "anyio-worker"), (None, "loop")):
+        audit.handle(
+            "/items", method=method, thread_kind=kind, thread_id=1, arrived_s=1.0, sent_s=2.0
+        )
+    table = build_routes_table(audit.build(), most=3)
+    assert [each.name for each in table.rows if not each.extra] == [
+        "GET /items on 1 event loop", "POST /items on 1 pool thread", "/items on 1 event loop",
+    ]  # fmt: skip
+    assert [each.name for each in build_routes_table(audit.build(), most=2).rows if each.extra]

@@ -62,7 +62,7 @@ def test_a_kill_names_the_block_before_it_and_the_requests_that_it_cost() -> Non
 def test_a_kill_without_a_block_that_explains_it_blames_no_line(blocked_s: float) -> None:
     (found,) = find_kills(build_audit(blocked_s, end("timeout")))
     assert (found.cause, found.file, found.route) == ("unexplained", None, None)
-    assert "No block of its event loop explains it." in found.message
+    assert "No block whose code is known explains it." in found.message
 
 
 def test_a_block_of_another_process_explains_no_kill() -> None:

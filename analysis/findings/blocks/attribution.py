@@ -30,6 +30,7 @@ from analysis.findings.blocks.causes import (
     Cause,
     StretchJudgement,
     judge_stretch,
+    measure_own_s,
 )
 from analysis.findings.blocks.doubts import is_doubtful
 from analysis.findings.blocks.gil_holders import GilPart, ThreadWorks
@@ -92,8 +93,7 @@ def attribute_stretches(
     calls.learn_lines(stretch for stretch, each in judged if each.cause == "gil")
     excused_s: dict[Cause, Second] = dict.fromkeys(EXCUSES, 0.0)
     for _, judgement in judged:
-        kind = judgement.excuse
-        if kind is not None:
+        if (kind := judgement.excuse) is not None:
             excused_s[kind] += judgement.excused_s
     shares = [share for each in judged for share in share_stretch(*each, finder, calls)]
     sites = accuse_places([each for each in shares if not each.located.is_of_probe], requests)
@@ -105,7 +105,7 @@ def attribute_stretches(
         sites=sites,
         blocked_s=sum(stretch.clocks.length_s for stretch in stretches),
         excused_s=excused_s,
-        delayed_s=sum(stretch.clocks.run_delay_s or 0.0 for stretch, each in judged if each.code_s),
+        delayed_s=sum(max(0.0, each.code_s - measure_own_s(of.clocks)) for of, each in judged),
         unexplained_s=max(0.0, code_s - known_s),
         shared_s=measure_shared(hidden),
     )

@@ -23,7 +23,7 @@ LONGER = "net.core.somaxconn must be at least as large."
 LONG_S = 1.0
 """A shorter wait belongs to the cost of the block itself, which LOOP_BLOCKED reports."""
 NEAR_S = 0.5
-UNEXPLAINED = "no block of the event loop explains it; the machine may have been busy"
+UNEXPLAINED = "no block whose code is known explains it; the machine may have been busy"
 COVERS = 0.8
 """The share of a wait that must be blocked for the block to explain it."""
 

@@ -20,7 +20,7 @@ from analysis.stats import formats
 from records.server import EndReason, ServerSettings, WorkerEnd
 from scenarios.units import Second
 
-NO_BLOCK = "No block of the event loop explains it: check the server's log."
+NO_BLOCK = "No block whose code is known explains it: check the server's log."
 EXPLAINS = 0.8
 """The blocked share of the seconds without a heartbeat that explains a kill: blocks are known
 within about 0.25 s."""
@@ -136,7 +136,7 @@ class WorkerKilled(AuditFinding):
         after = "its --timeout" if limit_s is None else f"--timeout {limit_s:g} s"
         yield f"gunicorn killed a worker {times} after {after} without a heartbeat."
         if self.longest_ms is None:
-            yield "No block of its event loop explains it."
+            yield "No block whose code is known explains it."
         else:
             within = "" if limit_s is None else f" of the last {limit_s:g} s"
             yield (

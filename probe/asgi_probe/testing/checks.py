@@ -22,6 +22,8 @@ NOT_COMPARED = (
 )
 found_key: pytest.StashKey[list[SiteKey]] = pytest.StashKey()
 """Sites that blocked a loop during a test."""
+expected_key: pytest.StashKey[list[str]] = pytest.StashKey()
+"""What was found in `with` blocks that an exception ended; the test may expect it."""
 unknown_key: pytest.StashKey[bool] = pytest.StashKey()
 """A test had a block whose site is unknown."""
 
@@ -42,7 +44,7 @@ class LoopChecks:
         self.writer = None
         if settings.writes and path is not None:
             self.writer = BaselineWriter(path, settings.baseline)
-        self._is_notified = False
+        self._is_notified = self._is_fault_told = False
         self._config = config
         self._end_watch = watch_libraries()
         self._monitor: BlockMonitor | None = None
@@ -62,8 +64,11 @@ class LoopChecks:
         blocks, waits = self._monitor.close(window)
         fault, notice = self._monitor.threads.fault, take_notice(item.nodeid)
         if fault is not None:
-            notice = f"the plug-in watches nothing more after an error of its own: {fault!r}"
             self.note_gap("the plug-in failed")
+        if fault is not None and not self._is_fault_told:
+            self._is_fault_told = True
+            text = f"the plug-in watches nothing more after an error of its own: {fault!r}"
+            item.warn(LoopBlockingWarning(text))
         if notice is not None and not self._is_notified:
             self._is_notified = True
             item.warn(LoopBlockingWarning(notice))
@@ -95,15 +100,22 @@ class LoopChecks:
         return [each for each in sampled if not find_key(each).is_in(self.settings.baseline)]
 
     def report(self, text: str | None, item: pytest.Item, *, failed: bool = False) -> None:
-        """Fail or warn. failed: the test has failed already, so that only its report grows."""
+        """Fail or warn. failed: the test has probably failed already, so that its report grows; if
+        it expected that, `take_expected` returns the text at its end."""
         if text is None:
             return
         if failed:
             item.add_report_section("call", SECTION, text)
+            item.stash.setdefault(expected_key, []).append(text)
         elif self.settings.warns:
             item.warn(LoopBlockingWarning(text))
         else:
             pytest.fail(text, pytrace=False)
+
+    def take_expected(self, item: pytest.Item) -> list[str]:
+        found = item.stash.get(expected_key, [])
+        item.stash[expected_key] = []
+        return found
 
     def stop(self) -> None:
         self._end_watch()

@@ -19,14 +19,16 @@ class CheckHooks:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         checks = self._checks
         limits = checks.find_limits(item)
-        if limits.blocked_s is None and limits.pool_wait_s is None:
-            return (yield)
-        window, failed = checks.open(limits), True
+        is_watched = limits.blocked_s is not None or limits.pool_wait_s is not None
+        window, failed = checks.open(limits) if is_watched else None, True
         try:
             result = yield
             failed = False
         finally:
-            checks.report(checks.close(window, item), item, failed=failed)
+            text = None if window is None else checks.close(window, item)
+            texts = [] if failed else checks.take_expected(item)
+            texts += [] if text is None else [text]
+            checks.report("\n".join(texts) or None, item, failed=failed)
         return result
 
     def pytest_deselected(self) -> None:
@@ -43,9 +45,11 @@ class CheckHooks:
         """Add the found sites, and whether others may exist, to the report, which xdist sends to
         its controller."""
         report = yield
+        writer = self._checks.writer
         is_part = self._is_part or unknown_key in item.stash
+        is_part = is_part or (writer is not None and writer.obstacle is not None)
         report.loop_part = is_part  # type: ignore[attr-defined]
-        if report.when == "call" and found_key in item.stash:
+        if found_key in item.stash:
             found = [tuple(each) for each in item.stash[found_key]]
             report.loop_blocks = found  # type: ignore[attr-defined]
         return report

@@ -171,7 +171,7 @@ class LoopThread:
             return None
         first, last = start.clocks, self._read_clocks()
         waited_s = last.waited_s - first.waited_s
-        samples = [each for each in self.samples if each.began_s == start.began_s]
+        samples = [each for each in list(self.samples) if each.began_s == start.began_s]
         self.samples.clear()
         if last.at_s - start.began_s - waited_s < least_s:
             return None
