@@ -15,6 +15,8 @@ AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
 SARIF_FILE = "findings.sarif"
 SUMMARY_FILE = "summary.md"
+APP_ENDED = "the app ended by itself"
+"""Why an audit was cut short."""
 GIL_OPTION = "-X gil=1 or PYTHON_GIL=1"
 """Stands for a module's name if an option turned the GIL on."""
 

@@ -10,7 +10,7 @@ from time import monotonic
 import polars as pl
 
 from analysis.findings.finding_threshold import FindingGate
-from records.audit import ASKED, KIND, AuditRecord
+from records.audit import APP_ENDED, ASKED, KIND, AuditRecord
 from records.command_words import hide_values
 from records.files import check_room
 from records.rundir import CellDir, RunDir, translate_write_errors
@@ -22,7 +22,7 @@ from stress.audit.attach_errors import HOW_FOREGROUND
 from stress.audit.audited_app import AuditedApp
 from stress.audit.choose_port import warn_of_other_ports
 from stress.audit.command import AuditedCommand, warn_of_debugging
-from stress.audit.drive import APP_ENDED, IN_BACKGROUND, AuditLoad, Driven, drive_requests
+from stress.audit.drive import IN_BACKGROUND, AuditLoad, Driven, drive_requests
 from stress.audit.kept_rows import ROWS_FILE
 from stress.audit.measure_hop import measure_hop_of
 from stress.audit.reports import read_reports

@@ -200,18 +200,22 @@ def choose_line(frames: Stack, own: int | None) -> int | None:
     return max(around, key=lambda place: frames[place].first_line, default=own)
 
 
+AWAY = "…/"
+"""Without it, such a name could be that of another file in the user's folder."""
+
+
 @lru_cache(maxsize=1024)
 def shorten_file(file: str, folder: str) -> str:
     """Return a library's file below its packages' folder, or else a path relative to the user's
-    folder, up to its siblings. Keep only the last names of a path further away: it may contain a
-    person's name."""
+    folder, up to its siblings. Keep only the last names of a path further away, after AWAY: it may
+    contain a person's name."""
     if file.startswith("<"):  # the interpreter's own: <frozen runpy>
         return file
     if is_library(file):
         return re.split(LIBRARY, file)[-1]
     relative = os.path.relpath(file, folder) if folder else f"/{file}"
     if relative.startswith(("../../", "/")):
-        return "/".join(PurePath(file).parts[-2:])
+        return AWAY + "/".join(PurePath(file).parts[-2:])
     return relative
 
 

@@ -17,6 +17,7 @@ from analysis.findings.base import Severity, TokenHolder
 from analysis.findings.baseline import Baseline
 from analysis.findings.finding_threshold import BLIND, BLIND_TO_BLOCKS, BLIND_TO_WAITS
 from analysis.findings.judge import list_findings
+from analysis.findings.places import AWAY
 from analysis.findings.recognition import FindingSite, group_by_site
 from analysis.report.finding_words import format_place, format_route
 from analysis.report.remedy_words import describe_cure, format_cure_place, list_changes
@@ -169,7 +170,7 @@ def locate_holders(holders: Sequence[TokenHolder], record: AuditRecord) -> Itera
 def locate(file: str | None, line: int | None, record: AuditRecord) -> Object | None:
     """Return None if no line of the repository is known. If the user's folder is on this machine, a
     file that is not in it belongs to a library or lies elsewhere."""
-    if file is None or not line or file.startswith("<"):
+    if file is None or not line or file.startswith(("<", AWAY)):
         return None
     folder = Path(record.folder)
     if record.folder and folder.is_dir() and not (folder / file).is_file():

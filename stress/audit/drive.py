@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from time import monotonic
 
-from records.audit import Phase
+from records.audit import APP_ENDED, Phase
 from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.ask import RequestPlan
 from stress.audit.client import run_in_loop
 from stress.audit.drive_locustfile import drive_locustfile
 from stress.audit.driven import (
-    APP_ENDED,
     IN_BACKGROUND,
     AuditLoad,
     Driven,
@@ -22,7 +21,7 @@ from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import raise_own_descriptor_limit
 
-__all__ = ["APP_ENDED", "IN_BACKGROUND", "AuditLoad", "Driven", "drive_requests"]
+__all__ = ["IN_BACKGROUND", "AuditLoad", "Driven", "drive_requests"]
 
 LATE_S: Second = 0.1
 OWN_TRAFFIC = "your own traffic"

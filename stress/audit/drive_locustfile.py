@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
-from records.audit import Phase
+from records.audit import APP_ENDED, Phase
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.ask import RequestPlan
-from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Row, Show, build_asked_table
+from stress.audit.driven import AuditLoad, Driven, Row, Show, build_asked_table
 from stress.audit.routes import find_route
 from stress.interruption import CellInterruptedError, Interruption
 from stress.plan import Command

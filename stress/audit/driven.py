@@ -13,7 +13,6 @@ from stress.audit.ask import Ask
 Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
 """A row in the order of ASKED."""
 Show = Callable[[str], None]
-APP_ENDED = "the app ended by itself"
 IN_BACKGROUND = "the service went to the background"
 
 

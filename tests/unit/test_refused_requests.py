@@ -6,6 +6,7 @@ import pytest
 
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.server.refused_requests import RefusedRequests
+from records.audit import APP_ENDED
 from records.server import ServerRecord, ServerSettings, WorkerEnd
 from tests.unit.audit_samples import PID, AuditBuilder
 
@@ -118,3 +119,7 @@ def test_a_request_without_an_answer_is_named_as_what_it_is(error: str, code: st
         [] if code is None else [code]
     )
     assert code is None or found[code].startswith("1 request ")
+    over = replace(evidence.record, interrupted=APP_ENDED)
+    found = list_notices(replace(evidence, asked=evidence.asked.vstack(lost), record=over))
+    said = found.get("CONNECTION_LOST", "when the service ended.")
+    assert said.endswith("when the service ended.")  # its server closed nothing by itself

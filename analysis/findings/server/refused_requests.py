@@ -22,6 +22,7 @@ from analysis.findings.server.lost_requests import (
     list_lost_by_ends,
 )
 from analysis.stats import formats
+from records.audit import APP_ENDED
 
 REFUSAL = 503
 GRAVE_SHARE = 0.01
@@ -36,6 +37,7 @@ CLOSED_TEXT = (
     "Perhaps its keep-alive is short (gunicorn's --keep-alive defaults to 2 s), its limit of open "
     "files is low (ulimit -n), or the app broke the connection."
 )
+ENDED_TEXT = "{} lost the connection when the service ended."
 FOREIGN_TEXT = (
     "{} got status 503 although the app was not called, and the server reports no refusal: "
     "something in front of the app sent the response."
@@ -131,10 +133,11 @@ def write_notices(foreign: int, evidence: AuditEvidence) -> Iterator[Notice]:
     by_ends = list_lost_by_ends(evidence.asked, evidence.record.server.ends)
     closed = lost.filter(pl.col("error").is_in(CLOSED))
     without_ends = closed.join(by_ends, on="request_id", how="anti")
+    is_over = evidence.record.interrupted == APP_ENDED
     counts = {
         "ANSWERED_BEFORE_APP": (foreign, FOREIGN_TEXT),
         "NO_CONNECTION": (lost.filter(pl.col("error").is_in(UNMADE)).height, UNMADE_TEXT),
-        "CONNECTION_LOST": (without_ends.height, CLOSED_TEXT),
+        "CONNECTION_LOST": (without_ends.height, ENDED_TEXT if is_over else CLOSED_TEXT),
     }
     for code, (count, text) in counts.items():
         if count:
