@@ -7,14 +7,14 @@ from pathlib import Path
 from time import monotonic
 
 import psutil
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from records.build_tables import read_journals
 from records.files import write_whole
-from records.journal import Journal
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.user_files import read_user_file
+from stress.cell_runner import read_start
 from stress.interruption import Interruption
 from stress.processes import ExternalProcess
 from stress.resource_monitor import is_alive, parse_pid
@@ -31,7 +31,7 @@ RECENT_S = 1.0
 class ServerFile:
     """A running stack's settings and pids, written next to the runs.
 
-    created: the server's start time by the system clock, which detects a reused pid.
+    created: the server's start, which detects a reused pid.
     """
 
     port: int
@@ -40,7 +40,7 @@ class ServerFile:
     scenario: Scenario
     pids: dict[str, int]
     commands: dict[str, list[str]]
-    created: float
+    created: str
 
 
 def write_server_file(path: Path, stack: Stack, scenario: Scenario) -> None:
@@ -52,7 +52,7 @@ def write_server_file(path: Path, stack: Stack, scenario: Scenario) -> None:
         scenario=scenario,
         pids=pids,
         commands=stack.list_commands(),
-        created=psutil.Process(pids["server"]).create_time(),
+        created=read_start(pids["server"]),
     )
     write_whole(path, json.dumps(asdict(served), indent=2) + "\n")
 
@@ -61,10 +61,10 @@ def read_server_file(path: Path) -> ServerFile | None:
     """Return None if there is no readable file, or if its server has ended."""
     try:
         served = TypeAdapter(ServerFile).validate_json(read_user_file(path, str(path), MOST_BYTES))
-        alive = psutil.Process(served.pids["server"]).create_time() == served.created
-    except (UserError, ValidationError, psutil.NoSuchProcess, KeyError):
+        alive = read_start(served.pids["server"]) == served.created
+    except (UserError, ValueError, OSError, psutil.Error, KeyError):
         return None
-    return served if alive else None
+    return served if alive and served.pids.keys() <= served.commands.keys() else None
 
 
 def attach_stack(served: ServerFile) -> Stack:
@@ -87,22 +87,25 @@ def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
         )
 
 
-def read_live_journals(stack: Stack) -> list[Journal]:
-    """Return the journals of the live workers."""
+def list_live_journals(stack: Stack) -> list[Path]:
     found = stack.journals.glob("probe-*.journal")
-    return read_journals([path for path in found if is_alive(parse_pid(path))])[0]
+    return [path for path in found if is_alive(parse_pid(path))]
 
 
 def is_stack_idle(stack: Stack) -> bool:
-    """Return True if every live worker's last sample has no requests and a recent heartbeat."""
-    journals = read_live_journals(stack)
-    for journal in journals:
-        last = journal.tables["s"].tail(1).to_dicts()
-        if not last or monotonic() - last[0]["at_s"] > RECENT_S:
-            return False
-        if last[0]["in_flight"] or last[0]["heartbeat_age_s"] > RECENT_S:
-            return False
-    return bool(journals)
+    """Return True if every live worker's last sample has no requests and a recent heartbeat, when
+    its journal was opened: after hours, reading all of them takes longer than that."""
+    live = list_live_journals(stack)
+    return bool(live) and all(map(is_worker_idle, live))
+
+
+def is_worker_idle(path: Path) -> bool:
+    opened_s = monotonic()
+    journals, _ = read_journals([path])
+    last = journals[0].tables["s"].tail(1).to_dicts() if journals else []
+    if not last or opened_s - last[0]["at_s"] > RECENT_S:
+        return False
+    return not last[0]["in_flight"] and last[0]["heartbeat_age_s"] <= RECENT_S
 
 
 def reject_differences(served: ServerFile, scenario: Scenario) -> None:

@@ -28,6 +28,7 @@ from stress.database_folder import (
 )
 from stress.database_url import find_given_url
 from stress.plan import HOST, Command
+from stress.processes import set_aside
 
 with contextlib.suppress(ImportError):  # stress.extras reports a missing package first
     import psycopg
@@ -35,7 +36,7 @@ with contextlib.suppress(ImportError):  # stress.extras reports a missing packag
 
 MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 INITDB_WITHIN_S = 60.0
-CONNECT_WITHIN_S = 5
+CONNECT_WITHIN_S, STATEMENT_WITHIN_S = 5, 60
 USERS, TASKS, ITEMS = 2000, 200, 200
 TABLES = f"""
     CREATE TABLE users (user_id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL,
@@ -166,9 +167,9 @@ def fill_embedded_database(url: str, clean: Cleaning) -> PreparedDatabase:
 
 
 def clear_libpq_variables() -> None:
-    """Remove PGHOST, PGSSLMODE and so on, which would affect the runner but not the app."""
+    """Set PGHOST, PGSSLMODE and so on aside, which would affect the runner but not our app."""
     for key in [key for key in os.environ if key.startswith("PG")]:
-        del os.environ[key]
+        set_aside[key] = os.environ.pop(key)
 
 
 def check_given_database() -> None:
@@ -178,7 +179,7 @@ def check_given_database() -> None:
         return
     clear_libpq_variables()
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S) as connection:
+        with connect(url) as connection:
             found = connection.execute(MAY_CREATE).fetchone()
     except psycopg.Error as error:
         raise build_database_error(error) from error
@@ -186,6 +187,13 @@ def check_given_database() -> None:
         raise build_cannot_run_error(
             "--database-url: its user cannot create databases (ALTER ROLE … CREATEDB allows it)"
         )
+
+
+def connect(url: str) -> "psycopg.Connection":
+    """Connect; each statement ends in time, also a commit that waits for another server."""
+    connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_WITHIN_S)
+    connection.execute(f"SET statement_timeout = '{STATEMENT_WITHIN_S}s'")
+    return connection
 
 
 def build_database_error(error: "psycopg.Error") -> UserError:
@@ -196,20 +204,21 @@ def build_database_error(error: "psycopg.Error") -> UserError:
 
 
 def create_database_on(server_url: str) -> PreparedDatabase:
-    """Create a database on the user's server. The UserError that it raises hides the URL."""
+    """Create a database on the user's server. Raises UserError."""
     name = f"asyncio_vs_threads_{secrets.token_hex(4)}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     clear_libpq_variables()
+    is_created = False
     try:
-        with psycopg.connect(
-            server_url, autocommit=True, connect_timeout=CONNECT_WITHIN_S
-        ) as connection:
+        with connect(server_url) as connection:
+            is_created = True  # even if it is canceled
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             version, most = format_server_version(connection), read_most_connections(connection)
-        with psycopg.connect(url, autocommit=True) as connection:
+        with connect(url) as connection:
             connection.execute(TABLES)
     except BaseException as error:
-        drop_database(server_url, name)
+        if is_created:
+            drop_database(server_url, name)
         if isinstance(error, psycopg.Error):
             raise build_database_error(error) from error
         raise
@@ -223,14 +232,12 @@ def create_database_on(server_url: str) -> PreparedDatabase:
 
 def drop_database(server_url: str, name: str) -> None:
     try:
-        with psycopg.connect(server_url, autocommit=True) as connection:
+        with connect(server_url) as connection:
             statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(statement.format(sql.Identifier(name)))
     except psycopg.Error as error:
-        print(
-            f"study: cannot drop the database {name}: {build_database_error(error)}",
-            file=sys.stderr,
-        )
+        why = build_database_error(error)
+        print(f"study: cannot drop the database {name}: {why}", file=sys.stderr)
 
 
 def format_server_version(connection: "psycopg.Connection") -> str:

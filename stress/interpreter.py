@@ -10,7 +10,7 @@ from functools import cache
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import APP_TARGETS, Server
 from stress.places import PROBE_FOLDER, find_specimen_folder, put_first
-from stress.processes import clean_environment
+from stress.processes import clean_environment, set_aside
 from stress.servers import find_adapter, find_python
 
 CHECK_WITHIN_S = 30.0
@@ -23,7 +23,7 @@ def check_interpreter(server: Server) -> None:
     module = APP_TARGETS.get(server.app, server.app).partition(":")[0]
     packages = [each.replace("-", "_") for each in find_adapter(server.kind).packages]
     code = f"import {', '.join(['asgi_probe', *packages, module])}"
-    given = os.environ if server.has_users_app else clean_environment(os.environ)
+    given = {**set_aside, **os.environ} if server.has_users_app else clean_environment(os.environ)
     path = put_first(PROBE_FOLDER) if server.has_users_app else str(PROBE_FOLDER)
     environment = {**given, "PYTHONPATH": path}
     try:

@@ -28,7 +28,11 @@ ENDS_WITHIN_S = 5.0
 READY_WITHIN_S = 30.0
 TOO_LATE = "was not ready after 30 s"
 LOOK_EVERY_S = 0.02
-FOREIGN = ("LOCUST_", "APP_", "PROBE_", "AVT_", "STUDY_", "PG")
+PROBES = "ASGI_PROBE_"
+"""Begins the probe's own variables, such as ASGI_PROBE_STACKS=0."""
+FOREIGN = ("LOCUST_", "APP_", "PROBE_", PROBES, "AVT_", "STUDY_", "PG")
+set_aside: dict[str, str] = {}
+"""The user's variables that this process must not have; the user's own programs get them."""
 started: set[int] = set()
 """Pids of the programs that this process has started, each the leader of a session."""
 PYTHON = (
@@ -56,6 +60,18 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
         if not key.startswith((*FOREIGN, *of_servers))
         and key.lower() not in PROXIES
         and (key in PYTHON or not key.startswith("PYTHON"))
+    }
+
+
+def choose_inherited(command: Command) -> dict[str, str]:
+    """Return the variables of this process that the program inherits. A user's measured server gets
+    all but those of the probe, which would record less or open a port."""
+    if not command.inherits_all:
+        return clean_environment(os.environ)
+    return {
+        key: value
+        for key, value in {**set_aside, **os.environ}.items()
+        if command.role != "server" or not key.startswith(PROBES)
     }
 
 
@@ -88,13 +104,12 @@ class Process:
         """Start the program. The caller closes the descriptors `stdin` and `stdout`. The log gets
         stderr, and stdout if none is given. Raises UserError."""
         self.argv, self._end_signal = command.argv, command.end_signal
-        inherited = os.environ if command.inherits_all else clean_environment(os.environ)
         with self.log.open("ab") as output:
             try:
                 self._popen = subprocess.Popen(
                     bind_to_us(command.argv),
                     cwd=command.cwd,
-                    env={**inherited, **command.env},
+                    env={**choose_inherited(command), **command.env},
                     stdin=stdin,
                     stdout=output if stdout is None else stdout,
                     stderr=output,

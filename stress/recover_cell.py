@@ -9,10 +9,12 @@ from records.build_tables import build_usage_table
 from records.rows import BYSTANDER
 from records.rundir import RECORD, CellDir, read_record
 from stress.cell_runner import is_running
+from stress.load.oha import remove_oha_rows
 from stress.load.protocol import LoadControl, read_message
 from stress.logged_reasons import add_logged_reasons
+from stress.plan import plan_windows
 from stress.save_cell import BEGUN_FILE
-from stress.save_tables import read_raw_cell, save_tables
+from stress.save_tables import load_oha_rows, read_raw_cell, save_tables
 
 Outcome = Literal["recovered", "running", "killed early"]
 """killed early: before the window opened."""
@@ -30,11 +32,14 @@ def recover_cell(cell: CellDir) -> Outcome:
     begun = read_record(RECORD, begun_file)
     raw = read_raw_cell(cell.raw / "journals", cell.raw)
     ends_s = [journal.tables["u"]["at_s"].max() for journal in raw.sent]
+    if begun.scenario.load.engine != "locust":
+        ends_s = [shift_end(load_oha_rows(cell, begun), begun.t0_s)]
     last_s = max((each for each in ends_s if isinstance(each, float)), default=begun.t0_s)
     control = read_message(cell.raw, LoadControl)
     stop_s = last_s if control is None else min(last_s, control.stop_at_s)
     # killed early in its window, a cell's last sample may be older than the window
-    end_s = max(stop_s - begun.t0_s, begun.phases.window_start_s or 0.0)
+    start_s = begun.phases.window_start_s or 0.0
+    end_s = min(max(stop_s - begun.t0_s, start_s), start_s + plan_windows(begun.scenario).window_s)
     drain_end_s = max(last_s - begun.t0_s, end_s)
     phases = replace(begun.phases, window_end_s=end_s, drain_end_s=drain_end_s)
     record = replace(begun, phases=phases, journals_lost=raw.lost, clocks=raw.clocks)
@@ -45,4 +50,11 @@ def recover_cell(cell: CellDir) -> Outcome:
     }
     save_tables(cell, record, raw, observed, last_s)
     cell.save_record(record)
+    remove_oha_rows(cell.raw)
     return "recovered"
+
+
+def shift_end(rows: pl.DataFrame, t0_s: float) -> float | None:
+    """Return the absolute time of the last response."""
+    last_s = rows["ended_s"].max()
+    return t0_s + last_s if isinstance(last_s, float) else None

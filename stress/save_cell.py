@@ -12,21 +12,19 @@ import polars as pl
 import psutil
 
 from records.audit import AttachedProcess
-from records.build_tables import (
-    build_observed_table,
-)
+from records.build_tables import build_observed_table, read_journals
 from records.cell import CellRecord, Profile, UpstreamSummary, WorkerDeath
 from records.files import write_whole
 from records.journal import Journal
 from records.pauses import find_pauses
 from records.rows import BYSTANDER, MACHINE
 from records.rundir import RECORD, encode_record
-from stress.attached_server import read_live_journals
+from stress.attached_server import list_live_journals
 from stress.audit.reports import read_reports
 from stress.bystander import BackgroundPing
 from stress.explain import ExplainedCell
 from stress.interruption import Interruption
-from stress.load.oha import read_oha_errors
+from stress.load.oha import read_oha_errors, remove_oha_rows
 from stress.logged_reasons import add_logged_reasons
 from stress.phases import PhaseRunner
 from stress.places import ROOT
@@ -87,6 +85,7 @@ def save_results(seen: CellObservations) -> None:
     for level, stacks in (seen.explained.stacks if seen.explained else {}).items():
         directory.save_stacks(level, stacks)
     directory.save_record(record)
+    remove_oha_rows(directory.raw)
 
 
 def save_begun_record(phases: PhaseRunner) -> None:
@@ -133,7 +132,7 @@ def wait_for_flush(stack: Stack, end_s: float) -> None:
     is complete when it has a sample from after the load's end."""
 
     def is_flushed() -> bool:
-        live = read_live_journals(stack)
+        live, _ = read_journals(list_live_journals(stack))
         return all((journal.tables["s"]["at_s"] >= end_s).any() for journal in live)
 
     Interruption().poll(is_flushed, FLUSH_WITHIN_S)

@@ -18,7 +18,7 @@ from records.cell import CellRecord
 from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rundir import CellDir
-from stress.load.oha import take_oha_rows
+from stress.load.oha import locate_oha_rows, read_oha_rows
 from stress.load.protocol import read_clocks
 from stress.places import ROOT
 from stress.stack import UPSTREAM_LOG
@@ -61,7 +61,7 @@ def save_tables(
     tables = {
         "requests": build_requests_table(name, raw.sent, t0_s, by_process)
         if scenario.load.engine == "locust"
-        else take_oha_rows(directory.raw, name, record.phases.window_start_s or 0.0),
+        else load_oha_rows(directory, record),
         **build_stripped_tables(raw.worked, t0_s, end_s, scenario.server.folder or str(ROOT)),
         **observed,
         "machine": machine,
@@ -69,6 +69,14 @@ def save_tables(
     }
     for which, table in tables.items():
         directory.save_table(which, table)
+
+
+def load_oha_rows(directory: CellDir, record: CellRecord) -> pl.DataFrame:
+    """Load what an earlier attempt has saved if oha's own file is gone."""
+    path = locate_oha_rows(directory.raw)
+    if not path.exists() and directory.has_table("requests"):
+        return directory.load_table("requests")
+    return read_oha_rows(path, record.name, record.phases.window_start_s or 0.0)
 
 
 def build_stripped_tables(

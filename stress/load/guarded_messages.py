@@ -1,6 +1,7 @@
 """What the load's master takes from its port: messages of load processes. Whatever else arrives
 there is logged and changes nothing. Only Locust's own processes load this file."""
 
+import logging
 from collections.abc import Callable
 
 from locust.exception import RPCError, RPCReceiveError, RPCSendError
@@ -10,6 +11,7 @@ from locust.runners import MasterRunner
 from stress.load.protocol import HELLO
 
 READY = "client_ready"
+logger = logging.getLogger(__name__)
 
 
 def guard_messages(runner: MasterRunner) -> None:
@@ -27,7 +29,15 @@ def guard_messages(runner: MasterRunner) -> None:
             raise RPCReceiveError("not a message of a load process")
         return client_id, message
 
+    def handle_known(client_id: str, message: Message) -> None:
+        try:
+            handle(client_id, message)
+        except Exception:  # a stranger may say first that it is ready
+            logger.exception("not a message of a load process")
+
+    handle: Callable[[str, Message], None] = runner.handle_message
     vars(runner.server)["recv_from_client"] = receive_known
+    vars(runner)["handle_message"] = handle_known
 
 
 def is_expected(message: Message, client_id: str, is_known: bool) -> bool:

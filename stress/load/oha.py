@@ -111,16 +111,17 @@ class OhaPhaseRunner(PhaseRunner):
 
 def measure_stored_rows(folder: Path) -> int:
     """Return the bytes of the window's rows so far; 0 before oha stores any."""
-    path = folder / f"{MEASURED}-{ROWS_FILE}"
+    path = locate_oha_rows(folder)
     return path.stat().st_size if path.exists() else 0
 
 
-def take_oha_rows(folder: Path, cell: str, begun_s: Second) -> pl.DataFrame:
-    """Read the window's rows, then delete their file: it is several times larger than the table."""
-    path = folder / f"{MEASURED}-{ROWS_FILE}"
-    rows = read_oha_rows(path, cell, begun_s)
-    path.unlink(missing_ok=True)
-    return rows
+def locate_oha_rows(folder: Path) -> Path:
+    return folder / f"{MEASURED}-{ROWS_FILE}"
+
+
+def remove_oha_rows(folder: Path) -> None:
+    """Call once the cell is saved: the file is several times larger than the table."""
+    locate_oha_rows(folder).unlink(missing_ok=True)
 
 
 def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:

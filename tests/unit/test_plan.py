@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -14,6 +15,7 @@ from scenarios.overrides import apply_overrides
 from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
 from scenarios.warm_up import WARM_UP_LIMIT_S
+from stress.databases import clear_libpq_variables
 from stress.load.command import build_load_command, build_load_worker_command
 from stress.load.protocol import PLAN_OPTION, LoadPlan
 from stress.plan import (
@@ -25,7 +27,7 @@ from stress.plan import (
     expects_worker_kills,
     plan_windows,
 )
-from stress.processes import clean_environment
+from stress.processes import choose_inherited, clean_environment
 from stress.runtime import CellRun, Distribution
 from stress.servers import find_adapter, load_adapters
 from stress.start_stack import build_server_command
@@ -226,9 +228,26 @@ def test_what_would_change_a_server_behind_our_back_is_not_inherited() -> None:
         "GODEBUG": "gctrace=1", "GOGC": "off", "TOKIO_WORKER_THREADS": "9",
         "PYTHONASYNCIODEBUG": "1", "PYTHONMALLOC": "debug", "PYTHONTRACEMALLOC": "9",
         "PYTHONDEVMODE": "1", "PYTHONOPTIMIZE": "2", "PYTHON_JIT": "1",
+        "ASGI_PROBE_STACKS": "0",
     }  # fmt: skip
     kept = {"PATH": "/bin", "PYTHONPATH": "/code", "PYTHONUTF8": "1", "PYTHON_GIL": "0"}
     assert clean_environment(inherited | kept) == kept
+
+
+def test_a_user_s_server_has_all_variables_but_those_of_the_probe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also those of libpq that a database of the study's own sets aside."""
+    set_aside: dict[str, str] = {}
+    for module in ("processes", "databases"):
+        monkeypatch.setattr(f"stress.{module}.set_aside", set_aside)
+    monkeypatch.setattr(os, "environ", {"ASGI_PROBE_STACKS": "0", "PGHOST": "db", "APP_X": "1"})
+    clear_libpq_variables()
+    server = Command("server", ("x",), Path(), {}, inherits_all=True)
+    assert choose_inherited(server) == {"PGHOST": "db", "APP_X": "1"}
+    app = replace(server, role="app")  # an audit's, which sets its own
+    assert choose_inherited(app) == {"ASGI_PROBE_STACKS": "0", "PGHOST": "db", "APP_X": "1"}
+    assert choose_inherited(replace(server, inherits_all=False)) == {}
 
 
 def test_each_user_needs_two_connections_in_a_worker() -> None:

@@ -30,7 +30,7 @@ def held() -> ServerFile:
         scenario=one("async-http"),
         pids={"server": 1},
         commands={},
-        created=0.0,
+        created="",
     )
 
 
