@@ -609,6 +609,79 @@ def test_no_twin_for_a_response_that_is_closed_by_a_with(tmp_path: Path) -> None
     assert cure.after == ("def report(number: int = 1) -> str:",)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return requests.get(URL, params={'page': page})",
+        "return requests.post(URL, data=file)",
+        "return httpx.post(URL, data=file)",
+        "return sub.run(f'/srv/{number}.sh')",
+        "answer = requests.get(URL)\n    if not answer:\n        raise ValueError",
+        "answer = requests.get(URL)\n    return answer or None",
+    ],
+)
+def test_no_twin_that_would_do_something_else(line: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [(line.partition("\n")[0], "report")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "app.state.total += load(number)",
+        "STATS['bytes'] += len(load(number))",
+        "user.password = form.password",
+        "task = asyncio.create_task(store(load(number)))",
+        "found = [each async for each in pages(load)]",
+        "row = super().load(number)",
+    ],
+)
+def test_what_would_mean_something_else_in_a_thread_is_not_moved(line: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, AWAITING.format(line=line))
+    below = [("main", str(file), 1, "password", 1)] if "password" in line else []
+    assert get_cure(block(file, [(line, "report")], below)).before == ()
+
+
+def test_the_call_of_a_generator_does_not_do_its_work(tmp_path: Path) -> None:
+    text = "import time\n\ndef rows(n):\n    time.sleep(0.1)\n    yield n\n"
+    loop = "for row in rows(number):\n        print(row)"
+    file = write_app(tmp_path, text + AWAITING.format(line=loop))
+    cure = get_cure(block(file, [("time.sleep", "rows"), ("for row", "report")]))
+    assert cure.before == ()
+
+
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [
+        ("def render(n):\n    yield n", "return list(render(number))"),
+        ("def render(n):\n    SEEN[n] = 1", "return render(number)"),
+        ("def render(n):\n    global total\n    total = n", "return render(number)"),
+        ("def render(n): ...", "return render(request)"),
+        ("from app.core import templates", "return templates.render(number)"),
+    ],
+)
+def test_no_process_for_what_cannot_be_sent_there(function: str, line: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, f"{function}\n{AWAITING.format(line=line)}")
+    cure = get_cure(block(file, [(line, "report")], cpu_s=0.1, unseen_s=0.1))
+    assert cure.before == ()
+
+
+def test_no_process_gets_the_session_of_a_dependency(tmp_path: Path) -> None:
+    text = "def render(db): ...\n" + AWAITING.replace("number: int = 1", "db = Depends(get_db)")
+    file = write_app(tmp_path, text.format(line="return render(db)"))
+    assert (
+        get_cure(block(file, [("return render", "report")], cpu_s=0.1, unseen_s=0.1)).before == ()
+    )
+
+
+def test_a_file_is_not_awaited_within_a_lock(tmp_path: Path) -> None:
+    line = "with open(PATH, 'a') as file:\n        with LOCK:\n            file.write('x')"
+    file = write_app(tmp_path, AWAITING.format(line=line))
+    cure = get_cure(block(file, [("with open", "report")]))
+    assert not any("open_file" in each for each in cure.after)
+
+
 def test_an_edit_uses_only_imports_of_the_whole_module(tmp_path: Path) -> None:
     own = "def show():\n    import asyncio as own\n\nasync def report():\n    time.sleep(0.1)\n"
     file = write_app(tmp_path, f"import time\n{own}")

@@ -80,14 +80,24 @@ def test_the_pool_gets_as_many_threads_as_calls_wanted_one_at_once(tmp_path: Pat
 
 
 def test_the_line_that_sets_the_size_is_changed(tmp_path: Path) -> None:
-    text = "async def start(app):\n    limiter.total_tokens = 4\n    yield\n"
+    made = "    limiter = anyio.to_thread.current_default_thread_limiter()\n"
+    text = f"async def start(app):\n{made}    limiter.total_tokens = 4\n    yield\n"
     write_app(tmp_path, text)
     evidence = build_evidence_in(tmp_path, crowd(11))
     evidence = replace(evidence, endpoints=(make_code(tmp_path),))
     cure = check_cure(wait_for_pool().propose_cure(evidence), "POOL_WAIT")
-    assert (cure.file, cure.line) == ("main.py", 2)
+    assert (cure.file, cure.line) == ("main.py", 3)
     assert cure.before == ("    limiter.total_tokens = 4",)
     assert cure.after == ("    limiter.total_tokens = 20",)
+
+
+@pytest.mark.parametrize("name", ["total_tokens", "usage.total_tokens", "mine.total_tokens"])
+def test_another_variable_of_that_name_is_not_the_pool_s_size(name: str, tmp_path: Path) -> None:
+    """As a service counts the tokens of a language model."""
+    write_app(tmp_path, f"async def start(app):\n    {name} = 4\n    yield\n")
+    evidence = build_evidence_in(tmp_path, crowd(11))
+    evidence = replace(evidence, endpoints=(make_code(tmp_path),))
+    assert check_cure(wait_for_pool().propose_cure(evidence), "POOL_WAIT").before == ()
 
 
 def make_code(folder: Path) -> RouteCode:
@@ -289,6 +299,8 @@ def delay(line: int, function: str, cause: str) -> AnswerDelayed:
 
 
 MIDDLEWARE = """
+async def write(*values, **names): ...
+
 class Report(BaseHTTPMiddleware):
     async def dispatch(self, request, call_next):
         await check(request)
@@ -329,6 +341,22 @@ def test_what_must_run_before_the_answer_is_not_deferred(body: str, tmp_path: Pa
     text = MIDDLEWARE.replace("await write(request, status=response.status_code)", body)
     file = write_app(tmp_path, text)
     line = find_line(file, "async def dispatch")
+    found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
+    assert check_cure(found, "ANSWER_DELAYED").before == ()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "redis.incr(1)",  # a `def` that returns what is to be awaited
+        "asyncio.shield(write(1))",
+        "check(1)",
+    ],
+)
+def test_only_a_known_coroutine_is_deferred(call: str, tmp_path: Path) -> None:
+    text = f"@retry\nasync def check(*_): ...\n{MIDDLEWARE}"
+    text = text.replace("write(request, status=response.status_code)", call)
+    line = find_line(write_app(tmp_path, text), "async def dispatch")
     found = delay(line, "Report.dispatch", "answer").propose_cure(build_evidence_in(tmp_path))
     assert check_cure(found, "ANSWER_DELAYED").before == ()
 
@@ -418,6 +446,7 @@ MAKE = "client = httpx.AsyncClient()"
         f"{MAKE}\n    client.headers['a'] = 'b'\n    await client.get(URL)",
         f"{MAKE}\n    async with client:\n        await client.get(URL)",
         f"{MAKE}\n    return client",
+        f"{MAKE}\n    await client.post(URL, data=token)\n    await client.get(URL)",  # a login
         f"client = None\n    {MAKE}\n    await client.get(URL)",
         f"if URL:\n        {MAKE}\n    await client.get(URL)",
     ],

@@ -1,5 +1,6 @@
 """The cure for a blocked event loop: an awaitable version of the call, a thread, or a process."""
 
+import ast
 from dataclasses import replace
 
 from analysis.findings.base import AuditFinding
@@ -137,7 +138,8 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     full = "anyio.to_thread.run_sync" if site.has_anyio else "asyncio.to_thread"
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)
-    if node is not None and holder is None and not site.is_repeated:
+    is_free = node is not None and not any(map(found.needs_loop, ast.walk(node)))
+    if node is not None and is_free and holder is None and not site.is_repeated:
         text = write_thread_call(site.source, node, runner)
         if edit := replace_text(site.source, node, text):
             callee = found.callee or ""

@@ -4,7 +4,13 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from analysis.findings.cures.code_sites import SCOPES, CodeFunction, CodeSite, list_header
+from analysis.findings.cures.code_sites import (
+    SCOPES,
+    CodeFunction,
+    CodeSite,
+    list_header,
+    walk_own,
+)
 from analysis.findings.source_code import (
     ParsedSource,
     find_imports,
@@ -108,12 +114,27 @@ def walk_now(node: ast.AST) -> Iterator[ast.AST]:
 
 def find_call(site: CodeSite, callee: str | None) -> ast.Call | None:
     """Find the blocking call by the name of the function that it leads to, or else the only call.
-    Return None if it is unknown."""
-    calls = list(list_calls(site))
+    Return None if it is unknown, or if an `await` in its statement could lose a change."""
+    calls = [] if is_split(site) else list(list_calls(site))
     named = [each for each in calls if get_last_name(each.func) == callee]
     if callee is not None and len(named) == 1:
         return named[0]
     return calls[0] if len(calls) == 1 and callee is None else None
+
+
+def is_split(site: CodeSite) -> bool:
+    """Return True for `shared += f()`: with an `await` between its reading and its writing, changes
+    of other requests in between would be lost."""
+    if not isinstance(site.statement, ast.AugAssign) or site.function is None:
+        return False
+    target = site.statement.target
+    shared = [
+        name
+        for each in walk_own(site.function)
+        if isinstance(each, ast.Global | ast.Nonlocal)
+        for name in each.names
+    ]
+    return not isinstance(target, ast.Name) or target.id in shared
 
 
 def list_parents(statement: ast.stmt) -> Mapping[ast.AST, ast.AST]:
@@ -165,9 +186,25 @@ def choose_expression(site: CodeSite, callee: str | None) -> ast.expr | None:
         node: ast.expr | None = grow_chain(call, parents)
     else:
         node = whole
-    if node is None or isinstance(parents.get(node), ast.Await):
+    if node is None or isinstance(parents.get(node), ast.Await) or is_split(site):
         return None
-    return None if any(isinstance(each, BOUND) for each in ast.walk(node)) else node
+    if node is whole and call is None and is_setter(site.statement, callee):
+        return None
+    return None if any(map(is_bound, ast.walk(node))) else node
+
+
+def is_bound(node: ast.AST) -> bool:
+    """Return True for what means something else, or fails, in a lambda."""
+    if isinstance(node, ast.comprehension):
+        return bool(node.is_async)
+    return isinstance(node, BOUND) or (isinstance(node, ast.Name) and node.id == "super")
+
+
+def is_setter(statement: ast.stmt, callee: str | None) -> bool:
+    """Return True if the assignment itself runs the code: a property, or __setitem__."""
+    found = [*getattr(statement, "targets", ()), getattr(statement, "target", None)]
+    names = {each.attr for each in found if isinstance(each, ast.Attribute)}
+    return callee is not None and (callee == "__setitem__" or callee in names)
 
 
 def get_value(statement: ast.stmt) -> ast.expr | None:

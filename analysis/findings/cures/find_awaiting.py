@@ -44,6 +44,8 @@ NEEDS_LOOP = frozenset(
 """In a thread, they fail, refer to another loop, are not thread-safe, or set a context variable
 only in the thread's copy of the context."""
 WITH_LOOP = ("asyncio.", "anyio.", "structlog.")
+UNKNOWN = "<generator>"
+"""A callee that no call in a line has."""
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
 CONTAINERS = frozenset({"dict", "list", "set", "bytearray", "defaultdict", "deque"})
 
@@ -140,4 +142,7 @@ def find_awaiting_site(code: BlockedCode, evidence: AuditEvidence) -> AwaitingSi
         if site is not None and site.is_async:
             return AwaitingSite(site, callee, next(iter(frames[index + 1 :]), None))
         callee = shorten_name(frame.function)
+        function = site.function if site is not None else None
+        if function is not None and any(isinstance(each, YIELDS) for each in walk_own(function)):
+            callee = UNKNOWN  # what reads the generator does its work, not the call
     return None

@@ -11,7 +11,8 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import shorten_file
 from analysis.findings.source_code import ParsedSource, get_last_name
 
-FindNumber = Callable[[ast.AST], ast.expr | None]
+FindNumber = Callable[[ast.AST, ParsedSource], ast.expr | None]
+POOL_MAKER = "current_default_thread_limiter"
 Node = TypeVar("Node", bound=ast.AST)
 
 
@@ -45,7 +46,7 @@ def list_numbers(file: str, source: ParsedSource | None, find: FindNumber) -> It
     if source is None:
         return
     for node in ast.walk(source.tree):
-        number = find(node)
+        number = find(node, source)
         if isinstance(number, ast.Constant) and isinstance(number.value, int):
             yield FoundNumber(file, source, number)
 
@@ -53,7 +54,7 @@ def list_numbers(file: str, source: ParsedSource | None, find: FindNumber) -> It
 def find_argument(function: str, keyword: str | None = None, place: int | None = 0) -> FindNumber:
     """Match the argument of a function's calls, by its keyword or its position."""
 
-    def find(node: ast.AST) -> ast.expr | None:
+    def find(node: ast.AST, _: ParsedSource) -> ast.expr | None:
         if not isinstance(node, ast.Call) or get_last_name(node.func) != function:
             return None
         for each in node.keywords:
@@ -64,13 +65,17 @@ def find_argument(function: str, keyword: str | None = None, place: int | None =
     return find
 
 
-def find_assigned_value(attribute: str) -> FindNumber:
-    """Match a value assigned to this attribute of any object."""
-
-    def find(node: ast.AST) -> ast.expr | None:
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-            return None
-        target = node.targets[0]
-        return node.value if get_last_name(target) == attribute else None
-
-    return find
+def find_pool_size(node: ast.AST, source: ParsedSource) -> ast.expr | None:
+    """Match the size that the file gives anyio's pool, by its maker or a name for what it made."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return None
+    target = node.targets[0]
+    if not isinstance(target, ast.Attribute) or target.attr != "total_tokens":
+        return None
+    made = [
+        get_last_name(each.targets[0])
+        for each in ast.walk(source.tree)
+        if isinstance(each, ast.Assign) and POOL_MAKER in ast.unparse(each.value)
+    ]
+    is_pool = POOL_MAKER in ast.unparse(target.value) or get_last_name(target.value) in made
+    return node.value if is_pool else None

@@ -8,6 +8,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.cures.code_sites import (
     AWAITS,
     LOOPS,
+    CodeFunction,
     CodeSite,
     descend,
     find_site,
@@ -16,7 +17,7 @@ from analysis.findings.cures.code_sites import (
 from analysis.findings.cures.edits import LineEdit, quote, replace_text, spell
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
-from analysis.findings.source_code import get_last_name
+from analysis.findings.source_code import get_last_name, split_name
 
 PURE = (
     "    def __init__(self, app):",
@@ -130,6 +131,8 @@ def defer_to_background(site: CodeSite, wait: ast.AST) -> LineEdit | None:
         return None
     if any(isinstance(each, AROUND) for each in around) or is_needed_now(call, response):
         return None
+    if not is_own_coroutine(site, call):
+        return None
     if not is_returned(site, response, wait.lineno):
         return None
     task, missing = spell(site.source, "starlette.background.BackgroundTask")
@@ -138,6 +141,20 @@ def defer_to_background(site: CodeSite, wait: ast.AST) -> LineEdit | None:
     parts += [f"{begin}{quote(site.source, each.value)}" for each, begin in keywords]
     edit = replace_text(site.source, wait, f"{response}.background = {task}({', '.join(parts)})")
     return edit and replace(edit, missing=missing)
+
+
+def is_own_coroutine(site: CodeSite, call: ast.Call) -> bool:
+    """Return True for an `async def` of the file without decorators. Of all else, a background task
+    cannot see that it must be awaited: it would call it in a thread, and drop what it returns."""
+    name, (root, _) = get_last_name(call.func), split_name(call.func)
+    same = [
+        each
+        for each in ast.walk(site.source.tree)
+        if isinstance(each, CodeFunction) and each.name == name
+    ]
+    if len(same) != 1 or not isinstance(same[0], ast.AsyncFunctionDef) or same[0].decorator_list:
+        return False
+    return isinstance(call.func, ast.Name) or root == "self"
 
 
 def is_needed_now(call: ast.Call, response: str) -> bool:

@@ -29,6 +29,9 @@ POOLED = "# take it from a connection pool that is created at startup"
 KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
 DIFFERS = "Pass to each call what differs between requests."
+KEEPS_COOKIES = ("client", "session")
+"""Ends of the names of what keeps the cookies of all responses, such as those of a login."""
+COOKIES = "It also keeps the cookies of all responses: it must not log in for a single user."
 CHANGES = frozenset(
     {
         "close", "aclose", "shutdown", "headers", "cookies", "auth", "params", "mount",
@@ -44,7 +47,7 @@ def cure_made_thing(
     """maker: the last name of the creating call; None for any class. made_ms: its duration."""
     file, line = place["file"], place["line"]
     cure = Cure(
-        file, line, (), (f"{ONCE}: create it, and share it",), SHARE.format(name_thing(maker)),
+        file, line, (), (f"{ONCE}: create it, and share it",), write_reason(maker),
         "client-life", saves_ms=made_ms, costs_ms=0.0,
     )  # fmt: skip
     site = find_site(evidence, file, line, place["function"])
@@ -55,6 +58,11 @@ def cure_made_thing(
         reason = f"{cure.reason} {DIFFERS}"
         return replace(cure, after=(site.indent + cure.after[0],), reason=reason)
     return replace(cure, line=edit.line, before=edit.before, after=edit.after)
+
+
+def write_reason(maker: str | None) -> str:
+    reason = SHARE.format(name_thing(maker))
+    return f"{reason} {COOKIES}" if keeps_cookies(maker) else reason
 
 
 def name_thing(maker: str | None) -> str:
@@ -118,7 +126,18 @@ def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | No
         and isinstance(name, ast.Name)
         and list(find_assigned(scope)).count(name.id) == 1
         and not any(is_changed(each, name.id) for each in ast.walk(scope))
+        and (count_uses(scope, name.id) < 2 or not keeps_cookies(get_last_name(made.func)))
     )
+
+
+def keeps_cookies(maker: str | None) -> bool:
+    return (maker or "").lower().endswith(KEEPS_COOKIES)
+
+
+def count_uses(scope: ast.AST, name: str) -> int:
+    """A second use may rely on what the first one left, as after a login."""
+    names = (each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name)
+    return sum(isinstance(each.ctx, ast.Load) for each in names)
 
 
 def is_maker(call: ast.Call, maker: str | None = None) -> bool:

@@ -13,8 +13,8 @@ from analysis.findings.cures.edits import list_calls, quote, replace_text
 from analysis.findings.cures.find_numbers import (
     FindNumber,
     find_argument,
-    find_assigned_value,
     find_number,
+    find_pool_size,
 )
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
@@ -117,7 +117,7 @@ def cure_deadlock(
 
 def propose_pool(evidence: AuditEvidence, size: int, reason: str) -> Cure:
     """Edit the line that sets the pool's size, if there is one."""
-    found = find_number(evidence, None, None, find_assigned_value("total_tokens"))
+    found = find_number(evidence, None, None, find_pool_size)
     edit = found.replace(size) if found else None
     cure = Cure(
         None, None, (), (AT_STARTUP, POOL_LINE.format(size=size)), reason, "raise-the-pool",
@@ -147,7 +147,7 @@ def choose_number(queue: str) -> FindNumber:
         find_argument("CapacityLimiter", "total_tokens"),
         find_argument("Depends", "max_concurrency", None),
     )
-    return lambda node: limiter(node) or bound(node)
+    return lambda node, source: limiter(node, source) or bound(node, source)
 
 
 def cure_sensitive_call(finding: AuditFinding, evidence: AuditEvidence) -> Cure | str:

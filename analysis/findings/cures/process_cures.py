@@ -4,7 +4,7 @@ import ast
 from dataclasses import replace
 
 from analysis.findings.cures.blocked_code import BlockedCode
-from analysis.findings.cures.code_sites import CodeSite, find_site
+from analysis.findings.cures.code_sites import YIELDS, CodeSite, find_site, walk_own
 from analysis.findings.cures.edits import (
     LAZY,
     LineEdit,
@@ -25,7 +25,13 @@ from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.process_lives import count_most_alive
 from analysis.findings.remedies import Cure
-from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
+from analysis.findings.source_code import (
+    BUILTINS,
+    ParsedSource,
+    find_assigned,
+    get_last_name,
+    resolve_call,
+)
 from records.trial import MOST
 
 MOST_TURNS = 0.4
@@ -99,6 +105,8 @@ def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> Li
         return None
     if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
         return None
+    if takes_request(site, call):
+        return None
     ancestors = list(list_ancestors(call, list_parents(site.statement)))
     if any(isinstance(each, (*LAZY, ast.Await)) for each in ancestors):
         return None
@@ -118,10 +126,60 @@ def is_sent_by_name(source: ParsedSource, call: ast.Call) -> bool:
         name, nodes = call.func.id, list(ast.walk(source.tree))
         is_bound = any(isinstance(each, ast.Name) and is_stored(each, name) for each in nodes)
         is_argument = any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
-        own = [each for each in source.tree.body if isinstance(each, ast.FunctionDef)]
-        return not is_bound and not is_argument and name in {each.name for each in own}
+        own = {each.name: each for each in source.tree.body if isinstance(each, ast.FunctionDef)}
+        return not is_bound and not is_argument and name in own and is_portable(own[name])
+    if isinstance(call.func, ast.Attribute) and is_object(source, call.func):
+        return False
     full = resolve_call(source, call)
     return full is not None and full not in BUILTINS and not full.startswith(UNSENT)
+
+
+def is_portable(function: ast.FunctionDef) -> bool:
+    """Return True if it gives its result back, and changes nothing that stays in its process."""
+    made = set(find_assigned(function)) - {function.name}
+    for each in walk_own(function):
+        if isinstance(each, (ast.Global, *YIELDS)):
+            return False
+        is_part = isinstance(each, ast.Attribute | ast.Subscript)
+        if is_part and isinstance(each.ctx, ast.Store) and split_root(each) not in made:
+            return False
+    return True
+
+
+def split_root(node: ast.expr) -> str | None:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def is_object(source: ParsedSource, function: ast.Attribute) -> bool:
+    """Return True for a method of what `from module import name` brings, unless it is a module of
+    this name or a class: another process may have no copy of an object."""
+    root = split_root(function)
+    for each in ast.walk(source.tree):
+        for name in each.names if isinstance(each, ast.ImportFrom) else ():
+            if (name.asname or name.name) == root:
+                return not name.name[:1].isupper()
+    return False
+
+
+def takes_request(site: CodeSite, call: ast.Call) -> bool:
+    """Return True if an argument is the request, or a dependency such as a session."""
+    if site.function is None:
+        return False
+    arguments = site.function.args
+    named = {*arguments.args, *arguments.kwonlyargs, *arguments.posonlyargs}
+    given = {each.arg for each in named if each.annotation and is_given(each.annotation)}
+    pairs = zip(reversed(arguments.args), reversed(arguments.defaults), strict=False)
+    given |= {each.arg for each, default in pairs if is_given(default)}
+    given |= {"request", "websocket"}
+    names = (each.id for part in call.args for each in ast.walk(part) if isinstance(each, ast.Name))
+    return any(each in given for each in names)
+
+
+def is_given(node: ast.AST) -> bool:
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    return any(get_last_name(each) in ("Depends", "Security") for each in calls)
 
 
 def is_stored(node: ast.Name, name: str) -> bool:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 ASKS = frozenset({"params", "headers", "cookies", "timeout", "auth"})
 SENDS = ASKS | {"data", "json", "files"}
+OF_REQUESTS = SENDS - {"params", "data"}
+"""httpx sends a parameter without a value, drops the query of the URL, and takes no open file."""
 RUNS = frozenset({"check", "input", "cwd", "env", "stdin", "stdout", "stderr"})
 
 
@@ -29,9 +31,12 @@ class Twin(NamedTuple):
 CLIENT = "client"
 REQUESTS_NOTE = (
     "`client` is one httpx.AsyncClient(follow_redirects=True), created at startup and shared; "
-    "it times out after 5 s unless `timeout` is set."
+    "it times out after 5 s unless `timeout` is set, and keeps the cookies of all responses."
 )
-HTTPX_NOTE = "`client` is one httpx.AsyncClient, created at startup and shared."
+HTTPX_NOTE = (
+    "`client` is one httpx.AsyncClient, created at startup and shared; it keeps the cookies of all "
+    "responses."
+)
 UNLIKE_REQUESTS = frozenset(
     {
         "ok", "iter_content", "iter_lines", "raw", "apparent_encoding", "reason", "url", "next",
@@ -48,16 +53,21 @@ TWINS: Mapping[str, Twin] = {
     ),
     **{
         f"requests.{verb}": Twin(
-            f"{CLIENT}.{verb}", ASKS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
+            f"{CLIENT}.{verb}", ASKS & OF_REQUESTS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
         )
         for verb in ("get", "options", "delete")
     },
     "requests.head": Twin(
-        f"{CLIENT}.head", ASKS, (("follow_redirects", "False"),), "", UNLIKE_REQUESTS, REQUESTS_NOTE
+        f"{CLIENT}.head",
+        ASKS & OF_REQUESTS,
+        (("follow_redirects", "False"),),
+        "",
+        UNLIKE_REQUESTS,
+        REQUESTS_NOTE,
     ),
     **{
         f"requests.{verb}": Twin(
-            f"{CLIENT}.{verb}", SENDS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
+            f"{CLIENT}.{verb}", OF_REQUESTS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
         )
         for verb in ("post", "put", "patch")
     },

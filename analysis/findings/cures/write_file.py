@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from analysis.findings.cures.code_sites import descend
+from analysis.findings.cures.code_sites import SCOPES, descend, may_hold
 from analysis.findings.cures.edits import (
     LAZY,
     LineEdit,
@@ -24,7 +24,8 @@ METHODS = frozenset(
 )
 """File methods that anyio's files have, too, to be awaited."""
 LOOPS = (*LAZY, ast.For, ast.AsyncFor, ast.While)
-"""In them, each pass needs an offloaded call."""
+"""In them, each pass needs an offloaded call. In a nested function, or in a `with` that may hold a
+lock, nothing can be awaited."""
 MOST_LINES = 8
 
 
@@ -105,7 +106,10 @@ def find_method_call(node: ast.Name, parents: Mapping[ast.AST, ast.AST]) -> ast.
         return None
     if not isinstance(call, ast.Call) or call.func is not attribute:
         return None
-    is_lasting = any(isinstance(each, LOOPS) for each in around)
+    is_lasting = any(
+        isinstance(each, (*LOOPS, *SCOPES)) or (isinstance(each, ast.With) and may_hold(each))
+        for each in around
+    )
     return None if is_lasting or call.lineno != call.end_lineno else call
 
 

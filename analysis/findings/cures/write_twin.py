@@ -18,9 +18,10 @@ from analysis.findings.cures.edits import (
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite
 from analysis.findings.cures.twins import CLIENT, REQUESTS_NOTE, TWINS, Twin
-from analysis.findings.source_code import ParsedSource, resolve_call, split_name
+from analysis.findings.source_code import ParsedSource, find_assigned, resolve_call, split_name
 
 OTHER_CLIENT = f"http_{CLIENT}"
+BODIES = ("data", "content")
 ERRORS = ("Exception", "Error", "Timeout", "Redirects")
 """Ends of the names of exceptions."""
 SYSTEM_ERRORS = frozenset({"OSError", "IOError", "EnvironmentError"})
@@ -83,7 +84,19 @@ def fits(call: ast.Call, twin: Twin) -> bool:
         and not any(isinstance(each, ast.Starred) for each in call.args)
         and all(each.arg in twin.keywords for each in call.keywords)
         and not any(isinstance(each.value, ast.Tuple) for each in call.keywords)
+        and all(is_plain_body(each) for each in call.keywords if each.arg in BODIES)
+        and (twin.awaited != "anyio.run_process" or is_command_list(call))
     )
+
+
+def is_plain_body(keyword: ast.keyword) -> bool:
+    """An open file or an iterator cannot be sent by a client that awaits."""
+    return isinstance(keyword.value, ast.Dict | ast.Constant | ast.JoinedStr)
+
+
+def is_command_list(call: ast.Call) -> bool:
+    """A text is a program's name for subprocess, and a shell's command for anyio."""
+    return bool(call.args) and isinstance(call.args[0], ast.List)
 
 
 def uses_unlike(found: AwaitingSite, twin: Twin) -> bool:
@@ -92,7 +105,24 @@ def uses_unlike(found: AwaitingSite, twin: Twin) -> bool:
     function = found.site.function
     nodes = walk_own(function) if function is not None else ()
     is_other = any(isinstance(each, ast.Attribute) and each.attr in twin.unlike for each in nodes)
-    return is_other or (twin.note == REQUESTS_NOTE and names_errors(found.site.source))
+    if is_other or twin.note != REQUESTS_NOTE:
+        return is_other
+    return names_errors(found.site.source) or is_tested(found)
+
+
+def is_tested(found: AwaitingSite) -> bool:
+    """Return True if its truth may be asked for: a response of requests is false after an error."""
+    function, statement = found.site.function, found.site.statement
+    names = set(find_assigned(statement))
+    tests: list[ast.expr] = []
+    for each in walk_own(function) if function is not None else ():
+        if isinstance(each, ast.If | ast.While | ast.IfExp | ast.Assert):
+            tests.append(each.test)
+        elif isinstance(each, ast.UnaryOp):
+            tests.append(each.operand)
+        elif isinstance(each, ast.BoolOp):
+            tests += each.values
+    return any(isinstance(each, ast.Name) and each.id in names for each in tests)
 
 
 def names_errors(source: ParsedSource) -> bool:
