@@ -39,7 +39,7 @@ FRAME = re.compile(r"(?P<function>.*?) \((?P<path>.*)\)", re.DOTALL)
 PROCESS = re.compile(r"process \d+:")
 """The line of py-spy per process."""
 
-Alike = tuple[Endpoint, Server, Client | None, Database | None, int, bool]
+Alike = tuple[Endpoint, Server, Client | None, Database | None, int | None, bool]
 """Key of cells whose server does the same work for one user alone."""
 Sampled = tuple[SampledPhase, Stacks]
 

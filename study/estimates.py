@@ -13,7 +13,7 @@ SHARED_FOR_S: Second = 600.0
 """How long similar scenarios share a calibration: the speed of a shared machine changes. In half an
 hour, CPU per request of the same code went from 0.70 to 0.51 ms."""
 SHOWN_IN_SECONDS_S: Second = 150.0
-Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None, int, bool]
+Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None, int | None, bool]
 
 
 def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool = True) -> Second:

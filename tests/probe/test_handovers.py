@@ -292,9 +292,12 @@ def test_a_name_is_searched_only_for_a_queue_that_needs_one(
     """FastAPI makes a limiter for each dependency that yields: a search of all modules each time
     would cost more than the request."""
     searched: list[int] = []
-    monkeypatch.setattr(
-        "asgi_probe.limiters.find_limiter_name", lambda limiter: searched.append(id(limiter)) or ""
-    )
+
+    def search(limiter: object) -> str:
+        searched.append(id(limiter))
+        return ""
+
+    monkeypatch.setattr("asgi_probe.limiters.find_limiter_name", search)
 
     async def calls(probed: App) -> None:
         await ask(probed, "/")

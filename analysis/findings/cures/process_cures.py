@@ -140,16 +140,21 @@ def is_portable(function: ast.FunctionDef) -> bool:
     for each in walk_own(function):
         if isinstance(each, (ast.Global, *YIELDS)):
             return False
-        is_part = isinstance(each, ast.Attribute | ast.Subscript)
-        if is_part and isinstance(each.ctx, ast.Store) and split_root(each) not in made:
+        if is_changed_part(each) and split_root(each) not in made:
             return False
     return True
 
 
-def split_root(node: ast.expr) -> str | None:
+def is_changed_part(node: ast.AST) -> bool:
+    is_part = isinstance(node, ast.Attribute | ast.Subscript)
+    return is_part and isinstance(getattr(node, "ctx", None), ast.Store)
+
+
+def split_root(node: ast.AST) -> str:
+    """Return the name of `name.part[0]`; empty if there is none."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
-    return node.id if isinstance(node, ast.Name) else None
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def is_object(source: ParsedSource, function: ast.Attribute) -> bool:
