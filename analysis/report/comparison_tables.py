@@ -212,6 +212,11 @@ def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
         )
     if any(each.ratio.p_is_exact is False for each in figures):
         yield "~p: approximate, because of many trials or ties (ties count against a difference)"
+    yield from write_doubts(comparison)
+
+
+def write_doubts(comparison: Comparison) -> Iterator[str]:
+    """Yield what makes a side doubtful, and what has no other side."""
     for each in comparison.scenarios:
         if each.starved_a or each.starved_b:
             yield (

@@ -45,22 +45,31 @@ def guide(
     # fmt: on
     from study import guide as guiding
 
-    if list_ and (check or rule or directories):
+    reject_contradictions(
+        list_, check, writes=bool(out or html or keep), reads=bool(directories), rule=bool(rule)
+    )
+    if list_:
+        return guiding.show_commands()
+    if check:
+        return guiding.GuidanceCheck(guiding.select_rules(rule), port).run()
+    return guiding.write_guidance(directories or [guiding.KEPT], out, keep, html)
+
+
+def reject_contradictions(
+    list_: bool, check: bool, *, writes: bool, reads: bool, rule: bool
+) -> None:
+    """Raises UserError."""
+    if list_ and (check or rule or reads):
         raise UserError("--list prints commands and measures nothing: leave the other options out")
-    if (list_ or check) and (out or html or keep):
+    if (list_ or check) and writes:
         raise UserError(
             "--out, --html and --keep are for the page of recorded runs: leave out --list and "
             "--check"
         )
-    if list_:
-        return guiding.show_commands()
-    if check:
-        if directories:
-            raise UserError("--check makes new measurements: leave the directories out")
-        return guiding.GuidanceCheck(guiding.select_rules(rule), port).run()
-    if rule:
+    if check and reads:
+        raise UserError("--check makes new measurements: leave the directories out")
+    if rule and not check:
         raise UserError("--rule chooses a rule for --check: give --check too")
-    return guiding.write_guidance(directories or [guiding.KEPT], out, keep, html)
 
 
 @o.declare_command()

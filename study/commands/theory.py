@@ -120,17 +120,19 @@ def predict(
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)
+    return predict_performance(set_test_length(scenarios, requests, question), question)
+
+
+def set_test_length(
+    scenarios: Sequence[Scenario], length: int | None, question: "PredictionRequest"
+) -> Sequence[Scenario]:
+    """Raises UserError if a length needs an open loop, or if a range of users excludes one."""
     open_loops = [each.name for each in scenarios if each.load.is_open]
-    if open_loops and range_of_users is not None and len(range_of_users) > 1:
+    if open_loops and question.users is not None and len(question.users) > 1:
         raise UserError(f"--users: {open_loops[0]} is an open loop, which has no users")
-    return predict_performance(set_test_length(scenarios, requests), question)
-
-
-def set_test_length(scenarios: Sequence[Scenario], length: int | None) -> Sequence[Scenario]:
-    """Raises UserError if no scenario is an open loop."""
     if length is None:
         return scenarios
-    if not any(each.load.is_open for each in scenarios):
+    if not open_loops:
         raise UserError("--requests is the length of an open loop: give --arrival-rate too")
     return [replace(each, load=replace(each.load, requests=length)) for each in scenarios]
 
