@@ -225,12 +225,9 @@ def write_doubts(comparison: Comparison) -> Iterator[str]:
                 "latencies"
             )
     yield from describe_doubts(
-        (f"{each.scenario} in {letter}", errors, trials)
+        (f"{each.scenario} in {side}", errors, trials)
         for each in comparison.scenarios
-        for letter, errors, trials in (
-            ("A", each.errors_a, each.trials_a),
-            ("B", each.errors_b, each.trials_b),
-        )
+        for side, errors, trials in each.sides
     )
     cut_a, cut_b = comparison.interrupted_a, comparison.interrupted_b
     if cut_a or cut_b:

@@ -56,6 +56,11 @@ class ScenarioComparison:
     errors_b: Mapping[str, int]
     figures: tuple[FigureComparison, ...]
 
+    @property
+    def sides(self) -> tuple[tuple[str, Mapping[str, int], int], ...]:
+        """Each side's letter, errors and number of trials."""
+        return ("A", self.errors_a, self.trials_a), ("B", self.errors_b, self.trials_b)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
