@@ -72,4 +72,6 @@ def loop_blocking(request: pytest.FixtureRequest) -> BlockCheck:
     """Check one block of code: `with loop_blocking(max="20ms"):`, or `async with`."""
     from .testing.checks import BlockCheck
 
-    return BlockCheck(find_checks(request.config), request.node)
+    checks = find_checks(request.config)
+    checks.watch()
+    return BlockCheck(checks, request.node)

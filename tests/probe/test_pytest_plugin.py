@@ -395,6 +395,17 @@ def test_expects(loop_blocking):
     result.stdout.fnmatch_lines(["The event loop was blocked for *"])
 
 
+def test_the_first_check_sees_the_step_that_it_is_in(pytester: pytest.Pytester) -> None:
+    source = """
+def test_first(loop_blocking):
+    async def main():
+        with loop_blocking(max="20ms"):
+            time.sleep(0.1)
+    asyncio.run(main())
+"""
+    run(pytester, source).assert_outcomes(failed=1)
+
+
 REENTRANT = """
 from reentrant_loop import ReentrantLoop
 

@@ -234,7 +234,7 @@ def test_connections_are_not_missing_where_each_user_can_have_one() -> None:
     assert find_measured_limit(cell, scenario).resource == "unexplained"
 
 
-@given(st.floats(0, 1), st.floats(0, 0.94), st.sampled_from(["wait", "compute", "gil"]))
+@given(st.floats(0, 1), st.floats(0, 0.89), st.sampled_from(["wait", "compute", "gil"]))
 def test_the_loop_is_full_where_waits_and_work_leave_it_no_time(
     blocked: float, cores: float, cause: str
 ) -> None:

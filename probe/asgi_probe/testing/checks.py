@@ -52,10 +52,14 @@ class LoopChecks:
     def find_limits(self, item: pytest.Item) -> CheckLimits:
         return read_marker(item, self.settings.limits)
 
-    def open(self, limits: CheckLimits) -> CheckWindow:
+    def watch(self) -> BlockMonitor:
+        """Time the loops from here on. A step of a loop that runs already is not timed."""
         if self._monitor is None:
             self._monitor = BlockMonitor(self._config.rootpath)
-        return self._monitor.open(limits)
+        return self._monitor
+
+    def open(self, limits: CheckLimits) -> CheckWindow:
+        return self.watch().open(limits)
 
     def close(self, window: CheckWindow, item: pytest.Item) -> str | None:
         """Return the text of what is new in a window; None if nothing is."""
