@@ -635,12 +635,14 @@ def test_no_twin_that_would_do_something_else(line: str, tmp_path: Path) -> None
         "task = asyncio.create_task(store(load(number)))",
         "found = [each async for each in pages(load)]",
         "row = super().load(number)",
+        "try:\n        await ask()\n    finally:\n        cursor.close()",
     ],
 )
 def test_what_would_mean_something_else_in_a_thread_is_not_moved(line: str, tmp_path: Path) -> None:
     file = write_app(tmp_path, AWAITING.format(line=line))
     below = [("main", str(file), 1, "password", 1)] if "password" in line else []
-    assert get_cure(block(file, [(line, "report")], below)).before == ()
+    last = line.split("\n")[-1].strip()
+    assert get_cure(block(file, [(last, "report")], below)).before == ()
 
 
 def test_the_call_of_a_generator_does_not_do_its_work(tmp_path: Path) -> None:

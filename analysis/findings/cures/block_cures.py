@@ -139,7 +139,8 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)
     is_free = node is not None and not any(map(found.needs_loop, ast.walk(node)))
-    if node is not None and is_free and holder is None and not site.is_repeated:
+    is_free = is_free and not site.is_final and not site.is_repeated
+    if node is not None and is_free and holder is None:
         text = write_thread_call(site.source, node, runner)
         if edit := replace_text(site.source, node, text):
             callee = found.callee or ""

@@ -61,6 +61,13 @@ class CodeSite:
         return [each for each in descend(body, self.line) if each is not self.statement]
 
     @property
+    def is_final(self) -> bool:
+        """Whether a `finally` runs it: after a cancellation, an `await` there raises at once, and
+        what it should close stays open."""
+        blocks = (each for each in self.around if isinstance(each, ast.Try) and each.finalbody)
+        return any(each.finalbody[0].lineno <= self.line for each in blocks)
+
+    @property
     def holder(self) -> ast.With | None:
         """The outermost `with` around it that awaits nothing yet, and may hold a lock or a
         connection: after an `await` in it, another request could block the event loop for good."""

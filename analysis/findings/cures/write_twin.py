@@ -41,7 +41,11 @@ def write_twin(found: AwaitingSite) -> TwinEdit | None:
     twin = TWINS.get(full or "")
     if call is None or twin is None or not fits(call, twin) or uses_unlike(found, twin):
         return None
-    if site.holder is not None or (twin.awaited.startswith("anyio.") and not site.has_anyio):
+    if (
+        site.is_final
+        or site.holder is not None
+        or (twin.awaited.startswith("anyio.") and not site.has_anyio)
+    ):
         return None
     parents = list_parents(site.statement)
     ancestors = list(list_ancestors(call, parents))
