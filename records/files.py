@@ -3,19 +3,22 @@
 import os
 from pathlib import Path
 
+STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
+"""Folders of this process's streams, behind which a file may be that others write too."""
 LEAST_ROOM = 1 << 17
 """Bytes."""
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write another file and rename it: a full disk or a kill leaves the old file, or none. A link
-    to a file stays one. A device such as /dev/stdout is written as it is. Raises OSError, also for
-    a pipe that nothing reads, which would wait for ever."""
-    path = path.resolve() if path.is_symlink() and path.is_file() else path
+    to a file stays one. A device is written as it is, and /dev/stdout after what is there. Raises
+    OSError, also for a pipe that nothing reads, which would wait for ever."""
+    is_stream = path.parent in STREAMS
+    path = path.resolve() if path.is_symlink() and path.is_file() and not is_stream else path
     half = path.with_name(f"{path.name}.half")
     written = content.encode() if isinstance(content, str) else content
-    if path.exists() and not path.is_file():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb") as file:
+    if path.exists() and (is_stream or not path.is_file()):
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_APPEND), "wb") as file:
             os.set_blocking(file.fileno(), True)
             file.write(written)
         return

@@ -105,6 +105,17 @@ class Option:
         return f"{self.name} {self.format_value(value)}"
 
     def check_bounds(self, value: object) -> None:
+        """Check the range, and the step that a server or the app takes. Raises UserError."""
+        self.check_range(value)
+        if not isinstance(value, int | float):
+            return
+        if self.unit is SECONDS and value != int(value):
+            raise UserError(f"{self.name} {value:g}: gunicorn takes whole seconds")
+        is_of_app = self.unit is DURATION and bool(self.setting.environment)
+        if is_of_app and round(1000 * value, 6) % 1:  # 1000 * 0.029 is not exactly 29
+            raise UserError(f"{self.format_typed(value)}: give whole milliseconds")
+
+    def check_range(self, value: object) -> None:
         """Raises UserError."""
         if self.setting.bounds is None or not isinstance(value, int | float):
             return
@@ -115,11 +126,6 @@ class Option:
                 f"give {format_plain_number(lowest)} to {format_plain_number(highest)}"
                 f"{self.unit.words if self.unit else ''}"
             )
-        if self.unit is SECONDS and value != int(value):
-            raise UserError(f"{self.name} {value:g}: gunicorn takes whole seconds")
-        is_of_app = self.unit is DURATION and bool(self.setting.environment)
-        if is_of_app and round(1000 * value, 6) % 1:  # 1000 * 0.029 is not exactly 29
-            raise UserError(f"{self.format_typed(value)}: give whole milliseconds")
 
 
 def build_option(field: str, hint: object, default: object) -> Option | None:

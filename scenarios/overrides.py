@@ -22,7 +22,7 @@ def apply_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tupl
     found = tuple(_override_scenario(scenario, overrides) for scenario in scenarios)
     if overrides.worker_timeout_s and not any(each.server.kills_blocked_workers for each in found):
         raise UserError(
-            "--worker-timeout is for gunicorn alone, and runs none of these scenarios: leave it out"
+            "--worker-timeout is for gunicorn, which runs none of these scenarios: leave it out"
         )
     return found
 

@@ -92,7 +92,7 @@ def show_scenario(scenario: Scenario) -> Iterator[str]:
     yield from render_terminal(build_settings_table({"": settings}))
     yield ""
     about = format_estimate(estimate_run_s([scenario]))
-    name = scenario.name if scenario in CATALOGUE else "FILE"
+    name = scenario.name if scenario.name in {each.name for each in CATALOGUE} else "FILE"
     yield from list_commands(
         {
             f"study run {name}": f"run it, in about {about}",

@@ -148,8 +148,9 @@ class Predictor:
 def calibrate_scenarios(
     scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
 ) -> dict[str, Calibration]:
-    """Return the calibrations by name; scenarios that differ only in load and delay share one.
-    Raises UserError if an endpoint does not respond, CellInterruptedError."""
+    """Return the calibrations by name; scenarios that differ only in delay and in load, with the
+    same keep-alive, share one. Raises UserError if an endpoint does not respond,
+    CellInterruptedError."""
     known = dict[Alike, Calibration]()
     found = dict[str, Calibration]()
     for scenario in scenarios:

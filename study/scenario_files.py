@@ -117,7 +117,10 @@ def check_values(path: Path, scenario: Scenario) -> None:
         values: object = asdict(resolve_scenario(scenario, NO_RESOURCES))
         for option in list_options(Overrides):
             if option.setting.sets:
-                option.check_bounds(reduce(find_part, option.setting.sets.split("."), values))
+                condition = option.setting.applies_to
+                applies = condition is None or condition.holds(scenario)
+                check = option.check_bounds if applies else option.check_range
+                check(reduce(find_part, option.setting.sets.split("."), values))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

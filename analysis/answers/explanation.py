@@ -127,7 +127,7 @@ def count_places(limit: MeasuredLimit) -> str:
 
 
 def explain_loop(limit: MeasuredLimit) -> Explanation:
-    place = f", mostly in {limit.whose}" if limit.whose else ""
+    place = f", for example in {limit.whose}" if limit.whose else ""
     share = formats.percent(limit.share)
     if limit.computes:
         clause = f"code computes on the event loop for {share} of the time{place}"

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple, Protocol, Self, TypeVar
 
+from analysis.findings.places import AWAY
+
 F = TypeVar("F", bound="LocatedFinding")
 
 
@@ -37,8 +39,10 @@ class FindingSite(NamedTuple):
 
     @classmethod
     def locate(cls, found: LocatedFinding) -> Self:
+        """Earlier versions named a file outside the service's folder without AWAY."""
         name = found.function if found.file else found.call
-        return cls(found.code, found.file, name, found.route, found.phase)
+        file = found.file.removeprefix(AWAY) if found.file else found.file
+        return cls(found.code, file, name, found.route, found.phase)
 
     def matches(self, other: "FindingSite") -> bool:
         """Return True for the same site. An unknown route or phase matches any."""

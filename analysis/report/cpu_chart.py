@@ -63,5 +63,6 @@ def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.LayerChart:
 
 def name_function(frame: str) -> str:
     """Return library and function: a chart has no room for a path."""
-    function = frame.partition(" (")[0].replace(".<locals>", "")
+    function, has_file, _ = frame.partition(" (")
+    function = function.replace(".<locals>", "") if has_file else ""
     return ": ".join(filter(None, (name_library(frame), function)))

@@ -7,7 +7,8 @@ no request ids, so its requests cannot be matched with the app's records.
 import json
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
@@ -16,7 +17,7 @@ from time import monotonic
 import polars as pl
 
 from records.rows import REQUESTS, conform_to_schema
-from scenarios.errors import build_cannot_run_error
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Engine, Scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError
@@ -130,13 +131,11 @@ def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=REQUESTS)
     parts = [pl.DataFrame(schema=ROW_TYPES)]
-    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.DatabaseError):
-        # a killed oha leaves a file without its table
-        asked = connection.execute('SELECT start, "end", status, len_bytes FROM oha')
-        parts += [
-            pl.DataFrame(rows, ROW_TYPES, orient="row")
-            for rows in iter(lambda: asked.fetchmany(ROWS_AT_ONCE), [])
-        ]
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            parts += read_parts(connection)
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"{path}: {error}") from error
     frame = pl.concat(parts)
     status = pl.col("status").cast(pl.UInt16)
     good = status.is_between(200, 299)
@@ -150,6 +149,15 @@ def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
         bytes=pl.col("bytes"),
     )
     return conform_to_schema(rows.sort("started_s"), REQUESTS)
+
+
+def read_parts(connection: sqlite3.Connection) -> Iterator[pl.DataFrame]:
+    """A killed oha leaves a file without its table."""
+    if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'oha'").fetchall():
+        return
+    asked = connection.execute('SELECT start, "end", status, len_bytes FROM oha')
+    for rows in iter(lambda: asked.fetchmany(ROWS_AT_ONCE), []):
+        yield pl.DataFrame(rows, ROW_TYPES, orient="row")
 
 
 def read_oha_errors(folder: Path) -> dict[str, int]:

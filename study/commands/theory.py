@@ -12,6 +12,7 @@ from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from scenarios.units import DURATION, RATE, Second
 from study import options as o
+from study.messages import print_message
 
 if TYPE_CHECKING:
     from study.predict import PredictionRequest
@@ -126,10 +127,15 @@ def predict(
 def set_test_length(
     scenarios: Sequence[Scenario], length: int | None, question: "PredictionRequest"
 ) -> Sequence[Scenario]:
-    """Raises UserError if a length needs an open loop, or if a range of users excludes one."""
+    """Leave open loops out of a range of users. Raises UserError if none is left, and if a length
+    needs an open loop."""
     open_loops = [each.name for each in scenarios if each.load.is_open]
     if open_loops and question.users is not None and len(question.users) > 1:
-        raise UserError(f"--users: {open_loops[0]} is an open loop, which has no users")
+        why = f"--users: {open_loops[0]} is an open loop, which has no users"
+        if len(open_loops) == len(scenarios):
+            raise UserError(why)
+        print_message(f"{why}: left out")
+        return [each for each in scenarios if not each.load.is_open]
     if length is None:
         return scenarios
     if not open_loops:

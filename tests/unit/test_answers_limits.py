@@ -136,7 +136,7 @@ def test_code_that_computes_on_the_loop_is_not_called_a_blocking_call() -> None:
     processes = plant_case("cpu-process", 207.0)
     computing = plant_case("cpu-async", 88.0, cpu_ms_per_request=10.5, **figures)
     clause, rule = explain_one(computing)
-    assert clause.startswith("code computes on the event loop for 97.0 % of the time, mostly in ")
+    assert clause.startswith("code computes on the event loop for 97.0 % of the time, for ")
     assert clause.endswith(f"{COMPUTING}.")
     assert rule == "cpu"
     (found,) = find(OneScenario, computing)
@@ -157,7 +157,7 @@ def test_the_line_that_is_named_does_what_is_said_of_it() -> None:
         replace(COMPUTING, share=0.25, line=99),
     )
     case = plant_case("cpu-async", 88.0, loop_blocked_share=0.97, blocking_sites=sites)
-    assert explain_one(case)[0].endswith(f"mostly in {sites[1]}.")
+    assert explain_one(case)[0].endswith(f"for example in {sites[1]}.")
 
 
 def test_trials_that_disagree_are_not_trials_in_which_nothing_was_full() -> None:

@@ -43,7 +43,8 @@ def test_a_scenario_is_shown_whole(scenario: Scenario) -> None:
     lines = list(show_scenarios([scenario]))
     assert max(map(len, lines)) <= WIDTH
     words = " ".join(" ".join(lines).split())
-    for text in (scenario.name, scenario.question, scenario.expect, scenario.endpoint.path):
+    ours = (scenario.name, scenario.question, scenario.expect, scenario.endpoint.path)
+    for text in (*ours, f"study run {scenario.name}"):
         assert text in words
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -73,6 +74,16 @@ def test_a_link_to_a_file_stays_one(tmp_path: Path) -> None:
     write_whole(link, "new")
     assert link.is_symlink()
     assert target.read_text() == "new"
+
+
+def test_a_stream_s_file_keeps_what_is_in_it(tmp_path: Path) -> None:
+    """As in study guide --html /dev/stdout >>file."""
+    (tmp_path / "file").write_text("before, ")
+    code = "from pathlib import Path; from records.files import write_whole as write; "
+    code += "write(Path('/dev/stdout'), 'page, '); print('after', end='')"
+    with (tmp_path / "file").open("ab") as output:
+        subprocess.run((sys.executable, "-c", code), stdout=output, check=True)
+    assert (tmp_path / "file").read_text() == "before, page, after"
 
 
 def test_a_report_is_written_to_a_pipe_that_is_read(tmp_path: Path) -> None:

@@ -90,6 +90,12 @@ def test_an_oha_that_wrote_nothing_is_no_row(tmp_path: Path) -> None:
     assert read_oha_errors(tmp_path) == {}
 
 
+def test_damaged_rows_of_oha_are_no_missing_ones(tmp_path: Path) -> None:
+    (tmp_path / "damaged").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    with pytest.raises(UserError, match="damaged: "):
+        read_oha_rows(tmp_path / "damaged", "c", 0.0)
+
+
 def test_a_body_of_many_gigabytes_has_its_size(tmp_path: Path) -> None:
     large = oha_file(tmp_path / "x", (0.5, 0.75, 200, 9_000_000_000))
     assert read_oha_rows(large, "c", 0.0)["bytes"].to_list() == [9_000_000_000]

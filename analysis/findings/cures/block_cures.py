@@ -7,12 +7,18 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
 from analysis.findings.cures.blocked_code import MAKE_TLS, BlockedCode
-from analysis.findings.cures.code_sites import describe_unread, find_site, has_scope
+from analysis.findings.cures.code_sites import (
+    CodeSite,
+    describe_unread,
+    find_site,
+    has_scope,
+)
 from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,
     edit_def,
     is_awaited,
+    is_split,
     replace_text,
     spell,
     write_thread_call,
@@ -60,6 +66,7 @@ HELD = (
 )
 NO_BLOCK = "await a call here that does not block the event loop"
 ON_THE_LOOP = "The event loop runs what this line awaits: a thread cannot take it over."
+NOT_ALL = "The rest needs the event loop, what requests share, or to run even after a cancellation."
 GOES_ON = "and the event loop keeps running."
 
 
@@ -138,9 +145,10 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     full = "anyio.to_thread.run_sync" if site.has_anyio else "asyncio.to_thread"
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)
-    is_free = node is not None and not any(map(found.needs_loop, ast.walk(node)))
-    is_free = is_free and not site.is_final and not site.is_repeated
-    if node is not None and is_free and holder is None:
+    parts = ast.walk(site.statement if node is None else node)
+    is_free = not any(map(found.needs_loop, parts)) or holder is not None
+    is_safe = is_free and not (site.is_final or site.is_repeated)
+    if node is not None and is_safe and holder is None:
         text = write_thread_call(site.source, node, runner)
         if edit := replace_text(site.source, node, text):
             callee = found.callee or ""
@@ -149,7 +157,18 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
             return replace(edit, missing=missing), f"{runs} then runs in a thread, {GOES_ON}"
     if is_awaited(site, found.callee):
         return LineEdit(site.line, (), (f"{site.indent}# {NO_BLOCK}",)), ON_THE_LOOP
+    return say_what_to_move(site, runner, missing, is_free)
+
+
+def say_what_to_move(
+    site: CodeSite, runner: str, missing: str | None, is_free: bool
+) -> tuple[LineEdit, str]:
+    """is_free: whether the statement needs no event loop."""
+    holder = site.holder
     text = f"into its own function, and: await {runner}(that_function)"
+    if not is_free or site.is_final or is_split(site):
+        text = f"# move only what blocks {text} before this"
+        return LineEdit(site.line, (), (site.indent + text,), missing), NOT_ALL
     reason = "All of it then runs in a thread, in one offloaded call."
     if holder is not None:
         begin = replace(site, line=holder.lineno, statement=holder)

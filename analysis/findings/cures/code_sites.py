@@ -62,8 +62,8 @@ class CodeSite:
 
     @property
     def is_final(self) -> bool:
-        """Whether a `finally` runs it: after a cancellation, an `await` there raises at once, and
-        what it should close stays open."""
+        """Whether a `finally` runs it: after a cancellation by anyio, an `await` there raises at
+        once, and what it should close stays open."""
         blocks = (each for each in self.around if isinstance(each, ast.Try) and each.finalbody)
         return any(each.finalbody[0].lineno <= self.line for each in blocks)
 

@@ -123,11 +123,16 @@ def find_call(site: CodeSite, callee: str | None) -> ast.Call | None:
 
 
 def is_split(site: CodeSite) -> bool:
-    """Return True for `shared += f()`: with an `await` between its reading and its writing, changes
-    of other requests in between would be lost."""
-    if not isinstance(site.statement, ast.AugAssign) or site.function is None:
+    """Return True for `shared += f()`, or `shared = shared + f()`: with an `await` between its
+    reading and its writing, changes of other requests in between would be lost."""
+    statement = site.statement
+    if not isinstance(statement, ast.AugAssign | ast.Assign) or site.function is None:
         return False
-    target = site.statement.target
+    target = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
+    text = ast.unparse(target)
+    read = [each for each in ast.walk(statement.value) if isinstance(each, type(target))]
+    if isinstance(statement, ast.Assign) and text not in map(ast.unparse, read):
+        return False
     shared = [
         name
         for each in walk_own(site.function)

@@ -38,11 +38,13 @@ NEEDS_LOOP = frozenset(
     {
         "get_running_loop", "get_event_loop", "create_task", "ensure_future", "current_task",
         "call_soon", "call_later", "call_at", "put_nowait", "get_nowait", "set_result",
-        "set_exception", "set", "reset", "bind_contextvars", "clear_contextvars", *CANCEL_SCOPES,
+        "set_exception", "bind_contextvars", "clear_contextvars", *CANCEL_SCOPES,
     }
 )  # fmt: skip
 """In a thread, they fail, refer to another loop, are not thread-safe, or set a context variable
 only in the thread's copy of the context."""
+SETTERS = ("set", "reset")
+"""Of a context variable, which take its value alone, unlike a cache's; or of an event."""
 WITH_LOOP = ("asyncio.", "anyio.", "structlog.")
 UNKNOWN = "<generator>"
 """A callee that no call in a line has."""
@@ -78,6 +80,8 @@ class AwaitingSite:
     def needs_loop(self, node: ast.AST) -> bool:
         """Return True if it uses the event loop or a task of it, or changes what requests share:
         several threads would change it at the same time."""
+        if isinstance(node, ast.Call) and get_last_name(node.func) in SETTERS:
+            return isinstance(node.func, ast.Attribute) and len(node.args) + len(node.keywords) < 2
         if isinstance(node, ast.AugAssign):
             function = self.site.function
             return function is None or not is_own(node.target, function)

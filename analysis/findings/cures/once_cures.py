@@ -15,7 +15,7 @@ from analysis.findings.cures.code_sites import (
     find_site,
     list_bodies,
 )
-from analysis.findings.cures.edits import LineEdit, quote
+from analysis.findings.cures.edits import LineEdit, list_calls, quote
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 from analysis.findings.source_code import find_assigned, get_last_name
@@ -29,8 +29,8 @@ POOLED = "# take it from a connection pool that is created at startup"
 KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
 DIFFERS = "Pass to each call what differs between requests."
-KEEPS_COOKIES = ("client", "session")
-"""Ends of the names of what keeps the cookies of all responses, such as those of a login."""
+KEEPS_COOKIES = ("Client", "AsyncClient", "ClientSession", "Session")
+"""What keeps the cookies of all responses, such as those of a login."""
 COOKIES = "It also keeps the cookies of all responses: it must not log in for a single user."
 CHANGES = frozenset(
     {
@@ -53,6 +53,9 @@ def cure_made_thing(
     site = find_site(evidence, file, line, place["function"])
     if site is None:
         return cure
+    makers = (get_last_name(each.func) for each in list_calls(site))
+    if maker is None and any(map(keeps_cookies, makers)):
+        cure = replace(cure, reason=f"{cure.reason} {COOKIES}")
     edit = take_out(site, maker)
     if edit is None:
         reason = f"{cure.reason} {DIFFERS}"
@@ -131,7 +134,7 @@ def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | No
 
 
 def keeps_cookies(maker: str | None) -> bool:
-    return (maker or "").lower().endswith(KEEPS_COOKIES)
+    return maker in KEEPS_COOKIES
 
 
 def count_uses(scope: ast.AST, name: str) -> int:

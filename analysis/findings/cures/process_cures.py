@@ -4,7 +4,7 @@ import ast
 from dataclasses import replace
 
 from analysis.findings.cures.blocked_code import BlockedCode
-from analysis.findings.cures.code_sites import YIELDS, CodeSite, find_site, walk_own
+from analysis.findings.cures.code_sites import CodeSite, find_site
 from analysis.findings.cures.edits import (
     LAZY,
     LineEdit,
@@ -21,6 +21,7 @@ from analysis.findings.cures.edits import (
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
 from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.place_edit import place_comment, place_edit
+from analysis.findings.cures.portable import is_object, is_portable, takes_request
 from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.process_lives import count_most_alive
@@ -28,8 +29,6 @@ from analysis.findings.remedies import Cure
 from analysis.findings.source_code import (
     BUILTINS,
     ParsedSource,
-    find_assigned,
-    get_last_name,
     resolve_call,
 )
 from records.trial import MOST
@@ -101,7 +100,7 @@ def write_run(found: AwaitingSite | None) -> tuple[str, str]:
 def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
     """Return None if the call cannot be passed to a process by its name and arguments."""
     call = find_call(site, callee)
-    if is_awaited and (site.holder is not None or not site.has_anyio):
+    if is_awaited and (site.holder is not None or site.is_final or not site.has_anyio):
         return None
     if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
         return None
@@ -132,59 +131,6 @@ def is_sent_by_name(source: ParsedSource, call: ast.Call) -> bool:
         return False
     full = resolve_call(source, call)
     return full is not None and full not in BUILTINS and not full.startswith(UNSENT)
-
-
-def is_portable(function: ast.FunctionDef) -> bool:
-    """Return True if it gives its result back, and changes nothing that stays in its process."""
-    made = set(find_assigned(function)) - {function.name}
-    for each in walk_own(function):
-        if isinstance(each, (ast.Global, *YIELDS)):
-            return False
-        if is_changed_part(each) and split_root(each) not in made:
-            return False
-    return True
-
-
-def is_changed_part(node: ast.AST) -> bool:
-    is_part = isinstance(node, ast.Attribute | ast.Subscript)
-    return is_part and isinstance(getattr(node, "ctx", None), ast.Store)
-
-
-def split_root(node: ast.AST) -> str:
-    """Return the name of `name.part[0]`; empty if there is none."""
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def is_object(source: ParsedSource, function: ast.Attribute) -> bool:
-    """Return True for a method of what `from module import name` brings, unless it is a module of
-    this name or a class: another process may have no copy of an object."""
-    root = split_root(function)
-    for each in ast.walk(source.tree):
-        for name in each.names if isinstance(each, ast.ImportFrom) else ():
-            if (name.asname or name.name) == root:
-                return not name.name[:1].isupper()
-    return False
-
-
-def takes_request(site: CodeSite, call: ast.Call) -> bool:
-    """Return True if an argument is the request, or a dependency such as a session."""
-    if site.function is None:
-        return False
-    arguments = site.function.args
-    named = {*arguments.args, *arguments.kwonlyargs, *arguments.posonlyargs}
-    given = {each.arg for each in named if each.annotation and is_given(each.annotation)}
-    pairs = zip(reversed(arguments.args), reversed(arguments.defaults), strict=False)
-    given |= {each.arg for each, default in pairs if is_given(default)}
-    given |= {"request", "websocket"}
-    names = (each.id for part in call.args for each in ast.walk(part) if isinstance(each, ast.Name))
-    return any(each in given for each in names)
-
-
-def is_given(node: ast.AST) -> bool:
-    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
-    return any(get_last_name(each) in ("Depends", "Security") for each in calls)
 
 
 def is_stored(node: ast.Name, name: str) -> bool:

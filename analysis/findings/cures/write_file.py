@@ -49,7 +49,7 @@ def write_file(found: AwaitingSite) -> FileEdit | None:
     """Return None if the line is in no such `with`, or if the file is used for anything but simple
     method calls, or if another call in the line blocks."""
     site = found.site
-    if site.holder is not None or not site.has_anyio:
+    if site.holder is not None or site.is_final or not site.has_anyio:
         return None
     body = site.function.body if site.function else []
     opened = [each for each in descend(body, site.line) if isinstance(each, ast.With)]

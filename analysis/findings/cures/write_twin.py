@@ -18,7 +18,13 @@ from analysis.findings.cures.edits import (
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite
 from analysis.findings.cures.twins import CLIENT, REQUESTS_NOTE, TWINS, Twin
-from analysis.findings.source_code import ParsedSource, find_assigned, resolve_call, split_name
+from analysis.findings.source_code import (
+    ParsedSource,
+    find_assigned,
+    get_last_name,
+    resolve_call,
+    split_name,
+)
 
 OTHER_CLIENT = f"http_{CLIENT}"
 BODIES = ("data", "content")
@@ -111,10 +117,10 @@ def uses_unlike(found: AwaitingSite, twin: Twin) -> bool:
     is_other = any(isinstance(each, ast.Attribute) and each.attr in twin.unlike for each in nodes)
     if is_other or twin.note != REQUESTS_NOTE:
         return is_other
-    return names_errors(found.site.source) or is_tested(found)
+    return names_errors(found.site.source) or is_tested(found, find_call(found.site, found.callee))
 
 
-def is_tested(found: AwaitingSite) -> bool:
+def is_tested(found: AwaitingSite, call: ast.Call | None) -> bool:
     """Return True if its truth may be asked for: a response of requests is false after an error."""
     function, statement = found.site.function, found.site.statement
     names = set(find_assigned(statement))
@@ -126,7 +132,10 @@ def is_tested(found: AwaitingSite) -> bool:
             tests.append(each.operand)
         elif isinstance(each, ast.BoolOp):
             tests += each.values
-    return any(isinstance(each, ast.Name) and each.id in names for each in tests)
+        elif isinstance(each, ast.Call) and get_last_name(each.func) == "bool":
+            tests += each.args
+    values = (each.value if isinstance(each, ast.NamedExpr) else each for each in tests)
+    return any(each is call or (isinstance(each, ast.Name) and each.id in names) for each in values)
 
 
 def names_errors(source: ParsedSource) -> bool:

@@ -134,11 +134,15 @@ def write_notices(foreign: int, evidence: AuditEvidence) -> Iterator[Notice]:
     closed = lost.filter(pl.col("error").is_in(CLOSED))
     without_ends = closed.join(by_ends, on="request_id", how="anti")
     is_over = evidence.record.interrupted == APP_ENDED
+    last_s = evidence.record.ended_s - 2 * SEEN_S
+    at_end = without_ends.filter(pl.col("ended_s") >= last_s).height if is_over else 0
     counts = {
         "ANSWERED_BEFORE_APP": (foreign, FOREIGN_TEXT),
         "NO_CONNECTION": (lost.filter(pl.col("error").is_in(UNMADE)).height, UNMADE_TEXT),
-        "CONNECTION_LOST": (without_ends.height, ENDED_TEXT if is_over else CLOSED_TEXT),
+        "CONNECTION_LOST": (without_ends.height - at_end, CLOSED_TEXT),
     }
+    if at_end:
+        yield Notice("CONNECTION_LOST", ENDED_TEXT.format(formats.count_things(at_end, "request")))
     for code, (count, text) in counts.items():
         if count:
             yield Notice(code, text.format(formats.count_things(count, "request")))

@@ -33,8 +33,8 @@ class LoopBlockingWarning(pytest.PytestWarning):
 
 
 class LoopChecks:
-    """One per process. Blocks are timed from the first check on; until then a loop of uvloop may
-    already run."""
+    """One per process. Blocks are timed from the first fixture or check on; until then a loop of
+    uvloop may already run."""
 
     def __init__(self, config: pytest.Config, settings: CheckSettings) -> None:
         self.settings = settings

@@ -26,8 +26,8 @@ class CheckHooks:
             failed = False
         finally:
             text = None if window is None else checks.close(window, item)
-            texts = [] if failed else checks.take_expected(item)
-            texts += [] if text is None else [text]
+            expected = checks.take_expected(item)  # also if it failed: it may run again
+            texts = [*([] if failed else expected), *([] if text is None else [text])]
             checks.report("\n".join(texts) or None, item, failed=failed)
         return result
 

@@ -35,7 +35,7 @@ class WindowFindings(NamedTuple):
 
 
 class BlockMonitor:
-    """One per process, from the first window on."""
+    """One per process, from the first fixture or window on."""
 
     def __init__(self, user_root: Path) -> None:
         self.threads = LoopThreads()
