@@ -395,6 +395,29 @@ def test_expects(loop_blocking):
     result.stdout.fnmatch_lines(["The event loop was blocked for *"])
 
 
+def test_a_test_that_runs_again_has_only_its_own_blocks(pytester: pytest.Pytester) -> None:
+    """As plug-ins do that repeat a failed test."""
+    pytester.makeconftest("""
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, log=False, nextitem=nextitem)
+    runtestprotocol(item, nextitem=nextitem)
+    return True
+""")
+    source = """
+runs = []
+
+def test_fails_once(loop_blocking):
+    runs.append(1)
+    if len(runs) == 1:
+        with loop_blocking(max="20ms"):
+            asyncio.run(run_blocking())
+            assert False
+"""
+    run(pytester, source).assert_outcomes(passed=1)
+
+
 def test_the_first_check_sees_the_step_that_it_is_in(pytester: pytest.Pytester) -> None:
     source = """
 def test_first(loop_blocking):
