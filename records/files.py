@@ -3,22 +3,25 @@
 import os
 from pathlib import Path
 
-STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
-"""Folders of this process's streams, behind which a file may be that others write too."""
+STREAMS = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""Folders of this process's own descriptors."""
 LEAST_ROOM = 1 << 17
 """Bytes."""
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write another file and rename it: a full disk or a kill leaves the old file, or none. A link
-    to a file stays one. A device is written as it is, and /dev/stdout after what is there. Raises
-    OSError, also for a pipe that nothing reads, which would wait for ever."""
-    is_stream = path.parent in STREAMS
-    path = path.resolve() if path.is_symlink() and path.is_file() and not is_stream else path
-    half = path.with_name(f"{path.name}.half")
+    to a file stays one. A device is written as it is; a file behind /dev/stdout, where this process
+    stands in it. Raises OSError, also for a pipe that nothing reads, which would wait for ever."""
     written = content.encode() if isinstance(content, str) else content
-    if path.exists() and (is_stream or not path.is_file()):
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_APPEND), "wb") as file:
+    if path.is_file() and (own := find_descriptor(path)) is not None:
+        with os.fdopen(os.dup(own), "wb") as file:
+            file.write(written)
+        return
+    path = path.resolve() if path.is_symlink() and path.is_file() else path
+    half = path.with_name(f"{path.name}.half")
+    if path.exists() and not path.is_file():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb") as file:
             os.set_blocking(file.fileno(), True)
             file.write(written)
         return
@@ -28,6 +31,13 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     except OSError:
         half.unlink(missing_ok=True)
         raise
+
+
+def find_descriptor(path: Path) -> int | None:
+    """Return the descriptor that /dev/stdout or /dev/fd/3 names, None for any other path."""
+    target = path.readlink() if path.is_symlink() and path.parent == Path("/dev") else path
+    is_own = target.parent in STREAMS and target.name.isdecimal()
+    return int(target.name) if is_own else None
 
 
 def check_room(folder: Path) -> None:

@@ -121,24 +121,37 @@ def predict(
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)
-    return predict_performance(set_test_length(scenarios, requests, question), question)
+    return predict_performance(fit_scenarios(scenarios, requests, range_of_users), question)
 
 
-def set_test_length(
-    scenarios: Sequence[Scenario], length: int | None, question: "PredictionRequest"
+def fit_scenarios(
+    scenarios: Sequence[Scenario], length: int | None, counts: Sequence[int] | None
 ) -> Sequence[Scenario]:
-    """Leave open loops out of a range of users. Raises UserError if none is left, and if a length
-    needs an open loop."""
-    open_loops = [each.name for each in scenarios if each.load.is_open]
-    if open_loops and question.users is not None and len(question.users) > 1:
-        why = f"--users: {open_loops[0]} is an open loop, which has no users"
-        if len(open_loops) == len(scenarios):
+    """counts: of users. Raises UserError."""
+    return set_test_length(leave_out_open_loops(scenarios, counts), length)
+
+
+def leave_out_open_loops(
+    scenarios: Sequence[Scenario], counts: Sequence[int] | None
+) -> Sequence[Scenario]:
+    """A range of users has no curve for them. Raises UserError if no other scenario is left."""
+    if counts is None or len(counts) == 1:
+        return scenarios
+    left = tuple(each for each in scenarios if not each.load.is_open)
+    for each in scenarios:
+        why = f"--users: {each.name} is an open loop, which has no users"
+        if not left:
             raise UserError(why)
-        print_message(f"{why}: left out")
-        return [each for each in scenarios if not each.load.is_open]
+        if each.load.is_open:
+            print_message(f"{why}: left out")
+    return left
+
+
+def set_test_length(scenarios: Sequence[Scenario], length: int | None) -> Sequence[Scenario]:
+    """Raises UserError if no scenario is an open loop."""
     if length is None:
         return scenarios
-    if not open_loops:
+    if not any(each.load.is_open for each in scenarios):
         raise UserError("--requests is the length of an open loop: give --arrival-rate too")
     return [replace(each, load=replace(each.load, requests=length)) for each in scenarios]
 

@@ -76,14 +76,18 @@ def test_a_link_to_a_file_stays_one(tmp_path: Path) -> None:
     assert target.read_text() == "new"
 
 
-def test_a_stream_s_file_keeps_what_is_in_it(tmp_path: Path) -> None:
-    """As in study guide --html /dev/stdout >>file."""
+@pytest.mark.parametrize(("mode", "kept"), [("ab", "before, "), ("wb", "")])
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_a_page_on_standard_output_is_a_part_of_it(
+    name: str, mode: str, kept: str, tmp_path: Path
+) -> None:
+    """As in study guide --html /dev/stdout >file, or >>file."""
     (tmp_path / "file").write_text("before, ")
     code = "from pathlib import Path; from records.files import write_whole as write; "
-    code += "write(Path('/dev/stdout'), 'page, '); print('after', end='')"
-    with (tmp_path / "file").open("ab") as output:
+    code += f"write(Path('{name}'), 'page, '); print('after', end='')"
+    with (tmp_path / "file").open(mode) as output:
         subprocess.run((sys.executable, "-c", code), stdout=output, check=True)
-    assert (tmp_path / "file").read_text() == "before, page, after"
+    assert (tmp_path / "file").read_text() == f"{kept}page, after"
 
 
 def test_a_report_is_written_to_a_pipe_that_is_read(tmp_path: Path) -> None:

@@ -7,12 +7,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
 from analysis.findings.cures.blocked_code import MAKE_TLS, BlockedCode
-from analysis.findings.cures.code_sites import (
-    CodeSite,
-    describe_unread,
-    find_site,
-    has_scope,
-)
+from analysis.findings.cures.code_sites import CodeSite, describe_unread, find_site, has_scope
 from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,

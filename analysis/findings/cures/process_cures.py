@@ -26,11 +26,7 @@ from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.process_lives import count_most_alive
 from analysis.findings.remedies import Cure
-from analysis.findings.source_code import (
-    BUILTINS,
-    ParsedSource,
-    resolve_call,
-)
+from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
 from records.trial import MOST
 
 MOST_TURNS = 0.4
