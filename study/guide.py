@@ -4,9 +4,10 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import TextIO
@@ -16,9 +17,9 @@ from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import (
     Experiment,
     Records,
-    archive_run,
     find_experiment,
     find_runs,
+    keep_records,
     load_experiments,
 )
 from analysis.guide.relations import (
@@ -30,6 +31,7 @@ from analysis.guide.relations import (
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.table import WIDTH, wrap_note
 from records.files import write_whole
+from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
@@ -61,7 +63,8 @@ def write_guidance(
         texts[html] = render_print_page(
             made.text, "def or async def?", render_advice_form(records, guidance="")
         )
-    code = publish_texts(texts, made.relations, records, kept)
+    keep = None if kept is None else partial(keep_records, records, kept, name_experiment)
+    code = publish_texts(texts, made.relations, records, keep)
     for absent in made.missing if code == ALL_WELL else ():
         print_wrapped(f"left out because it was not measured: {absent}")
     return code
@@ -71,9 +74,9 @@ def publish_texts(
     texts: Mapping[Path, str],
     relations: Sequence[RelationResult],
     records: Records,
-    kept: Path | None,
+    keep: Callable[[], None] | None,
 ) -> int:
-    """Write the texts and copies of their records. If a relation fails, write nothing and return
+    """Write the texts, and keep their records. If a relation fails, write nothing and return
     NOT_AS_EXPECTED. Raises UserError."""
     if wrong := select_broken(relations):
         for each in wrong:
@@ -84,9 +87,8 @@ def publish_texts(
     try:
         for path, text in texts.items():
             write_whole(path, text)
-        if kept is not None:
-            for run in records.runs:
-                archive_run(run, kept)
+        if keep is not None:
+            keep()
     except OSError as error:
         raise UserError(f"{error.filename}: can't be written: {error.strerror}") from error
     held = sum(each.holds is True for each in relations)
@@ -99,15 +101,20 @@ def load_records(paths: Sequence[Path]) -> Records:
     """Raises UserError for a run that the guidance does not use."""
     records = Records()
     for run in find_runs(paths):
-        command = str(run.load_manifest().get("command", ""))
-        experiment = find_experiment(command)
-        if experiment is None:
+        name = name_experiment(run)
+        if name is None:
+            command = str(run.load_manifest().get("command", ""))
             raise UserError(
                 f"{run.path}: the guidance does not use a run of {command!r}; "
                 "`study guide --list` shows the commands that it uses"
             )
-        records.add_run(experiment.name, run)
+        records.add_run(name, run)
     return records
+
+
+def name_experiment(run: RunDir) -> str | None:
+    experiment = find_experiment(str(run.load_manifest().get("command", "")))
+    return None if experiment is None else experiment.name
 
 
 def show_commands() -> int:

@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from analysis.guide.agreement import AGREEMENT, explain_differences
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
-from analysis.guide.recorded import Records, find_runs
+from analysis.guide.recorded import Records, find_runs, keep_records
 from analysis.guide.workshop_page import (
     ORDER,
     ExerciseMetric,
@@ -22,6 +23,7 @@ from analysis.guide.workshop_page import (
 from analysis.report.write import save_pictures
 from analysis.summary.run import ExerciseRecord
 from records.parse_json import LARGEST
+from records.rundir import RunDir
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
@@ -165,10 +167,10 @@ def write_workshop_page(paths: Sequence[Path], out: Path, kept: Path | None) -> 
     page = PAGE if IS_CLONE else out / PAGE.name
     records = Records()
     for run in find_runs(paths):
-        held = run.load_manifest().get("workshop")
-        if not isinstance(held, dict):
+        name = name_run(run)
+        if name is None:
             raise UserError(f"{run.path}: this is not a run of `study workshop`")
-        records.add_run(name_exercise_run(held.get("exercise"), bool(held.get("edited"))), run)
+        records.add_run(name, run)
     diffs = {each.number: build_diff(each) for each in load_exercises()}
     text, teacher, relations = build_workshop_texts(records, diffs)
     for number, found in enumerate(relations, start=1):
@@ -178,7 +180,16 @@ def write_workshop_page(paths: Sequence[Path], out: Path, kept: Path | None) -> 
                 f"--no-prompt`, and after the edit with --edited; then give --page all runs"
             )
     texts = {page: text, page.with_name(TEACHER): teacher}
-    return publish_texts(texts, relations, records, kept)
+    keep = None if kept is None else partial(keep_records, records, kept, name_run)
+    return publish_texts(texts, relations, records, keep)
+
+
+def name_run(run: RunDir) -> str | None:
+    """Name the exercise, and whether the app was edited; None for other runs."""
+    held = run.load_manifest().get("workshop")
+    if not isinstance(held, dict):
+        return None
+    return name_exercise_run(held.get("exercise"), bool(held.get("edited")))
 
 
 def print_exercises() -> int:

@@ -4,7 +4,8 @@ quote its run from manifest.json and summary.json alone."""
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ FLAGS = (
 """VALUED and FLAGS: options that do not change which experiment a command is."""
 LOG_PATH = re.compile(r' \(full log: [^")]*\)')
 """As in the message of a program that ended."""
+UNQUOTED_FIGURES = ("cpu_growth",)
+UNQUOTED_CONDITIONS = ("calibrations", "predictions")
+"""Half of a summary, and most of a manifest, that no text quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,18 +203,36 @@ def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
         yield from map(open_run, inside)
 
 
+def keep_records(records: Records, folder: Path, name: Callable[[RunDir], str | None]) -> None:
+    """Copy what the texts need of the runs, in place of earlier copies of the same experiments.
+    `name` names the experiment of a run."""
+    new = {run.path.name for run in records.runs}
+    for run in records.runs:
+        archive_run(run, folder)
+    for old in list(find_runs([folder])):
+        is_copy = not (old.path / "cells").exists()
+        if is_copy and old.path.name not in new and name(old) in records.machines:
+            shutil.rmtree(old.path)
+
+
 def archive_run(run: RunDir, folder: Path) -> None:
-    """Copy what the texts need of a run, its manifest and the figures of its cells, without the
+    """Copy what the texts need of a run, its scenarios and the figures of its cells, without the
     paths of logs, which are not copied."""
     kept = folder / run.path.name
     if kept.resolve() == run.path.resolve():
         return
     kept.mkdir(parents=True, exist_ok=True)
     content = json.loads((run.path / "summary.json").read_text("utf-8"))
-    small = {"schema": content["schema"], "cells": content["cells"]}
+    manifest = json.loads(run.manifest_file.read_text("utf-8"))
+    cells = [drop_keys(each, UNQUOTED_FIGURES) for each in content["cells"]]
     texts = {
-        "manifest.json": run.manifest_file.read_text("utf-8"),
-        "summary.json": json.dumps(small, separators=(",", ":")) + "\n",
+        "manifest.json": drop_keys(manifest, UNQUOTED_CONDITIONS),
+        "summary.json": {"schema": content["schema"], "cells": cells},
     }
-    for name, text in texts.items():
-        write_whole(kept / name, LOG_PATH.sub("", text))
+    for file, kept_content in texts.items():
+        text = json.dumps(kept_content, separators=(",", ":")) + "\n"
+        write_whole(kept / file, LOG_PATH.sub("", text))
+
+
+def drop_keys(content: Mapping[str, object], keys: Sequence[str]) -> dict[str, object]:
+    return {name: value for name, value in content.items() if name not in keys}

@@ -24,7 +24,8 @@ def guide(
         "Page as HTML for printing, such as guidance.html; none if not given.", metavar="FILE",
     )] = None,
     keep: Annotated[Path | None, Setting(
-        "Folder for copies of the page's records; none if not given.", metavar="DIRECTORY",
+        "Folder for copies of the page's records, in place of earlier ones; none if not given.",
+        metavar="DIRECTORY",
     )] = None,
     check: Annotated[bool, Setting("Check the rules by runs on this machine.")] = False,
     rule: Annotated[tuple[str, ...], Setting(

@@ -25,7 +25,8 @@ def workshop(
         "is written from them (outside a clone: in --out). Repeatable.", metavar="DIRECTORY",
     )] = (),
     keep: Annotated[Path | None, Setting(
-        "Copies of the records that --page needs; none if not given.", metavar="DIRECTORY",
+        "Folder for copies of --page's records, in place of earlier ones; none if not given.",
+        metavar="DIRECTORY",
     )] = None,
     port: o.Port = 0,
     out: o.Out = o.DEFAULT_OUT,

@@ -20,6 +20,7 @@ from analysis.guide.recorded import (
     archive_run,
     find_experiment,
     find_runs,
+    keep_records,
     load_experiments,
     normalize_command,
 )
@@ -37,7 +38,15 @@ from scenarios.errors import CANNOT, NOT_AS_EXPECTED, UserError
 from scenarios.model import Scenario
 from stress.places import ROOT
 from study.cli import main
-from study.guide import KEPT, PAGE, TRIALS, GuidanceCheck, load_records, select_rules
+from study.guide import (
+    KEPT,
+    PAGE,
+    TRIALS,
+    GuidanceCheck,
+    load_records,
+    name_experiment,
+    select_rules,
+)
 from study.run import RunOptions
 from tests.unit.samples import healthy, record, tables
 
@@ -340,6 +349,20 @@ def test_what_is_kept_of_a_run_names_no_log_of_its_machine(copies: Path, tmp_pat
     archive_run(open_run(run.path), tmp_path / "kept")
     kept = (tmp_path / "kept" / run.path.name / "summary.json").read_text("utf-8")
     assert f'"errors":["{said}"]' in kept
+
+
+def test_a_kept_run_replaces_that_of_the_same_experiment(copies: Path, tmp_path: Path) -> None:
+    """A whole run in that folder stays, because nothing else has its measurements."""
+    records, kept = load_records([copies]), tmp_path / "kept"
+    keep_records(records, kept, name_experiment)
+    first, second = (kept / each.path.name for each in records.runs[:2])
+    old, whole = first.with_name("20250101T000000Z-old"), second.with_name("20250101T000000Z-whole")
+    first.rename(old)
+    second.rename(whole)
+    (whole / "cells").mkdir()
+    keep_records(records, kept, name_experiment)
+    names = {each.path.name for each in records.runs}
+    assert {each.name for each in kept.iterdir()} == {*names, whole.name}
 
 
 @pytest.mark.parametrize("schema", [1, 2])
