@@ -24,7 +24,7 @@ from analysis.guide.recorded import Records
 from analysis.guide.rules import load_decision_table, load_rules
 from analysis.report.table import WIDTH, Column, Row, Table, wrap_whole
 from analysis.stats import formats
-from analysis.theory.model import build_server_model
+from analysis.theory.scenario_model import build_server_model
 from records.files import write_whole
 from scenarios.advice import AdviceOptions, Waits
 from scenarios.catalogue import select_scenarios

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analysis.theory.formulas import Curve, CurvePoint, compute_curve
-from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.model import ServerModel
 from analysis.theory.prediction_range import add_range, is_extrapolated
 from analysis.theory.reasons import explain_pool
 from analysis.theory.rounds import add_rounds
+from analysis.theory.scenario_model import build_server_model
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from analysis.theory.steady import compute_steady_curve, predict_steady_state
 from records.prediction import Calibration, Prediction

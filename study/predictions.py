@@ -7,10 +7,11 @@ from time import monotonic
 
 import psutil
 
-from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.model import ServerModel
 from analysis.theory.prediction import compute_prediction
 from analysis.theory.reasons import explain_pool, explain_refusals
 from analysis.theory.rounds import add_rounds
+from analysis.theory.scenario_model import build_server_model
 from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction, name_prediction
 from scenarios.errors import UserError

@@ -12,6 +12,7 @@ import jinja2
 from jinja2.environment import TemplateExpression
 from pydantic import AfterValidator
 
+from analysis.theory.cores import compute_crowding
 from analysis.theory.formulas import compute_erlang_b, estimate_mgc_wait_s
 from scenarios.units import Second
 
@@ -29,6 +30,10 @@ def compute_wait_s(rate: float, service_s: Second, variation: float, servers: fl
     return math.inf
 
 
+def crowd(workers: float, cores: float, busy_cores: float) -> float:
+    return max(1.0, compute_crowding(workers / cores, int(cores), min(1.0, busy_cores / cores)))
+
+
 FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "min": min,
     "max": max,
@@ -36,8 +41,9 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "sqrt": math.sqrt,
     "erlang_b": lambda load, servers: compute_erlang_b(load, int(servers)),
     "queue_wait_s": compute_wait_s,
+    "crowd": crowd,
 }
-"""Functions that expressions may call; templates/advice.js defines the last two."""
+"""Functions that expressions may call; templates/advice.js defines the last three."""
 
 
 def check_expression(text: str) -> str:

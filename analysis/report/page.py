@@ -35,8 +35,9 @@ from analysis.summary.contrast import Contrast, compares_all, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.theory.formulas import Curve, build_users_grid, compute_curve
-from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.model import ServerModel
 from analysis.theory.prediction import FAILING
+from analysis.theory.scenario_model import build_server_model
 from analysis.theory.steady import find_failure
 from records.prediction import Calibration
 from records.rundir import CellDir, RunDir

@@ -51,7 +51,7 @@ class CpuLaw:
     deviation: from the middle of that interval, in half widths: -1 is its lower end.
     parallel: cores that one worker's threads used at the same time during calibration, at least 1:
       code that releases the GIL uses several.
-    crowding: workers per core.
+    crowding: busy workers per core, as a busy worker finds them.
     """
 
     alone_s: Second
@@ -104,8 +104,8 @@ class CpuLaw:
     def deviate(self, half_widths: float) -> "CpuLaw":
         return replace(self, deviation=half_widths)
 
-    def crowd(self, workers_per_core: float) -> "CpuLaw":
-        return replace(self, crowding=workers_per_core)
+    def crowd(self, busy_per_core: float) -> "CpuLaw":
+        return replace(self, crowding=busy_per_core)
 
 
 def weigh(in_flight: float, most: float) -> Weights:

@@ -1,24 +1,21 @@
 """The model of a web server: what a request needs, and the server's limits."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from analysis.theory.cpu_law import CpuLaw, fit_cpu_law
-from records.prediction import CpuSample
-from scenarios.errors import UserError
+from scipy.optimize import brentq
+
+from analysis.theory.cores import compute_crowding
+from analysis.theory.cpu_law import CpuLaw
 from scenarios.heartbeat import compute_blocking_s, delays_heartbeat, exceeds_worker_timeout
-from scenarios.model import THREADS_OF, Load, RareRequest, Scenario, Style
+from scenarios.model import THREADS_OF, Load, RareRequest, Style
 from scenarios.units import Second
 from scenarios.warm_up import find_serving_places
 
 ROUNDS = 30
 """Iterations of the fixed point between CPU per request and requests in flight. Each round at least
 halves the error."""
-AWAITING: tuple[Style, ...] = ("async def with processes", "async fn", "goroutine")
-"""Like an `async def`, they wait without a thread and without blocking the loop. Work in processes
-has as many workers as cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +126,25 @@ class ServerModel:
     def scale_cpu_to_users(self, users: int, think_s: Second = 0.0) -> "ServerModel":
         """Return the model with the wall-clock CPU per request for this number of users, with one
         core per worker. More workers than cores share them, as far as they are busy at once."""
-        crowded = self._share_cores(min(self.workers, users))
-        in_flight = users / self.workers
-        for _ in range(ROUNDS if think_s else 1):
-            settled = crowded.settle_cpu(in_flight)
-            thinking = think_s * settled.estimate_rps(users, think_s) / self.workers
-            in_flight = users / self.workers - thinking
-        return settled
+        busy = min(self.workers, users)
+        most = busy / (self.cores or busy)
+
+        def exceed(crowding: float) -> float:
+            settled = self._share_cores(crowding)._settle_users(users, think_s)
+            rate = settled.estimate_rps(users, think_s)
+            return self._find_crowding(busy, rate, settled.cpu_s) - crowding
+
+        crowding = most if most <= 1 else brentq(exceed, 1.0, most)
+        return self._share_cores(crowding)._settle_users(users, think_s)
 
     def scale_cpu_to_rate(self, rate: float = math.inf) -> "ServerModel":
         """Return the model with the CPU per request at this arrival rate, at most at the rate that
         just fills it."""
-        settled = crowded = self._share_cores(self.workers)
-        share = rate / self.workers
+        settled, share = self, rate / self.workers
         for _ in range(ROUNDS):
+            crowded = self._share_cores(self._find_crowding(self.workers, rate, settled.cpu_s))
             most = settled.undisturbed_s / settled.loop_cpu_s if settled.loop_cpu_s else math.inf
-            in_flight = min(share * settled.undisturbed_s, most)
-            settled = crowded.settle_cpu(in_flight)
+            settled = crowded.settle_cpu(min(share * settled.undisturbed_s, most))
         return settled
 
     def settle_cpu(self, in_flight: float) -> "ServerModel":
@@ -162,87 +161,29 @@ class ServerModel:
     def estimate_rps(self, users: int, think_s: Second) -> float:
         """Estimate throughput by its upper bounds, without queueing."""
         busy_s = self.undisturbed_s if self.needs_tokens else 0.0
-        bounds = [(users, think_s + self.undisturbed_s), (self.workers, self.loop_cpu_s),
+        alone_s = self.undisturbed_s if self.blocks else self.loop_cpu_s
+        bounds = [(users, think_s + self.undisturbed_s), (self.workers, alone_s),
                   (self.workers * self.pool, busy_s)]  # fmt: skip
         return min(many / each_s for many, each_s in bounds if each_s > 0)
 
-    def _share_cores(self, busy: int) -> "ServerModel":
+    def _settle_users(self, users: int, think_s: Second) -> "ServerModel":
+        in_flight = users / self.workers
+        for _ in range(ROUNDS if think_s else 1):
+            settled = self.settle_cpu(in_flight)
+            thinking = think_s * settled.estimate_rps(users, think_s) / self.workers
+            in_flight = users / self.workers - thinking
+        return settled
+
+    def _find_crowding(self, busy: int, rate: float, cpu_s: Second | None) -> float:
+        if self.cores is None:
+            return 1.0
+        used_cores = rate * (self.loop_cpu_s if cpu_s is None else cpu_s)
+        return compute_crowding(busy / self.cores, self.cores, min(1.0, used_cores / self.cores))
+
+    def _share_cores(self, crowding: float) -> "ServerModel":
         if self.cores is None:
             return self
-        crowding = busy / self.cores
         law = self.cpu_law and self.cpu_law.crowd(crowding)
         return replace(
             self, loop_cpu_s=self.loop_cpu_s * max(1.0, crowding), cpu_law=law, cores=None
         )
-
-
-def build_server_model(
-    scenario: Scenario,
-    cpu_s: Second,
-    cores: int | None = None,
-    wait_s: Second = 0.0,
-    samples: Sequence[CpuSample] = (),
-) -> ServerModel:
-    """Build the model of a resolved scenario. `cpu_s`: CPU of a request that runs alone on one
-    core. `samples`: CPU with more in flight, if measured. `wait_s`: the time in which it did not
-    compute, for a database or a server of the user's. A database counts as an upstream with that
-    delay and the app's pool of connections.
-
-    CPU times are random around their mean, as the formulas assume. Raises UserError if a request
-    takes no time: nothing would limit its rate.
-    """
-    server, client, bystander = scenario.server, scenario.client, scenario.bystander
-    style, threads = scenario.endpoint.style, THREADS_OF.get(scenario.endpoint.style)
-    return ServerModel(
-        style="async def" if style in AWAITING else style,
-        workers=(cores or 1) if style == "async def with processes" else server.workers,
-        pool=count_threads(scenario, cores),
-        connections=get_connection_limit(scenario),
-        delay_s=find_delay_s(scenario, cpu_s, wait_s),
-        loop_cpu_s=cpu_s,
-        cpu_law=fit_cpu_law(samples, count_threads(scenario, cores) if threads else math.inf)
-        if samples
-        else None,
-        cores=cores,
-        cpu_jitter="exponential",
-        worker_timeout_s=server.worker_timeout_s if server.kills_blocked_workers else 0.0,
-        client_timeout_s=client.timeout_s if client is not None else None,
-        accepts="one" if server.loop == "uvloop" else "all",
-        rare=scenario.rare,
-        answers_first=scenario.endpoint.answers_first,
-        works_elsewhere=style == "async def with processes",
-        bystander_tokens=bystander.turns if threads and bystander.needs == threads else 0,
-        bystander_every_s=bystander.every_s,
-    )
-
-
-def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
-    """Return the delay. An external server and a user's app also wait: their delay is the time in
-    which a single user's request does not compute."""
-    is_foreign = scenario.url is not None or scenario.server.has_users_app
-    waits = scenario.database is not None or is_foreign
-    delay_s = scenario.delay_s or (wait_s if waits else 0.0)
-    if cpu_s + delay_s <= 0:
-        raise UserError(
-            f"{scenario.name}: without CPU and delay a request takes no time, and nothing limits "
-            "its rate; use --cpu above 0"
-        )
-    return delay_s
-
-
-def count_threads(scenario: Scenario, cores: int | None) -> int:
-    """Count the threads of the pool that the endpoint's style uses: asyncio's executor has the
-    default number of Python's ThreadPoolExecutor."""
-    if THREADS_OF.get(scenario.endpoint.style) == "asyncio's executor":
-        return min(32, (cores or 1) + 4)
-    return scenario.server.pool
-
-
-def get_connection_limit(scenario: Scenario) -> int | None:
-    """Return the maximum number of connections of one worker; None without a limit."""
-    client, database = scenario.client, scenario.database
-    if client is not None and client.life == "shared":
-        return client.connections
-    if database is not None and database.life == "pool":
-        return database.pool
-    return None

@@ -68,8 +68,8 @@ def build_model(question: AdviceQuestion) -> ServerModel:
 
 def check_against_theory(model: ServerModel, rate: float, highest: float, mean_s: float) -> None:
     """Throughput and mean of an open loop with random arrivals."""
-    crowded = model.scale_cpu_to_rate(rate)
-    ceiling = crowded.workers * compute_highest_rps(find_bottleneck(crowded))
+    full, crowded = model.scale_cpu_to_rate(), model.scale_cpu_to_rate(rate)
+    ceiling = full.workers * compute_highest_rps(find_bottleneck(full))
     assert highest == pytest.approx(ceiling, rel=EXACT)
     known_s = estimate_poisson_mean_s(crowded, rate / crowded.workers)
     assert mean_s == (math.inf if known_s is None else pytest.approx(known_s, rel=1e-6))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from analysis.report.notes import write_headline, write_notes
 from analysis.summary.cell import compute_summary
-from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.scenario_model import build_server_model
 from analysis.theory.unknown_server import SHORTEST_S, describe_unknown_server
 from records.prediction import Calibration
 from records.rows import BYSTANDER, conform_to_schema

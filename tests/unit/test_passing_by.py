@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.model import ServerModel
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.scenario_model import build_server_model
 from analysis.theory.simulation import simulate
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Load, RareRequest, Scenario

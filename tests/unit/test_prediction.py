@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.model import ServerModel
 from analysis.theory.prediction import (
     compute_prediction,
     simulate_fast_ramp,
     simulate_long_queue,
     solve_steady_state,
 )
+from analysis.theory.scenario_model import build_server_model
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Load, Scenario

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.theory.cores import compute_crowding
 from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s
-from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.model import ServerModel
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.scenario_model import build_server_model
 from analysis.theory.simulation import simulate
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Arrivals, Load, ServerKind, Style
@@ -183,6 +185,49 @@ def test_the_first_users_of_a_sweep_have_a_core_each() -> None:
     found = compute_curve(crowded, [1, 2, 4, 8])
     assert [each.ok_rps for each in found.points] == pytest.approx([100, 200, 200, 200])
     assert found.highest_rps == pytest.approx(200)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "delay_s", "users", "mean_ms", "share"),
+    [(8, 2, 1.0, 8, 1010.1, 0.001), (8, 2, 1.0, 100, 1013.7, 0.001), (4, 1, 0.1, 4, 113.5, 0.01),
+     (8, 2, 1.0, 150, 1022.5, 0.002), (16, 4, 0.1, 32, 113.1, 0.01), (3, 2, 0.1, 15, 117.1, 0.02),
+     (4, 1, 0.1, 12, 136.4, 0.10), (8, 2, 1.0, 200, 1060.1, 0.05), (8, 2, 1.0, 400, 2009.0, 0.01)],
+)  # fmt: skip
+def test_workers_crowd_each_other_as_far_as_they_are_busy(
+    workers: int, cores: int, delay_s: float, users: int, mean_ms: float, share: float
+) -> None:
+    """Means of 16,000 requests of a separate simulation, in which busy workers share the cores
+    equally and a request computes 10 ms. The formula is least exact just before all cores are
+    full."""
+    server = ServerModel("async def", workers=workers, cores=cores, delay_s=delay_s,
+                         loop_cpu_s=0.01, cpu_jitter="exponential")  # fmt: skip
+    (found,) = compute_curve(server, [users]).points
+    assert 1000 * found.mean_s == pytest.approx(mean_ms, rel=share)
+
+
+@given(st.integers(1, 20), st.integers(1, 8), st.floats(0, 1), st.floats(0, 1))
+def test_crowding_grows_from_none_to_that_of_full_cores(
+    workers: int, cores: int, one: float, other: float
+) -> None:
+    most, (lower, higher) = workers / cores, sorted((one, other))
+    assert compute_crowding(most, cores, 0.0) == pytest.approx(min(1.0, most))
+    assert compute_crowding(most, cores, 1.0) == pytest.approx(most)
+    assert compute_crowding(most, cores, lower) <= compute_crowding(most, cores, higher) <= most
+
+
+def test_crowding_of_very_many_workers_is_that_of_a_queue_for_the_cores() -> None:
+    """M/M/1: 1/(1 - ρ), M/M/2: 1/(1 - ρ²) times the service."""
+    assert compute_crowding(1e9, 1, 0.5) == pytest.approx(2.0)
+    assert compute_crowding(1e9, 2, 0.5) == pytest.approx(4 / 3)
+
+
+def test_users_who_think_do_not_crowd_idle_cores() -> None:
+    server = ServerModel("async def", workers=8, cores=2, delay_s=0.1, loop_cpu_s=0.05)
+    (found,) = compute_curve(server, [8], think_s=10.0).points
+    assert found.mean_s == pytest.approx(0.15, rel=0.01)
+    one = server.scale_cpu_to_rate(0.8)
+    assert one.loop_cpu_s == pytest.approx(0.05, rel=0.001)
+    assert server.scale_cpu_to_rate().loop_cpu_s == pytest.approx(0.2)
 
 
 kinds: st.SearchStrategy[ServerKind] = st.sampled_from(["gunicorn", "uvicorn"])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.scenario_model import build_server_model
 from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE, select_scenarios
 from scenarios.model import Scenario

@@ -13,7 +13,7 @@ import pytest
 from analysis.measures.probe_metrics import compute_simultaneous_peak
 from analysis.summary.cell import check_pool
 from analysis.summary.limit import measure_pool
-from analysis.theory.model import build_server_model
+from analysis.theory.scenario_model import build_server_model
 from records.cell import WorkerDeath
 from records.prediction import Prediction
 from scenarios.errors import UserError

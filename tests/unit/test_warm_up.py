@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.model import build_server_model
+from analysis.theory.scenario_model import build_server_model
 from records.rundir import CellDir
 from scenarios.catalogue import CATALOGUE, select_scenarios
 from scenarios.model import Load, Scenario

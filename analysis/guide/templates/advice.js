@@ -18,6 +18,13 @@ function queue_wait_s(rate, service_s, variation, servers) {
   return waiting / (servers / service_s - rate) * (1 + variation) / 2;
 }
 
+// How many times longer a request computes because workers share the cores.
+function crowd(workers, cores, busy) {
+  if (workers <= cores) return 1;
+  const idle = 1 - (1 - cores / workers) * Math.min(1, busy / cores) ** cores;
+  return Math.min(workers / cores, 1 / idle);
+}
+
 function formatDigits(value) {
   if (value > 0 && value < 0.001) return "<0.001";
   if (value >= 99.95) return Number(value.toFixed(0)).toLocaleString("en-US");
