@@ -4,13 +4,14 @@ with its line and its request."""
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
 from .blocks import LoopWatch
 from .clocks import read_thread_cpu_s
+from .counters import thin
 from .request_record import RequestRecord, work_spans
 from .stacks import read_stack
 
@@ -18,7 +19,9 @@ RELEVANT_CPU_S = 0.001
 PER_THREAD_S = 0.00025
 """Pause per thread between two reads. Reading a thread's clock takes 1 µs, so that reading all
 takes at most 0.4 % of a core, for any number of threads."""
-KEPT = 200
+MOST_LOOKS, DENSITY = 400, 0.1
+"""Once there are MOST_LOOKS, they are thinned out: at the end of a block its holder's CPU time is
+exact to 10 % of the block's length, however long that is."""
 
 
 class Holder(NamedTuple):
@@ -47,7 +50,7 @@ class HolderLog:
 
     def __init__(self, watch: LoopWatch) -> None:
         self._watch = watch
-        self._looks: deque[Snapshot] = deque(maxlen=KEPT)
+        self._looks: list[Snapshot] = []
         self._idents: dict[int, int] = {}
         self._others_cpu_s = -inf  # so that the first sample makes the first snapshot
         self._next_s = 0.0
@@ -70,6 +73,8 @@ class HolderLog:
         busiest, used_s = find_busiest(before, cpu_s)
         stack = self._find_stack(self._idents.get(busiest, 0), reads_stacks)
         self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
+        if len(self._looks) > MOST_LOOKS:
+            self._looks = thin(self._looks, DENSITY, attrgetter("at_s"))
 
     def _find_stack(self, ident: int, reads_stacks: bool) -> str | None:
         """Return a thread's stack; None if its call has ended: it is elsewhere by now."""

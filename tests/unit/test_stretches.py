@@ -2,11 +2,14 @@
 heartbeat's delay, and a coroutine whose steps are timed."""
 
 import asyncio
-from math import isclose
+import threading
+from math import isclose, nan
 
 import pytest
+from asgi_probe import counters, holders
 from asgi_probe.blocks import LoopWatch
-from asgi_probe.counters import interpolate, limit, subtract
+from asgi_probe.counters import Counters, interpolate, limit, subtract
+from asgi_probe.holders import HolderLog
 from asgi_probe.routes import Message
 from asgi_probe.stretches import subtract_spans
 from asgi_probe.timed_call import time_call
@@ -77,6 +80,44 @@ def test_what_nobody_looked_at_is_unknown_as_a_whole(
 ) -> None:
     overlap = measure((max(silence[0], missed[0]), min(silence[1], missed[1])))
     assert isclose(sum(map(measure, subtract_spans(silence, [missed], []))), overlap)
+
+
+IDLE_S = 100.0
+
+
+def list_looks(blocked_s: float) -> list[float]:
+    """The times of the watchdog's looks while a thread waits, and then computes."""
+    return [each / 100 for each in range(round((IDLE_S + blocked_s) * 100) + 1)]
+
+
+@pytest.mark.parametrize("blocked_s", [0.05, 1, 60])
+def test_a_block_is_measured_from_its_start(
+    blocked_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(counters, "monotonic", lambda: now[0])
+    monkeypatch.setattr(counters, "read_thread_cpu_s", lambda _: max(0.0, now[0] - IDLE_S))
+    sums = Counters(threading.get_native_id())
+    for now[0] in list_looks(blocked_s):
+        sums.read_clocks(now[0])
+    sums.close()
+    used = sums.measure(IDLE_S, IDLE_S + blocked_s, nan)
+    assert used.cpu_s == pytest.approx(blocked_s, rel=0.03)
+
+
+def test_the_thread_that_held_the_gil_is_measured_from_the_start_of_a_long_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, ended = [0.0], threading.Event()
+    monkeypatch.setattr(holders, "read_thread_cpu_s", lambda _: max(0.0, now[0] - IDLE_S))
+    thread = threading.Thread(target=ended.wait, daemon=True)
+    thread.start()
+    log = HolderLog(make_watch())
+    for now[0] in list_looks(60):
+        log.read(now[0], max(0.0, now[0] - IDLE_S), reads_stacks=False)
+    ended.set()
+    thread.join()
+    assert log.find_holder(IDLE_S, IDLE_S + 60).cpu_s == pytest.approx(60, rel=0.1)
 
 
 def make_watch() -> LoopWatch:
