@@ -63,11 +63,6 @@ class AttachReport:
         }
         gil.observers[:] = [self.update]  # of the process's reports the last one is in its file
 
-    def is_superfluous(self) -> bool:
-        """Return True if another hook has attached a probe: each request is recorded once."""
-        others = {hook for pid, hook in attached if pid == os.getpid()} - {self.hook}
-        return self.hook in (BY_HAND, STARLETTE) and bool(others)
-
     def note_start(self, *, has_lifespan: bool) -> None:
         """Record that the app's first scope has arrived. Call on its loop."""
         attached.add((os.getpid(), self.hook))
@@ -96,6 +91,13 @@ class AttachReport:
         with suppress(OSError):  # a full disk must not affect the app
             part.write_bytes(encode_json(content))
             part.replace(path)  # atomic: a reader never sees a partial file
+
+
+def is_superfluous(hook: str) -> bool:
+    """Return True for a hook's probe if another hook has attached one: each request is recorded
+    once."""
+    others = {each for pid, each in attached if pid == os.getpid()} - {hook}
+    return hook in (BY_HAND, STARLETTE) and bool(others)
 
 
 def find_working_folder() -> str:

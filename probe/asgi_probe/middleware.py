@@ -16,6 +16,7 @@ from .attach_report import (
     TRIAL_VARIABLE,
     AttachReport,
     find_working_folder,
+    is_superfluous,
 )
 from .audit_logs import is_audit
 from .blocks import LoopWatch, instrument_handles
@@ -45,10 +46,10 @@ class Probe:
     and creates the folder.
 
     `Probe(app, metrics=...)` feeds a metrics library, with or without a directory. `Probe(app)`
-    attaches a service by hand: it writes an audit's files during an audit, and does nothing
-    otherwise. user_root: the folder of the user's own code; default: the current one.
-    max_journal_bytes: limit of the journal's files of a process, at least 1 MiB: the oldest rows
-    are removed; default: ASGI_PROBE_MAX_JOURNAL_BYTES, or no limit.
+    attaches a service by hand: it does nothing without an audit. During an audit each probe writes
+    the audit's files instead, unless the audit has attached one in front of it. user_root: folder
+    of the user's own code; default: the current one. max_journal_bytes: limit of the files of a
+    process, at least 1 MiB; default: ASGI_PROBE_MAX_JOURNAL_BYTES, or no limit.
     listen: where `asgi_probe top` can connect: PATH of a Unix socket, HOST:PORT, or PORT of the
     loopback; nowhere by default, and only with a directory.
 
@@ -68,7 +69,8 @@ class Probe:
         self.app = self._call = app
         self.recorder = Recorder()
         self.report: AttachReport | None = None
-        if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
+        audited = os.environ.get(DIRECTORY_VARIABLE)
+        if audited and directory != Path(audited):
             directory = Path(audited)
             self.report_to(AttachReport(directory, app, "", BY_HAND))
         listen = listen or os.environ.get(LISTEN_VARIABLE)
@@ -123,7 +125,7 @@ class Probe:
         recorder = self.recorder
         if recorder.off:
             return None
-        if self.report and self.report.is_superfluous():
+        if is_superfluous(self.report.hook if self.report else BY_HAND):
             recorder.off = True
             return None
         try:

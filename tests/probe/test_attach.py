@@ -383,17 +383,23 @@ def serve_lifespan(app: Probe) -> None:
     app.stop()
 
 
-def test_a_probe_by_hand_is_off_behind_one_that_was_attached(audited: Path) -> None:
-    inner = Probe(bare)
+@pytest.mark.parametrize("folder", [None, "own", "."])
+def test_a_probe_by_hand_is_off_behind_one_that_was_attached(
+    audited: Path, folder: "str | None"
+) -> None:
+    """The launcher may have the folder that the app itself names."""
+    inner = Probe(bare, None if folder is None else audited / folder)
     outer = attach.attach(inner, "", "hook")
     assert isinstance(outer, Probe)
     serve_lifespan(outer)
     assert (outer.recorder.off, inner.recorder.off) == (False, True)
-    assert len(list(audited.glob("probe-*.journal"))) == 1
+    assert len(list(audited.glob("**/probe-*.journal"))) == 1
 
 
-def test_a_probe_by_hand_reports_itself(audited: Path) -> None:
-    serve_lifespan(Probe(bare))
+@pytest.mark.parametrize("folder", [None, "own"])
+def test_a_probe_by_hand_reports_itself(audited: Path, folder: "str | None") -> None:
+    serve_lifespan(Probe(bare, None if folder is None else audited / folder))
+    assert [each.parent for each in audited.glob("**/probe-*.journal")] == [audited]
     (report,) = audited.glob("attach-*.json")
     content = json.loads(report.read_text())
     assert (content["hook"], content["state"]) == ("by hand", "started")

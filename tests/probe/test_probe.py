@@ -361,8 +361,9 @@ def test_a_folder_that_was_removed_does_not_affect_the_app(
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert Probe(FastAPI()).recorder.off
+    own = Probe(FastAPI(), Path("journals"))
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path / "audit"))
-    for probe in (Probe(FastAPI()), Probe(FastAPI(), Path("journals"))):
+    for probe in (Probe(FastAPI()), own):
         assert asyncio.run(ask(probe, "/")).status == 404
         probe.stop()
     assert len(read_rows(tmp_path / "audit")[0]) == 1
