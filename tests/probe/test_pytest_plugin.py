@@ -395,7 +395,33 @@ def test_expects(loop_blocking):
     result.stdout.fnmatch_lines(["The event loop was blocked for *"])
 
 
-def test_a_test_that_runs_again_has_only_its_own_blocks(pytester: pytest.Pytester) -> None:
+FAILS_ONCE = """
+first = iter([True])
+
+@pytest.fixture
+def check(loop_blocking):
+    def block_first():
+        if next(first, False):
+            with loop_blocking(max="20ms"):
+                asyncio.run(run_blocking())
+                assert False
+    return block_first
+
+@pytest.fixture
+def failing(check):
+    check()
+"""
+RUNS_AGAIN = {
+    "in a check": "def test_fails_once(check): check()",
+    "in a check of a fixture": "def test_fails_once(failing): ...",
+    "outside of one": "def test_fails_once(): next(first, False) and asyncio.run(run_blocking())",
+}
+
+
+@pytest.mark.parametrize("test", RUNS_AGAIN.values(), ids=RUNS_AGAIN)
+def test_a_test_that_runs_again_has_only_its_own_blocks(
+    test: str, pytester: pytest.Pytester
+) -> None:
     """As plug-ins do that repeat a failed test."""
     pytester.makeconftest("""
 from _pytest.runner import runtestprotocol
@@ -405,17 +431,7 @@ def pytest_runtest_protocol(item, nextitem):
     runtestprotocol(item, nextitem=nextitem)
     return True
 """)
-    source = """
-runs = []
-
-def test_fails_once(loop_blocking):
-    runs.append(1)
-    if len(runs) == 1:
-        with loop_blocking(max="20ms"):
-            asyncio.run(run_blocking())
-            assert False
-"""
-    run(pytester, source).assert_outcomes(passed=1)
+    run(pytester, FAILS_ONCE + test, "--loop-blocking=50ms").assert_outcomes(passed=1)
 
 
 def test_the_first_check_sees_the_step_that_it_is_in(pytester: pytest.Pytester) -> None:

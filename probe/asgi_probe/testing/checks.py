@@ -105,7 +105,7 @@ class LoopChecks:
 
     def report(self, text: str | None, item: pytest.Item, *, failed: bool = False) -> None:
         """Fail or warn. failed: the test has probably failed already, so that its report grows; if
-        it expected that, `take_expected` returns the text at its end."""
+        it expected that, it fails at its end."""
         if text is None:
             return
         if failed:
@@ -115,11 +115,6 @@ class LoopChecks:
             item.warn(LoopBlockingWarning(text))
         else:
             pytest.fail(text, pytrace=False)
-
-    def take_expected(self, item: pytest.Item) -> list[str]:
-        found = item.stash.get(expected_key, [])
-        item.stash[expected_key] = []
-        return found
 
     def stop(self) -> None:
         self._end_watch()
