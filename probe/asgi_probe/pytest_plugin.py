@@ -3,11 +3,12 @@ the marker or the fixture asks for it; until then it imports nothing else of the
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # an older pytest than the checks need loads this file, too
     from .testing.checks import BlockCheck, LoopChecks
 
 GROUP = "event loop (asgi-probe)"
@@ -21,7 +22,10 @@ OPTIONS = (
     ("loop-blocking-baseline", "FILE", "Known blocks, which do not fail a test."),
     ("pool-wait", "DURATION", "Longest wait for a thread of anyio's pool during a test."),
 )
-checks_key = pytest.StashKey["LoopChecks"]()
+OLD_PYTEST = (
+    f"asgi-probe cannot check event loops with pytest {pytest.__version__} and its version of "
+    "pluggy. Update to pytest 8 or newer."
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,10 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def find_checks(config: pytest.Config) -> LoopChecks:
-    """Return the process's checks. Raises pytest.UsageError for a wrong option."""
+    """Return the process's checks. Raises pytest.UsageError for a wrong option, and for versions of
+    pytest before 7.0 and of pluggy before 1.2."""
+    if not hasattr(pytest, "StashKey") or "wrapper" not in signature(pytest.hookimpl).parameters:
+        raise pytest.UsageError(OLD_PYTEST)
+    from .testing.checks import LoopChecks, checks_key
+
     checks = config.stash.get(checks_key, None)
     if checks is None:
-        from .testing.checks import LoopChecks
         from .testing.hooks import CheckHooks
         from .testing.options import read_settings
 
@@ -70,8 +78,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def loop_blocking(request: pytest.FixtureRequest) -> BlockCheck:
     """Check one block of code: `with loop_blocking(max="20ms"):`, or `async with`."""
+    checks = find_checks(request.config)
     from .testing.checks import BlockCheck
 
-    checks = find_checks(request.config)
     checks.watch()
     return BlockCheck(checks, request.node)

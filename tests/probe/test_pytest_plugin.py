@@ -7,10 +7,12 @@ import sys
 import threading
 from asyncio import events
 from pathlib import Path
+from runpy import run_path
 from types import CodeType, SimpleNamespace
 from typing import cast
 
 import pytest
+from asgi_probe import pytest_plugin
 from asgi_probe.testing.found_blocks import BlockFinder, is_allowed
 
 from tests.probe import reentrant_loop
@@ -34,6 +36,16 @@ def test_a_blocking_call_fails_its_test_and_no_other(pytester: pytest.Pytester) 
 
 
 def test_without_an_option_nothing_is_watched(pytester: pytest.Pytester) -> None:
+def test_an_older_pytest_runs_without_the_checks_and_refuses_to_make_them(
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run of pytest loads the plug-in, where the package is installed."""
+    monkeypatch.delattr(pytest, "StashKey")
+    plugin = run_path(pytest_plugin.__file__)
+    with pytest.raises(pytest.UsageError, match="Update to pytest 8"):
+        plugin["find_checks"](pytestconfig)
+
+
     run(pytester, BLOCKING).assert_outcomes(passed=2)
 
 

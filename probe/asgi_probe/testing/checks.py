@@ -20,6 +20,8 @@ NOT_COMPARED = (
     "{} blocked the event loop, but no stack was sampled: the block cannot be compared with the"
     " baseline. Run the test again."
 )
+checks_key: pytest.StashKey[LoopChecks] = pytest.StashKey()
+"""The checks of a process, in its config."""
 found_key: pytest.StashKey[list[SiteKey]] = pytest.StashKey()
 """Sites that blocked a loop during a test."""
 expected_key: pytest.StashKey[list[str]] = pytest.StashKey()
