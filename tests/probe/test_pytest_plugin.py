@@ -14,6 +14,7 @@ from typing import cast
 import pytest
 from asgi_probe import pytest_plugin
 from asgi_probe.testing.found_blocks import BlockFinder, is_allowed
+from asgi_probe.testing.source_calls import list_calls
 
 from tests.probe import reentrant_loop
 from tests.probe.plugin_support import BLOCKING, SERVER, run, unwrap_apps
@@ -35,7 +36,6 @@ def test_a_blocking_call_fails_its_test_and_no_other(pytester: pytest.Pytester) 
     )
 
 
-def test_without_an_option_nothing_is_watched(pytester: pytest.Pytester) -> None:
 def test_an_older_pytest_runs_without_the_checks_and_refuses_to_make_them(
     pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,6 +46,7 @@ def test_an_older_pytest_runs_without_the_checks_and_refuses_to_make_them(
         plugin["find_checks"](pytestconfig)
 
 
+def test_without_an_option_nothing_is_watched(pytester: pytest.Pytester) -> None:
     run(pytester, BLOCKING).assert_outcomes(passed=2)
 
 
@@ -271,6 +272,37 @@ def test_innocent(server, prepared):
     end_block(server)
 """
     run(pytester, SERVER + source, "--loop-blocking=50ms").assert_outcomes(passed=1)
+
+
+class Proxy:
+    """As werkzeug's outside of their context."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+def test_a_call_of_a_proxy_that_raises_has_its_name_in_the_source(tmp_path: Path) -> None:
+    (tmp_path / "views.py").write_text("current(request.user)\n")
+    names = {"current": Proxy(), "request": Proxy()}
+    assert list_calls(str(tmp_path / "views.py"), 1, names) == ["current"]
+
+
+def test_a_callback_that_is_a_proxy_does_not_hide_its_block(pytester: pytest.Pytester) -> None:
+    source = """
+class Proxy:
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+    def __call__(self):
+        time.sleep(0.1)
+
+def test_calls():
+    async def main():
+        asyncio.get_running_loop().call_soon(Proxy())
+        await asyncio.sleep(0)
+    asyncio.run(main())
+"""
+    result = run(pytester, source, "--loop-blocking=50ms")
+    result.stdout.fnmatch_lines(["The event loop was blocked for *"])
 
 
 @pytest.mark.parametrize("is_debugging", [False, True])

@@ -223,6 +223,13 @@ def describe_callback(run: TimedRun) -> str:
     """Return the coroutine of the handle's task, or its callback: all that is known without a
     sample."""
     callback: object = run.start.handle._callback  # type: ignore[attr-defined]
+    try:
+        return name_callback(callback)
+    except Exception:  # a proxy may do anything
+        return type(callback).__name__
+
+
+def name_callback(callback: object) -> str:
     while isinstance(callback, partial):
         callback = callback.func
     task = getattr(callback, "__self__", None)

@@ -72,9 +72,15 @@ def name_function(function: ast.expr, names: Mapping[str, object]) -> Iterator[s
     found = names.get(expression.id)
     for each in path:
         found = getattr_static(found, each, None)
-    found = getattr(found, "__func__", found)  # before Python 3.10 a class method has no name
-    module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
-    if isinstance(module, str) and isinstance(name, str):
-        yield f"{module}.{name}"
-    else:
-        yield ".".join([expression.id, *path])
+    yield read_name(found) or ".".join([expression.id, *path])
+
+
+def read_name(function: object) -> str | None:
+    """Return "module.function"; None for an object without such a name."""
+    try:
+        # before Python 3.10 a class method has no name
+        found = getattr(function, "__func__", function)
+        module, name = found.__module__, found.__qualname__
+        return f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
+    except Exception:  # a proxy may do anything
+        return None
