@@ -6,6 +6,7 @@ from scenarios.units import Second
 
 MOST_BYTES = 16 << 20
 CONNECTION_ERRORS = ("ClientConnectorError", "ClientConnectorDNSError")
+TLS_ERRORS = ("ClientConnectorCertificateError", "ClientConnectorSSLError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,8 @@ class Answer:
     def is_refused(self) -> bool:
         """True if the connection failed: its time says nothing about the service."""
         return self.status is None and self.error in CONNECTION_ERRORS
+
+    @property
+    def fails_in_tls(self) -> bool:
+        """True if the server has no TLS, or a certificate that this machine does not trust."""
+        return self.status is None and self.error in TLS_ERRORS

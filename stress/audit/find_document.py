@@ -14,7 +14,7 @@ from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import Ask, Headers
 from stress.audit.client import open_session, run_in_loop, send
 from stress.audit.example_values import Node
-from stress.audit.first_answers import BAD_REQUEST, NAME_HOST, REDIRECTS, REFUSED
+from stress.audit.first_answers import BAD_REQUEST, NAME_HOST, NO_TLS, REDIRECTS, REFUSED
 from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption
 
@@ -104,10 +104,12 @@ class DocumentFinder:
     async def _fetch(self, path: str) -> Answer:
         answer = Answer(make_first_id(getrandbits(16), 0, 0))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
-        if (answer.error or "").startswith("ClientConnector"):
+        if answer.is_refused:
             raise build_cannot_run_error(
                 "no server responds there; check that it runs and that --url is right"
             )
+        if answer.fails_in_tls:
+            raise build_cannot_run_error(NO_TLS.format(answer.error))
         if answer.status != FOUND and answer.error != "timeout":
             return answer
         if answer.error == "too long":

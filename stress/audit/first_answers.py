@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from scenarios.errors import build_cannot_run_error
 from stress.audit.answer import MOST_BYTES, Answer
 from stress.audit.ask import ONLY_PATH, WEBSOCKET, Ask
 from stress.audit.fill_operation import PLACEHOLDER
@@ -12,6 +13,10 @@ BAD_REQUEST, REFUSED, TOO_MANY = 400, (401, 403), 429
 REDIRECTS = (300, 301, 302, 303, 307, 308)
 LOGGED_OUT = tuple(f"returns {each}" for each in REFUSED)
 NAME_HOST = "if the app accepts only its own host name, add --header 'Host: NAME'"
+NO_TLS = (
+    "the TLS handshake failed ({}); give the server's http:// address to --url, or set "
+    "SSL_CERT_FILE to the file of its certificate if this machine does not trust it"
+)
 LOG_IN = "add --header 'Authorization: ...', or log in with --before 'POST /login @login.json'"
 LOGGED_IN = (
     "--before was sent first, so check which user it logs in, or add --header 'Authorization: ...'"
@@ -46,6 +51,24 @@ def judge_first_answers(
             warnings[judged.warning] = None
     of_files = (describe_failed(each, asks, log_in) for each, asks in failed.items())
     return driven, [*warnings, *of_files]
+
+
+def reject_first_answers(
+    url: str, answers: Sequence[Answer], driven: Sequence[Ask], warnings: Sequence[str]
+) -> None:
+    """Raise UserError if there is nothing to drive. warnings: why not."""
+    if all(each.is_refused for each in answers):
+        raise build_cannot_run_error(
+            f"{url}: nothing is listening ({answers[0].error}); start that server, or correct its "
+            "address"
+        )
+    if all(each.fails_in_tls for each in answers):
+        raise build_cannot_run_error(f"{url}: {NO_TLS.format(answers[0].error)}")
+    if not driven:
+        raise build_cannot_run_error(
+            "No route responded successfully, so none was driven; give one that does with "
+            f"--request. {' '.join(warnings[:3])}"
+        )
 
 
 def judge_first_answer(ask: Ask, answer: Answer, log_in: str) -> Judged:

@@ -4,8 +4,8 @@ Closed loop: each user sends a request, waits for the response, and sends the ne
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from random import getrandbits
 from statistics import median
@@ -21,7 +21,11 @@ from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
 from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
-from stress.audit.first_answers import describe_before_failure, judge_first_answers
+from stress.audit.first_answers import (
+    describe_before_failure,
+    judge_first_answers,
+    reject_first_answers,
+)
 from stress.audit.kept_rows import KeptRows
 from stress.audit.learn_routes import learn_routes, rename_ask, rename_phase, rename_row
 from stress.audit.schedule import PlannedPhase, format_users, generate_asks, plan_phases
@@ -94,9 +98,9 @@ class LoadDriver:
     async def _measure_pauses(self) -> None:
         while True:
             due_s = monotonic() + BEAT_S
-            await asyncio.sleep(BEAT_S)
+            self._keep_new_rows()  # a slow disk delays the requests, too
+            await asyncio.sleep(max(0.0, due_s - monotonic()))
             self.latest_beat_s = max(self.latest_beat_s, monotonic() - due_s)
-            self._keep_new_rows()
 
     def _keep_new_rows(self) -> None:
         if self.driven:  # before the routes are known, a row has a path, which may be a secret
@@ -108,10 +112,9 @@ class LoadDriver:
             return
         users = format_users(self.load.users)
         self.show(f"Each of {users} and the background user sends the --before requests.")
-        began_s = monotonic()
-        await self._prepare(self.users[0])
-        await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
-        self._add_phase(BEFORE_PHASE, began_s, self.load.users, self.plan.before)
+        with self._record_phase(BEFORE_PHASE, self.load.users, self.plan.before):
+            await self._prepare(self.users[0])
+            await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
 
     async def _prepare(self, user: SimulatedUser) -> None:
         for ask in self.plan.before:
@@ -123,27 +126,18 @@ class LoadDriver:
         """Send each request once, alone, to find those to drive. Raises UserError if all fail."""
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
-        began_s = monotonic()
         limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
-        answers = [
-            await self._send(self.users[0], each, FIRST_PHASE, limits) for each in self.plan.asks
-        ]
-        self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        with self._record_phase(FIRST_PHASE, 1, self.plan.asks):
+            answers = [
+                await self._send(self.users[0], each, FIRST_PHASE, limits)
+                for each in self.plan.asks
+            ]
         asks, has_before = await self._learn_routes(), bool(self.plan.before)
         self.driven, warnings = judge_first_answers(asks, answers, has_before=has_before)
         self.warnings += warnings
         for each in warnings:
             self.show(each)
-        if all(each.is_refused for each in answers):
-            raise build_cannot_run_error(
-                f"{self.url}: nothing is listening ({answers[0].error}); start that server, or "
-                "correct its address"
-            )
-        if not self.driven:
-            raise build_cannot_run_error(
-                "No route responded successfully, so none was driven; give one that does with "
-                f"--request. {' '.join(self.warnings[:3])}"
-            )
+        reject_first_answers(self.url, answers, self.driven, self.warnings)
 
     async def _learn_routes(self) -> Sequence[Ask]:
         """Return the planned requests with the app's own routes, and rename all rows alike."""
@@ -171,14 +165,13 @@ class LoadDriver:
                 await self._check_answers(each, self.driven)
 
     async def _run_phase(self, phase: PlannedPhase) -> None:
-        began_s, users = monotonic(), self.users[: phase.users]
-        until_s = began_s + phase.length_s
-        async with asyncio.TaskGroup() as group:
-            for each in users:
-                group.create_task(self._ask_until(until_s, each, phase))
-            if phase.has_background:
-                group.create_task(self._ask_in_background(until_s, phase))
-        self._add_phase(phase.name, began_s, phase.users, phase.asks)
+        until_s = monotonic() + phase.length_s
+        with self._record_phase(phase.name, phase.users, phase.asks):
+            async with asyncio.TaskGroup() as group:
+                for each in self.users[: phase.users]:
+                    group.create_task(self._ask_until(until_s, each, phase))
+                if phase.has_background:
+                    group.create_task(self._ask_in_background(until_s, phase))
 
     async def _check_answers(self, phase: PlannedPhase, asks: Sequence[Ask]) -> None:
         """Raise CellInterruptedError if a phase got no response and the cheapest route, which
@@ -190,10 +183,10 @@ class LoadDriver:
             return
         if not any(f"{row[3]} {row[4]}" == ask.name for row in answered):
             return
-        began_s, timeout_s = monotonic(), self.load.timeout_s
+        timeout_s = self.load.timeout_s
         self.show(f"{phase.name}: no response; {ask.name} is sent once more.")
-        answer = await self._send(self.users[-1], ask, CHECK_PHASE, ReadLimits(timeout_s))
-        self._add_phase(CHECK_PHASE, began_s, 1, (ask,))
+        with self._record_phase(CHECK_PHASE, 1, (ask,)):
+            answer = await self._send(self.users[-1], ask, CHECK_PHASE, ReadLimits(timeout_s))
         if answer.status is None:
             raise CellInterruptedError(
                 f"after {phase.name}, your service stopped responding: {ask.name}, sent alone, "
@@ -244,7 +237,12 @@ class LoadDriver:
             answer.status, answer.error, answer.size,
         )  # fmt: skip
 
-    def _add_phase(self, name: str, began_s: float, users: int, asks: Sequence[Ask]) -> None:
-        t0_s = self.load.t0_s
+    @contextmanager
+    def _record_phase(self, name: str, users: int, asks: Sequence[Ask]) -> Iterator[None]:
+        """Add the phase at its end, also if it is interrupted: its rows are kept, too."""
+        began_s, t0_s = monotonic(), self.load.t0_s
         routes = tuple(dict.fromkeys(each.name for each in asks))
-        self.phases.append(Phase(name, began_s - t0_s, monotonic() - t0_s, users, routes))
+        try:
+            yield
+        finally:
+            self.phases.append(Phase(name, began_s - t0_s, monotonic() - t0_s, users, routes))

@@ -14,7 +14,7 @@ from records.build_tables import read_journals
 from records.files import write_whole
 from records.rundir import CellDir, RunDir, encode_record, read_record, translate_read_errors
 from stress.audit.driven import build_asked_table
-from stress.audit.kept_rows import ROWS_FILE, read_kept_rows
+from stress.audit.kept_rows import ROWS_FILE, read_kept_rows, restore_phases
 from stress.audit.probe_folder import close_probe_folder
 from stress.cell_runner import is_running
 from stress.recover_cell import Outcome
@@ -63,8 +63,10 @@ def recover_audit(cell: CellDir) -> Outcome:
     begun = read_record(RECORD, begun_file)
     with translate_read_errors(rows_file):
         rows, phases = read_kept_rows(rows_file) if rows_file.exists() else ([], ())
-    last_s = max(list_moments(cell), default=begun.t0_s)
-    record = replace(begun, ended_s=last_s - begun.t0_s, phases=phases)
+    samples_s = [each - begun.t0_s for each in list_moments(cell)]
+    ended_s = max([*samples_s, *(each[6] or each[5] for each in rows)], default=0.0)
+    phases = (*phases, *restore_phases(rows, phases, ended_s))
+    record = replace(begun, ended_s=ended_s, phases=phases)
     save_audit(cell, record, build_asked_table(rows))
     return "recovered"
 

@@ -1,5 +1,6 @@
 """The phases of an audit's load and their lengths."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -63,6 +64,12 @@ def group_by_route(asks: Sequence[Ask]) -> Mapping[str, tuple[Ask, ...]]:
 
 def format_users(users: int) -> str:
     return "1 user" if users == 1 else f"{users} users"
+
+
+def parse_users(phase: str) -> int:
+    """Return the users in a phase's name; 1 for a name without any."""
+    found = re.search(r", (\d+) users\Z", phase)
+    return int(found[1]) if found else 1
 
 
 def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:

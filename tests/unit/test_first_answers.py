@@ -1,10 +1,17 @@
 """How an audit judges the first response to each request."""
 
+import re
+
 import pytest
 
+from scenarios.errors import UserError
 from stress.audit.answer import Answer
 from stress.audit.ask import ONLY_PATH, Ask, Origin
-from stress.audit.first_answers import describe_before_failure, judge_first_answers
+from stress.audit.first_answers import (
+    describe_before_failure,
+    judge_first_answers,
+    reject_first_answers,
+)
 
 SECRET = "s3cr3t-value"
 
@@ -70,6 +77,20 @@ def test_a_user_who_gave_before_is_not_advised_to_give_it(origin: Origin) -> Non
     (said,) = judge_first_answers(asks, answers, has_before=True)[1]
     assert "--before was sent first" in said
     assert "log in with" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("ClientConnectorError", "nothing is listening"),
+        ("ClientConnectorCertificateError", "TLS handshake failed (ClientConnectorCertificateErr"),
+    ],
+)
+def test_a_server_that_answers_nothing_gets_no_load(error: str, said: str) -> None:
+    asks, failed = [make_ask("option")] * 2, make_answer(None, error)
+    with pytest.raises(UserError, match=re.escape(said)):
+        reject_first_answers("https://a", [failed] * 2, asks, ())
+    reject_first_answers("https://a", [failed, make_answer()], asks, ())
 
 
 def test_not_modified_is_no_redirect() -> None:

@@ -1,13 +1,24 @@
 """The rows of an audit's load on disk, in case the audit is killed."""
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
-from records.audit import Phase
-from stress.audit.driven import Row
-from stress.audit.kept_rows import KeptRows, read_kept_rows
+import pytest
+
+from records.audit import AUDIT_FILE, KIND, Phase
+from records.rundir import create_run, read_record
+from stress.audit import load_driver
+from stress.audit.ask import Ask, RequestPlan
+from stress.audit.driven import AuditLoad, Row
+from stress.audit.kept_rows import ROWS_FILE, KeptRows, read_kept_rows
+from stress.audit.load_driver import LoadDriver
+from stress.audit.save_audit import RECORD, recover_audit, save_begun_audit
+from tests.unit.audit_samples import RECORD as BEGUN
 
 FIRST: Row = ("alone", 0, 2**63 + 1, "GET", "/a", 0.5, 0.75, 200, None, 4)
 SECOND: Row = ("alone", 1, 7, "GET", "/b", 0.5, None, None, "timeout", 0)
+LAST: Row = ("all routes, 20 users", 20, 8, "GET", "/b", 1.5, 2.5, 200, None, 0)
 ALONE = Phase("alone", 0.0, 1.0, 1, ("GET /a",))
 
 
@@ -30,3 +41,31 @@ def test_a_full_disk_does_not_end_the_load() -> None:
     kept.add_new([FIRST], [])
     assert kept.path is None
     kept.add_new([FIRST, SECOND], [])
+
+
+def test_the_phase_of_a_killed_audit_ends_with_its_last_row(tmp_path: Path) -> None:
+    cell = create_run(tmp_path, KIND).open_cell(KIND)
+    cell.raw.mkdir(parents=True)
+    save_begun_audit(cell, BEGUN)
+    KeptRows(cell.raw / ROWS_FILE).add_new([FIRST, SECOND, LAST], [ALONE])
+    assert recover_audit(cell) == "recovered"
+    record = read_record(RECORD, cell.path / AUDIT_FILE)
+    assert record.phases == (ALONE, Phase(LAST[0], 1.5, 2.5, 20, ("GET /b",)))
+    assert record.ended_s == 2.5
+
+
+def test_the_load_s_own_disk_is_one_of_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_s = [0.0]
+
+    class SlowDisk(KeptRows):
+        def add_new(self, _rows: Sequence[Row], _phases: Sequence[Phase]) -> None:
+            if clock_s[0]:
+                raise asyncio.CancelledError
+            clock_s[0] = 1.0
+
+    monkeypatch.setattr(load_driver, "monotonic", lambda: clock_s[0])
+    driver = LoadDriver("", RequestPlan(), AuditLoad(0.0), lambda _: None, kept=SlowDisk())
+    driver.driven.append(Ask("GET", "/", "/"))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(driver._measure_pauses())
+    assert driver.latest_beat_s == 1.0 - load_driver.BEAT_S
