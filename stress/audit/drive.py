@@ -1,6 +1,7 @@
 """Runs the load of an audit: planned requests, the user's locustfile, or the user's own traffic."""
 
 from collections.abc import Callable
+from math import isinf
 from time import monotonic
 
 from records.audit import APP_ENDED, Phase
@@ -25,7 +26,6 @@ __all__ = ["IN_BACKGROUND", "AuditLoad", "Driven", "drive_requests"]
 
 LATE_S: Second = 0.1
 OWN_TRAFFIC = "your own traffic"
-FOREVER_S: Second = 1e9
 PER_USER, SPARE_DESCRIPTORS = 2, 64
 """Descriptors of a user: a connection and a websocket; and those of the study itself."""
 
@@ -76,13 +76,15 @@ def describe_pauses(longest_s: Second) -> tuple[str, ...]:
 def await_own_traffic(
     load: AuditLoad, interruption: Interruption, show: Show, is_alive: Callable[[], bool]
 ) -> Driven:
-    """Wait until Ctrl-C, the usual end, or until the app ends. There are no rows, since the clients
-    are the user's."""
-    show("Send your own requests now; Ctrl-C ends the audit.")
+    """Wait until Ctrl-C, the usual end, until the load's duration is over, or until the app ends.
+    There are no rows, since the clients are the user's."""
+    limited = f"the audit ends after {load.duration_s:g} s, or at Ctrl-C"
+    end = "Ctrl-C ends the audit" if isinf(load.duration_s) else limited
+    show(f"Send your own requests now; {end}.")
     began_s, interrupted = monotonic(), None
     try:
-        interruption.poll(lambda: not is_alive(), FOREVER_S)
-        interrupted = APP_ENDED
+        if interruption.poll(lambda: not is_alive(), load.duration_s):
+            interrupted = APP_ENDED
     except CellInterruptedError:
         pass
     phase = Phase(OWN_TRAFFIC, began_s - load.t0_s, monotonic() - load.t0_s, 0)

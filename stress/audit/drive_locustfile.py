@@ -16,7 +16,7 @@ from stress.audit.driven import AuditLoad, Driven, Row, Show, build_asked_table
 from stress.audit.routes import find_route
 from stress.interruption import CellInterruptedError, Interruption
 from stress.plan import Command
-from stress.processes import Process
+from stress.processes import Process, describe_exit_code
 
 PLUGIN = Path(__file__).with_name("locust_plugin.py")
 ROWS_VARIABLE = "STUDY_AUDIT_ROWS"
@@ -40,6 +40,7 @@ def build_locust_command(url: str, locustfile: Path, load: AuditLoad, rows: Path
         f"--host={url}", f"--users={load.users}", f"--spawn-rate={load.users}",
         f"--run-time={math.ceil(load.duration_s)}s", "--stop-timeout=5", "--only-summary",
         "--loglevel=WARNING", "--exit-code-on-error=0",
+        "--processes=0",  # several would give their requests the same ids
     )  # fmt: skip
     environment = {ROWS_VARIABLE: str(rows)}
     return Command("locustfile", argv, locustfile.parent, environment, inherits_all=True)
@@ -63,7 +64,7 @@ def drive_locustfile(
         command = build_locust_command(url, plan.locustfile, load, rows_file)
         interrupted = run_locust(process, command, load, interruption, is_alive)
         rows = read_rows(rows_file, plan, load.t0_s)
-        if not rows and interrupted is None:
+        if not rows and is_alive() and interruption.reason is None:
             raise build_cannot_run_error(
                 f"{plan.locustfile.name} sent no HTTP request: {process.read_last_words()}"
             )
@@ -81,15 +82,19 @@ def run_locust(
     is_alive: Callable[[], bool],
 ) -> str | None:
     """Run Locust, and return why it ended early; None if it did not."""
+    until_s = monotonic() + load.duration_s
     limit_s = load.duration_s + load.timeout_s + GRACE_S
     try:
         process.start(command)
         interruption.poll(lambda: process.get_exit_code() is not None or not is_alive(), limit_s)
+        code = process.get_exit_code() if monotonic() < until_s else None
     except CellInterruptedError as error:
         return str(error)
     finally:
         process.end(END_S)
-    return None if is_alive() else APP_ENDED
+    if not is_alive():
+        return APP_ENDED
+    return None if code is None else f"Locust ended early ({describe_exit_code(code)})"
 
 
 def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:

@@ -18,9 +18,10 @@ IN_BACKGROUND = "the service went to the background"
 
 @dataclass(frozen=True, slots=True)
 class AuditLoad:
-    """t0_s: the audit's start by time.monotonic(). duration_s: of the phase with all routes.
-    only_together: skip the phases with one route. journals: the probe's folder; None without a
-    probe. kept: file for the rows, in case the audit is killed."""
+    """t0_s: the audit's start by time.monotonic(). duration_s: of the phase with all routes,
+    or of the user's own traffic; inf until Ctrl-C. only_together: skip the phases with one route.
+    journals: the probe's folder; None without a probe. kept: file for the rows, in case the audit
+    is killed."""
 
     t0_s: float
     users: int = 20

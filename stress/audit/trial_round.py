@@ -74,7 +74,7 @@ def run_round(command: AuditedCommand, raw: Path, order: RoundLoad) -> FinishedR
             )
             order.interruption.check()
             if driven.interrupted is not None:
-                raise build_cannot_run_error(f"your service, in a round: {driven.interrupted}")
+                raise build_cannot_run_error(f"in a round, {driven.interrupted}")
             workers, report = tuple(app.list_workers()), read_trial(app.raw)
             memory_mb = app.measure_memory_mb()
     finally:

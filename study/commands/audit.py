@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,12 +19,20 @@ from study.trial_options import TrialOptions
 
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
+    from stress.audit.driven import AuditLoad
 
 SECRET = ("--header", "--before", "--request")
 """Options whose values no record holds."""
 
 
 # fmt: off
+Duration = Annotated[Second | None, Setting(
+    "Length of the phase with concurrent requests to all routes; 10s if not given. With --drive "
+    "none: how long to watch your traffic; until Ctrl-C if not given.",
+    unit=DURATION, bounds=(1.0, 3600.0),
+)]
+
+
 @o.declare_command()
 def audit(
     *command: Annotated[str, Setting(
@@ -34,14 +43,14 @@ def audit(
         "Running server to measure instead: load and latency only.", metavar="URL",
     )] = None,
     asks: RequestOptions = RequestOptions(),
-    users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
-    duration: Annotated[Second, Setting(
-        "Length of the phase with concurrent requests to all routes.", unit=DURATION,
-        bounds=(1.0, 3600.0),
-    )] = 10.0,
-    timeout: Annotated[Second, Setting(
-        "Time that a user waits for a response.", unit=DURATION, bounds=(0.1, 600.0),
-    )] = 30.0,
+    users: Annotated[int | None, Setting(
+        "Concurrent users; 20 if not given.", bounds=(1, 1000),
+    )] = None,
+    duration: Duration = None,
+    timeout: Annotated[Second | None, Setting(
+        "Time that a user waits for a response; 30s if not given.", unit=DURATION,
+        bounds=(0.1, 600.0),
+    )] = None,
     python: Annotated[Path | None, Setting(
         "Interpreter with the service's packages, for MODULE:ATTR; if not given, that of the "
         "active virtual environment, or else the study's own.",
@@ -69,17 +78,17 @@ def audit(
         study audit --fail-on 'blocked>50ms' --baseline audit-baseline.json main:app
     """
     # fmt: on
-    from stress.audit.drive import AuditLoad
     from study.audit import AuditOrder
     from study.audit_service import audit_service
     from study.audit_trials import read_trial_order
 
     reject_contradictions(command, url, port, asks.drive, plan, json, gate)
+    load = build_load(asks.drive, users, duration, timeout)
     service = choose_service(command, asks.app_dir, python, port)
     return audit_service(
         AuditOrder(
-            service, url or "", port or None, asks, AuditLoad(0.0, users, duration, timeout),
-            out, record_typed(sys.argv[1:], command, asks.app_dir), gate.open_gate(), plan, json,
+            service, url or "", port or None, asks, load, out,
+            record_typed(sys.argv[1:], command, asks.app_dir), gate.open_gate(), plan, json,
             verbose, read_trial_order(trials, service, asks.drive != "none" and not plan),
         )
     )  # fmt: skip
@@ -110,6 +119,19 @@ def reject_contradictions(
         raise UserError(
             "--fail-on, --baseline: an audit with --url or --plan has no findings; leave them out"
         )
+
+
+def build_load(
+    drive: Drive | None, users: int | None, duration: Second | None, timeout: Second | None
+) -> "AuditLoad":
+    """Raises UserError for options of a load that the audit does not send."""
+    from stress.audit.driven import AuditLoad
+
+    if drive != "none":
+        return AuditLoad(0.0, users or 20, duration or 10.0, timeout or 30.0)
+    if users is not None or timeout is not None:
+        raise UserError("--drive none sends no requests: leave out --users and --timeout")
+    return AuditLoad(0.0, duration_s=duration or inf)
 
 
 def find_active_interpreter() -> Path:

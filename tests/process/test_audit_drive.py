@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,8 +23,11 @@ from records.audit import ASKED
 from scenarios.errors import CANNOT, UserError
 from stress.audit.ask import RequestPlan
 from stress.audit.drive import AuditLoad, Driven, drive_requests
+from stress.audit.drive_locustfile import run_locust
 from stress.audit.requests import RequestOptions, plan_requests, render_plan
 from stress.interruption import Interruption
+from stress.plan import Command
+from stress.processes import Process
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed]
 SECRET = "s3cr3t-value"
@@ -343,7 +347,26 @@ def test_an_interrupted_load_keeps_what_was_measured(why: str) -> None:
         driven = drive_requests(url, plan, load, interruption, end_in_first_phase, lambda: alive[0])
     assert driven.interrupted == ("Ctrl-C" if why == "signal" else "the app ended by itself")
     assert driven.rows.height >= 1
-    assert [each.name for each in driven.phases][:1] == ["first requests"]
+    names = [each.name for each in driven.phases]
+    assert names == ["first requests", "GET /ping, 1 user"]
+    assert set(driven.rows["phase"]) <= set(names)
+
+
+def test_the_users_own_traffic_ends_at_the_given_time() -> None:
+    lives = iter([True, False])
+    for limit_s, end in ((0.0, None), (1000.0, "the app ended by itself")):
+        driven = drive_requests(
+            "", RequestPlan(is_own_traffic=True), AuditLoad(monotonic(), duration_s=limit_s),
+            Interruption(), lambda _: None, lambda: next(lives),
+        )  # fmt: skip
+        assert driven.interrupted == end
+
+
+def test_a_server_without_the_tls_of_its_url_gets_no_load() -> None:
+    with Service(build_items_app()).serve() as url:
+        for options in (RequestOptions(), RequestOptions(("GET /ping",))):
+            with pytest.raises(UserError, match=r"the TLS handshake failed \(ClientConnectorSSL"):
+                drive(url.replace("http:", "https:"), options)
 
 
 def test_a_request_whose_connection_is_closed_is_not_sent_again() -> None:
@@ -408,11 +431,14 @@ class Fast(FastHttpUser):
 
 def test_a_locustfile_of_the_user_is_the_load(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    (tmp_path / "locust.conf").write_text("processes = 2\n")
     service = Service(build_items_app())
     with service.serve() as url:
         _, driven, _ = drive(url, RequestOptions(drive="locustfile", app_dir=tmp_path))
     received = {each for _, path, each in service.received if path != "/openapi.json"}
     assert {f"{each:016x}" for each in driven.rows["request_id"]} == received
+    assert driven.rows["request_id"].is_unique().all()
+    assert driven.interrupted is None
     assert set(driven.rows["route"]) == {"/ping", "/items/{item_id}"}
     assert set(driven.rows["status"]) == {200}
     assert (driven.rows["ended_s"] > driven.rows["started_s"]).all()
@@ -432,6 +458,18 @@ def test_a_locustfile_s_load_ends_with_the_app(tmp_path: Path) -> None:
         )
     assert driven.interrupted == "the app ended by itself"
     assert driven.rows.height
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "end"), [(1000.0, "Locust ended early (exit code 3)"), (0.0, None)]
+)
+def test_locust_s_own_end_is_early_before_the_load_s_time(
+    duration_s: float, end: str | None, tmp_path: Path
+) -> None:
+    command = Command("locustfile", (sys.executable, "-c", "exit(3)"), tmp_path, {})
+    load = AuditLoad(monotonic(), duration_s=duration_s)
+    process = Process("locustfile", tmp_path / "locust.log")
+    assert run_locust(process, command, load, Interruption(), lambda: True) == end
 
 
 def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ SUMMARY_ONLY = shlex.quote(str(next(EVIDENCE.glob("*-rare"))))
         (f"report {SUMMARY_ONLY}", "-rare/cells is missing"),
         ("probe main", "give module:attribute"),
         ("probe main:app --app-dir /no/such", "--app-dir /no/such: no such folder"),
+        ("probe main:app --users 5", "--drive none sends no requests: leave out --users"),
+        ("probe main:app --timeout 5s", "--drive none sends no requests: leave out --users"),
         ("sweep sync-sleep", "varies one setting: none of the settings has several values"),
         ("sweep sync-sleep --pool 1,2 --users 3,4", "--users and --pool have several values"),
         ("sweep sync-sleep --pool 1,x", "'x' is not a whole number"),
