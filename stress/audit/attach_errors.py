@@ -21,9 +21,9 @@ from stress.machine import describe_port_owner
 from stress.places import PROBE_FOLDER, SITE_FOLDER
 from stress.processes import describe_exit_code
 
-IN_USE = re.compile(
-    r"address already in use|address in use|connection in use|can't connect to", re.I
-)
+IN_USE = re.compile(r"address already in use|address in use|connection in use", re.I)
+NOT_BOUND = re.compile(r"can't connect to \(.*, (\d+)\)", re.I)
+"""gunicorn's last words, whether the port is taken, forbidden or of another machine."""
 PORT = re.compile(r"(?:, |:|port[ =])(\d{2,5})\b")
 NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 NO_VARIABLE = re.compile(r"KeyError: '([A-Z][A-Z0-9_]*)'")
@@ -98,9 +98,10 @@ def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError
 
 def describe_cure(command: AuditedCommand, words: str) -> str:
     """Return the remedy for the app's last output, if the cause is certain."""
-    if IN_USE.search(words):
-        ports = PORT.findall(f"{words} {command}")
-        owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
+    is_in_use = IN_USE.search(words)
+    ports = PORT.findall(f"{words} {command}") if is_in_use else NOT_BOUND.findall(words)
+    owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
+    if is_in_use or owner:
         return f". The port is taken{owner}; stop that program, or give the command another port"
     if missing := NO_MODULE.search(words):
         if "S" in find_options(list(command.argv)):

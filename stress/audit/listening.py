@@ -5,14 +5,15 @@ import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import urlsplit
 
 import psutil
 
-from stress.machine import WILDCARDS
-
 CONNECT_WITHIN_S = 1.0
-LOOPBACK = ("127.0.0.1", "::1")
+REACHED_AT = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}
+"""Maps a wildcard to where it is reached. With IPV6_V6ONLY, 127.0.0.1 may be another program's; a
+container may have no ::1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,9 @@ def list_listeners(processes: Iterable[psutil.Process]) -> list[Listener]:
 
 def build_url(listeners: Iterable[Listener]) -> str | None:
     """Return a URL such as `http://127.0.0.1:8000` for one port; None if no address responds."""
-    listeners = list(listeners)
-    hosts = [each.host for each in listeners]
-    names = LOOPBACK if set(hosts) & {*WILDCARDS, *LOOPBACK} else tuple(dict.fromkeys(hosts))
-    for host in names:
+    listeners = sorted(listeners, key=lambda each: ":" in each.host)  # IPv4 first
+    names = chain.from_iterable(REACHED_AT.get(each.host, (each.host,)) for each in listeners)
+    for host in dict.fromkeys(names):
         address = host, listeners[0].port
         with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_WITHIN_S):
             return f"http://{f'[{host}]' if ':' in host else host}:{address[1]}"

@@ -2,9 +2,12 @@
 
 import os
 import shlex
+import socket
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from time import time
 
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from records.audit import KIND
 from records.rundir import create_run
 from scenarios.errors import WRONG_USE, UserError
-from stress.audit import audited_app
+from stress.audit import attach_errors, audited_app
 from stress.audit.attach_errors import (
     describe_cure,
     find_earlier_site,
@@ -34,7 +37,7 @@ from stress.audit.command import (
     warn_of_debugging,
 )
 from stress.audit.driven import AuditLoad
-from stress.audit.listening import Listener
+from stress.audit.listening import Listener, build_url
 from stress.audit.probe_folder import may_enter
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport
 from stress.audit.requests import RequestOptions
@@ -43,7 +46,7 @@ from stress.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
 from stress.places import SITE_FOLDER
 from stress.processes import DEBUGGING, Process, describe_exit_code
 from study.audit import Audit, AuditOrder
-from study.commands.audit import find_active_interpreter
+from study.commands.audit import build_load, find_active_interpreter
 from study.machine_facts import collect_environment
 from study.progress import QuietDisplay
 
@@ -351,12 +354,59 @@ def test_the_probe_s_own_words_are_the_reason(line: str, tmp_path: Path) -> None
         ("/usr/bin/python3: No module named uvicorn", "the Python that has uvicorn"),
         ("[Errno 98] ... ('127.0.0.1', 1): address already in use", "another port"),
         ("Connection in use: ('0.0.0.0', 1)", "another port"),
+        ("Can't connect to ('0.0.0.0', 1)", ""),  # nobody has it: it may be forbidden
+        ("Can't connect to MySQL server on 'localhost' ([Errno 111] Connection refused)", ""),
+        ("Can't connect to HTTPS URL because the SSL module is not available.", ""),
         ("RuntimeError: no", ""),
     ],
 )
 def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str) -> None:
     said = describe_cure(AuditedCommand((str(PYTHON), "main.py"), Path()), words)
     assert cure in said if cure else said == ""
+
+
+def test_a_port_that_gunicorn_cannot_bind_is_taken_if_it_has_an_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attach_errors, "describe_port_owner", lambda port: f" by it ({port})")
+    command = AuditedCommand(("gunicorn", "--bind", ":8000"), Path())
+    said = describe_cure(command, "Can't connect to ('', 8000)")
+    assert said.startswith(". The port is taken by it (8000);")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "accepting", "host"),
+    [
+        (("::1",), ("127.0.0.1", "::1"), "[::1]"),
+        (("::1",), ("127.0.0.1",), None),
+        (("127.0.0.1",), ("::1",), None),
+        (("::",), ("127.0.0.1", "::1"), "[::1]"),  # it may have only IPv6
+        (("::",), ("127.0.0.1",), "127.0.0.1"),
+        (("::", "0.0.0.0"), ("127.0.0.1", "::1"), "127.0.0.1"),
+        (("192.0.2.1",), ("127.0.0.1", "192.0.2.1"), "192.0.2.1"),
+    ],
+)
+def test_the_load_goes_to_no_other_program_with_the_port(
+    hosts: tuple[str, ...],
+    accepting: tuple[str, ...],
+    host: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def connect(address: tuple[str, int], _timeout: float) -> AbstractContextManager[None]:
+        if address[0] not in accepting:
+            raise ConnectionRefusedError
+        return nullcontext()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    url = build_url(Listener(1, each, 8000) for each in hosts)
+    assert url == (host and f"http://{host}:8000")
+
+
+def test_the_users_own_traffic_is_watched_for_the_given_time_or_without_end() -> None:
+    assert build_load("none", None, 30.0, None).duration_s == 30.0
+    assert build_load("none", None, None, None).duration_s == inf
+    assert build_load(None, None, None, None) == AuditLoad(0.0)
+    assert build_load("requests", 5, 2.0, 1.0) == AuditLoad(0.0, 5, 2.0, 1.0)
 
 
 def test_a_package_that_is_missing_for_an_option_is_not_looked_for_elsewhere() -> None:
