@@ -96,6 +96,14 @@ def parse_host(url: str) -> str:
     return parts.hostname
 
 
+def reject_path(url: str) -> None:
+    """Raise UserError for a path, which no request of the study's own would have."""
+    if urlsplit(url).path not in ("", "/"):
+        raise UserError(
+            "--url takes no path; put it into each request, such as --request 'GET /api/items/1'"
+        )
+
+
 def parse_methods(text: str) -> frozenset[str]:
     """Parse `GET,POST`. Raises UserError."""
     methods = [each.strip().upper() for each in text.split(",")]

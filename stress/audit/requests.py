@@ -15,7 +15,13 @@ from stress.audit.ask import ONLY_PATH, Ask, Headers, RequestPlan, Templates, hi
 from stress.audit.drive_locustfile import find_locustfile
 from stress.audit.find_document import ApiDocument, MissingDocument, fetch_document
 from stress.audit.openapi import plan_operations
-from stress.audit.parse_requests import parse_header, parse_host, parse_methods, parse_request
+from stress.audit.parse_requests import (
+    parse_header,
+    parse_host,
+    parse_methods,
+    parse_request,
+    reject_path,
+)
 from stress.audit.read_requests import read_requests
 from stress.audit.request_file import plan_file
 from stress.audit.request_options import RequestOptions
@@ -100,6 +106,7 @@ def plan_requests(url: str, options: RequestOptions, interruption: Interruption)
     headers, methods = parse_headers(options), parse_methods(options.methods)
     if options.drive in ("locustfile", "none"):
         return plan_other_load(url, options, plan, interruption)
+    reject_path(url)
     is_from_document = options.drive == "openapi" or not plan.asks
     if not is_own_address(parse_host(url)):
         if options.drive is None and not plan.asks:

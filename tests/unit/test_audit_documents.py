@@ -200,6 +200,12 @@ class TestWrongWords:
         with pytest.raises(UserError, match="--url needs"):
             parse_host(url)
 
+    def test_a_path_belongs_into_the_requests(self) -> None:
+        options = RequestOptions(("GET /items/1",))
+        with pytest.raises(UserError, match="--url takes no path"):
+            plan_requests("http://service.invalid/api", options, Interruption())
+        assert plan_requests("http://service.invalid/", options, Interruption()).asks
+
     def test_a_template_without_a_value(self) -> None:
         with pytest.raises(UserError, match="write a value there"):
             parse_request("GET /items/{item_id}", "--request", HERE)
