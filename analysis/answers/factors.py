@@ -62,7 +62,12 @@ def describe_style(scenario: Scenario) -> str:
 def describe_pool(scenario: Scenario) -> str:
     if get_pool(scenario) == scenario.load.users and not scenario.load.is_open:
         return THREAD_PER_USER
-    return formats.count_things(scenario.server.pool, "thread")
+    return count_together(scenario, scenario.server.pool, "thread")
+
+
+def count_together(scenario: Scenario, count: int, thing: str) -> str:
+    """Count the threads or connections of all workers. count: in each worker."""
+    return formats.count_things(count * scenario.server.workers, thing)
 
 
 FACTORS: Sequence[Factor] = (
@@ -82,7 +87,7 @@ FACTORS: Sequence[Factor] = (
         CONNECTIONS,
         lambda s: s.client.connections if s.client and s.client.life == "shared" else None,
         lambda s: (
-            formats.count_things(s.client.connections, "connection") if s.client else "no client"
+            count_together(s, s.client.connections, "connection") if s.client else "no client"
         ),
     ),
     Factor(
@@ -127,7 +132,7 @@ FACTORS: Sequence[Factor] = (
         DATABASE_POOL,
         lambda s: s.database.pool if s.database and s.database.life == "pool" else None,
         lambda s: (
-            formats.count_things(s.database.pool, "database connection")
+            count_together(s, s.database.pool, "database connection")
             if s.database
             else "no database"
         ),
@@ -235,7 +240,7 @@ def list_served(served: Sequence[Served]) -> str:
 def describe_places(scenario: Scenario, resource: str) -> str:
     """Describe what a scenario has instead of a resource that is full in another one."""
     if resource == "client connections" and scenario.client is not None:
-        return f"a client with {formats.count_things(scenario.client.connections, 'connection')}"
+        return count_together(scenario, scenario.client.connections, "connection")
     if resource == "database connections" and scenario.database is not None:
-        return f"a pool of {formats.count_things(scenario.database.pool, 'connection')}"
+        return count_together(scenario, scenario.database.pool, "connection")
     return describe_style(scenario) if get_pool(scenario) is None else describe_pool(scenario)

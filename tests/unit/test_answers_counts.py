@@ -63,6 +63,35 @@ def test_each_size_of_a_pool_has_its_own_sentence() -> None:
     ]
 
 
+def with_two_workers(name: str, own: str, connections: int, rps: float) -> MeasuredScenario:
+    found = get_scenario(name)
+    server = replace(found.server, pool=connections, workers=2)
+    client = found.client and replace(found.client, connections=connections)
+    database = found.database and replace(found.database, pool=connections)
+    scenario = replace(found, name=own, server=server, client=client, database=database)
+    scenario = replace(scenario, delay_s=1.0)
+    busy = {"threads_active_mean": 2.0 * connections, "pool_waiting_peak": 200}
+    return plant_case(scenario, rps, **busy)
+
+
+@pytest.mark.parametrize(
+    ("name", "places", "more"),
+    [
+        ("sync-http-shared", "40 threads in the pool", "80 threads"),
+        ("async-http-shared", "40 connections of the client", "80 connections"),
+        ("tasks-pool", "40 connections to the database", "80 connections"),
+    ],
+)
+def test_the_places_of_all_workers_are_counted_on_both_sides(
+    name: str, places: str, more: str
+) -> None:
+    (found,) = find_messages(
+        FullPlaces, with_two_workers(name, "a", 20, 38.0), with_two_workers(name, "b", 40, 76.0)
+    )
+    assert found.startswith(f"With {places} for ")
+    assert found.endswith(f"; with {more}, b serves 76.0.")
+
+
 def test_one_thread_is_not_called_threads() -> None:
     one = plant_case(with_pool("sync-http", 1), 1.0, threads_active_mean=1.0, pool_waiting_peak=400)
     assert find_messages(FullPlaces, one, FORTY) == [
