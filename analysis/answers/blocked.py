@@ -8,6 +8,7 @@ from analysis.answers.measured_scenario import MOST_OF_THE_TIME, MeasuredScenari
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
+from analysis.summary.predicates import is_blocking_call
 
 MOST_LISTED = 2
 """Maximum of further pairs in a sentence."""
@@ -37,7 +38,7 @@ class BlockingCall(Statement):
         worst = sort_by_harm(slower)[0]
         case, scenario = worst.case, worst.case.scenario
         sites = [one for each in case.usable_trials for one in each.blocking_sites]
-        waits = [one for one in sites if one.cause != "compute"]
+        waits = [one for one in sites if is_blocking_call(one)]
         rare = None if scenario.endpoint.blocks_the_loop else scenario.rare
         return cls(
             served=tuple(each.case.served for each in slower),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from analysis.answers.measured_scenario import REACHED_SHARE, MeasuredScenario
+from analysis.answers.measured_scenario import MOST_OF_THE_TIME, REACHED_SHARE, MeasuredScenario
 from analysis.answers.slower import is_blocked_by_clients
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource, find_measured_limit
@@ -63,8 +63,7 @@ KNOWN: Mapping[Resource, Explanation] = {
 def get_possible_rps(case: MeasuredScenario) -> float | None:
     """Return the rate that its load offers; None where it is unknown, and where random arrivals
     are all served: their number is chance."""
-    is_random = case.scenario.load.arrivals == "poisson"
-    return None if is_random and case.reaches_ceiling else case.ceiling_rps
+    return None if case.serves_random_arrivals else case.ceiling_rps
 
 
 def explain(case: MeasuredScenario) -> Explanation:
@@ -127,13 +126,20 @@ def count_places(limit: MeasuredLimit) -> str:
 
 
 def explain_loop(limit: MeasuredLimit) -> Explanation:
-    place = f", for example in {limit.whose}" if limit.whose else ""
-    share = formats.percent(limit.share)
+    share, place = formats.percent(limit.kind_share), describe_site(limit)
     if limit.computes:
         clause = f"code computes on the event loop for {share} of the time{place}"
         return Explanation(clause, PROCESSES, "cpu")
     clause = f"the event loop is blocked for {share} of the time{place}"
     return Explanation(clause, AWAIT, "one-blocks-all")
+
+
+def describe_site(limit: MeasuredLimit) -> str:
+    """As in ", mostly at app/clients.py:57 fetch"; empty where no site is known."""
+    if limit.whose is None:
+        return ""
+    is_most = limit.whose_share > MOST_OF_THE_TIME * limit.share
+    return f", {'mostly' if is_most else 'for example'} at {limit.whose}"
 
 
 def explain_deaths(limit: MeasuredLimit) -> Explanation:

@@ -12,7 +12,7 @@ from analysis.summary.comparison import CONFIDENCE
 from analysis.summary.limit import MeasuredLimit, find_measured_limit
 from analysis.summary.load_limit import measure_load_limit_rps
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import APART, are_alike, computes_on_loop, has_starved_users
+from analysis.summary.predicates import APART, are_alike, has_starved_users, measure_blocking_calls
 from analysis.summary.trials import collect_values
 from analysis.verdicts.base import list_verdicts
 from scenarios.model import Scenario
@@ -109,17 +109,14 @@ class MeasuredScenario:
 
     @cached_property
     def blocked_share(self) -> float | None:
-        """The share of time for which the scenario's blocking call blocked the event loop: the
-        lowest of all trials. None where that is less than half, and where it computed instead."""
+        """The lowest share of time for which calls blocked the loop in a trial; None up to half."""
         scenario, limit = self.scenario, self.limit
         blocks = scenario.endpoint.blocks_the_loop or (
             scenario.rare is not None and scenario.rare.style == "async def that blocks"
         )
         if not blocks or (limit is not None and limit.resource == "interpreter"):
             return None
-        if any(map(computes_on_loop, self.usable_trials)):
-            return None
-        share = min((each.loop_blocked_share or 0.0 for each in self.usable_trials), default=0.0)
+        share = min(map(measure_blocking_calls, self.usable_trials), default=0.0)
         return share if share > MOST_OF_THE_TIME else None
 
     @property
@@ -146,6 +143,11 @@ class MeasuredScenario:
     def reaches_ceiling(self) -> bool:
         most = self.ceiling_rps
         return most is not None and most > 0 and self.rate >= REACHED_SHARE * most
+
+    @property
+    def serves_random_arrivals(self) -> bool:
+        """True if it serves all that come at random: its throughput is chance."""
+        return self.scenario.load.arrivals == "poisson" and self.reaches_ceiling
 
     @cached_property
     def limit(self) -> MeasuredLimit | None:
@@ -217,7 +219,7 @@ def serves_more(one: MeasuredScenario, other: MeasuredScenario) -> bool:
     upper bound, the faster one may be a lower bound. Use the confidence interval where the trials
     suffice for one, else a ratio larger than between two runs of the same thing."""
     most_rps = other.most_rps
-    if most_rps is None or one.rate <= APART * most_rps:
+    if most_rps is None or other.serves_random_arrivals or one.rate <= APART * most_rps:
         return False
     rank, _ = find_pair_rank(len(other.rates), len(one.rates), CONFIDENCE)
     if rank and other.is_clean:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from analysis.answers.explanation import describe_site
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
 from analysis.summary.model import CellSummary
@@ -64,7 +65,7 @@ def describe_measured_limit(limit: MeasuredLimit, codes: Collection[str] = ()) -
         whose="machine" if limit.whose == OTHERS else limit.whose,
     )
     if limit.resource == "event loop":
-        return f"{text}, mostly at {limit.whose}." if limit.whose else f"{text}."
+        return f"{text}{describe_site(limit)}."
     if limit.resource == "interpreter" and limit.capacity != 1:
         workers = formats.count_things(round(limit.capacity or 0.0), "worker")
         return f"The Python interpreters were saturated: {workers} used {format_used(limit)} cores."

@@ -6,12 +6,13 @@ connection while it waits for the interpreter.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from analysis.measures.littles_law import GAP_LIMIT
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import (
+    compute_server_cores,
     computes_on_loop,
     find_data,
     has_many_failures,
@@ -49,8 +50,9 @@ class MeasuredLimit:
     requested wait; restarts. None where unknown.
 
     whose: the blocking site, the threads, the library, the processes, or the causes of restarts.
-    computes: True if computation, not a waiting call, occupies the event loop. closest: for an
-    unexplained limit, the most used resource, if it was used for at least half.
+    computes: True if computation, not a waiting call, blocks the event loop most. kind_share,
+    whose_share: the shares of time of all such sites, and of `whose`. closest: for an unexplained
+    limit, the most used resource, if it was used for at least half.
     """
 
     resource: Resource
@@ -58,6 +60,8 @@ class MeasuredLimit:
     capacity: float | None = None
     whose: str | None = None
     computes: bool = False
+    kind_share: float = 0.0
+    whose_share: float = 0.0
     closest: "MeasuredLimit | None" = None
 
     @property
@@ -72,12 +76,9 @@ def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
     limits = (use for use, full in found if use.share >= full)
     if (limit := next(limits, None)) is not None:
         return limit
-    inner = [
-        use
-        for use, _ in found
-        if use.resource not in ("users", "arrivals") and use.share >= NOTED_SHARE
-    ]
-    closest = max(inner, key=lambda each: each.share, default=None)
+    inner = (use for use, _ in found if use.resource not in ("users", "arrivals"))
+    noted = (use for use in inner if use.share >= NOTED_SHARE)
+    closest = max(noted, key=lambda each: each.share, default=None)
     return MeasuredLimit("unexplained", closest=closest)
 
 
@@ -120,12 +121,6 @@ def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit 
     return MeasuredLimit("interpreter", cores, server.workers)
 
 
-def compute_server_cores(cell: CellSummary) -> float | None:
-    if cell.cpu_ms_per_request is None or cell.rps is None:
-        return None
-    return cell.rps * cell.cpu_ms_per_request / 1000
-
-
 def measure_restarts(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
     if not cell.worker_restarts or not has_many_failures(cell):
         return None
@@ -141,12 +136,17 @@ def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit |
         return None
     waits = sum(each.share for each in sites if each.cause in ("wait", None)) if sites else 1.0
     cores = (compute_server_cores(cell) or 0.0) / scenario.server.workers
-    waited, busy = waits * cell.loop_blocked_share, cell.loop_blocked_share
-    if waited > cores:
-        busy = min(1.0, max(busy, waited + cores))
-    computes = computes_on_loop(cell)
-    alike = [each for each in sites if (each.cause == "compute") == computes] or sites
-    return MeasuredLimit("event loop", busy, 1.0, str(alike[0]) if alike else None, computes)
+    blocked = cell.loop_blocked_share
+    waited = waits * blocked
+    busy = min(1.0, max(blocked, waited + cores)) if waited > cores else blocked
+    use = MeasuredLimit("event loop", busy, 1.0, None, computes_on_loop(cell), blocked)
+    alike = [each for each in sites if (each.cause == "compute") == use.computes]
+    if not alike:
+        return use
+    kind = sum(each.share for each in alike)
+    return replace(
+        use, whose=str(alike[0]), kind_share=blocked * kind, whose_share=blocked * alike[0].share
+    )
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
+from analysis.measures.probe_metrics import BlockingSite
 from analysis.metrics import Metric, get_value
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import Data
@@ -21,6 +22,8 @@ APART = 1.05
 """Two values within this ratio tie."""
 BLOCKED_NOTED_SHARE = 0.1
 """Below this share, garbage collection or waiting for the GIL blocks the loop."""
+OF_NO_CALL = ("compute", "gc", "gil")
+"""Causes of a block that is no call which waits."""
 OF_RESOURCES = (
     "DESCRIPTORS", "GENERATOR_SATURATED", "CPU_THROTTLED", "CORES_FULL", "INTERPRETER_FULL",
 )  # fmt: skip
@@ -60,6 +63,17 @@ def has_blocked_loop(cell: CellSummary) -> bool:
 def computes_on_loop(cell: CellSummary) -> bool:
     """Return True if mostly computation, not waiting calls, blocks the event loop."""
     return sum(each.share for each in cell.blocking_sites if each.cause == "compute") > 0.5
+
+
+def is_blocking_call(site: BlockingSite) -> bool:
+    """Return True also if the cause is unknown."""
+    return site.cause not in OF_NO_CALL
+
+
+def measure_blocking_calls(cell: CellSummary) -> float:
+    """Compute the share of time for which calls that wait blocked the event loop."""
+    others = sum(each.share for each in cell.blocking_sites if not is_blocking_call(each))
+    return (cell.loop_blocked_share or 0.0) * (1 - others)
 
 
 def list_death_causes(cell: CellSummary) -> list[str]:
@@ -146,6 +160,12 @@ def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int,
 
 def are_alike(one: float, other: float) -> bool:
     return max(one, other) <= APART * min(one, other)
+
+
+def compute_server_cores(cell: CellSummary) -> float | None:
+    if cell.cpu_ms_per_request is None or cell.rps is None:
+        return None
+    return cell.rps * cell.cpu_ms_per_request / 1000
 
 
 def measure_arrivals_rps(cell: CellSummary) -> float | None:

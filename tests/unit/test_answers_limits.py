@@ -12,10 +12,13 @@ from analysis.answers.killed import WorkersKilled
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.settings import OneSetting
 from analysis.measures.thread_calls import ExecutorUse
+from analysis.report.limit_words import describe_measured_limit
+from analysis.summary.limit import find_measured_limit
 from analysis.verdicts.base import VerdictRecord
 from scenarios.model import Scenario
 from tests.unit.answer_samples import (
     AWAITS,
+    BLOCKED,
     EACH,
     FULL_POOL,
     KILLED,
@@ -31,6 +34,7 @@ from tests.unit.answer_samples import (
 
 TAKES_LONG = "each request takes that long by itself, without waiting for another"
 COMPUTING = replace(SITE, file="stress/cpu.py", function="burn", cause="compute")
+GIL = replace(SITE, function="load", cause="gil")
 EXECUTOR = {"executor": ExecutorUse(8, 7.9, 900.0)}
 
 
@@ -136,8 +140,8 @@ def test_code_that_computes_on_the_loop_is_not_called_a_blocking_call() -> None:
     processes = plant_case("cpu-process", 207.0)
     computing = plant_case("cpu-async", 88.0, cpu_ms_per_request=10.5, **figures)
     clause, rule = explain_one(computing)
-    assert clause.startswith("code computes on the event loop for 97.0 % of the time, for ")
-    assert clause.endswith(f"{COMPUTING}.")
+    share = "code computes on the event loop for 97.0 % of the time"
+    assert clause == f"{share}, mostly at {COMPUTING}."
     assert rule == "cpu"
     (found,) = find(OneScenario, computing)
     assert found.change == "move the work to a process pool"
@@ -157,7 +161,30 @@ def test_the_line_that_is_named_does_what_is_said_of_it() -> None:
         replace(COMPUTING, share=0.25, line=99),
     )
     case = plant_case("cpu-async", 88.0, loop_blocked_share=0.97, blocking_sites=sites)
-    assert explain_one(case)[0].endswith(f"for example in {sites[1]}.")
+    share = "code computes on the event loop for 58.2 % of the time"
+    assert explain_one(case)[0] == f"{share}, for example at {sites[1]}."
+    limit = find_measured_limit(case.trials[0], case.scenario)
+    assert describe_measured_limit(limit).endswith(
+        f"97.0 % of the time, for example at {sites[1]}."
+    )
+
+
+def test_a_blocking_call_has_only_the_time_for_which_it_waits() -> None:
+    """The rest of the blocked time is computation, or another thread's."""
+    sites = (replace(SITE, share=0.6), replace(COMPUTING, share=0.3), replace(GIL, share=0.1))
+    errors = ("MACHINE_BUSY",)
+    mixed = plant_case(
+        BLOCKED.scenario, 60.0, loop_blocked_share=0.9, blocking_sites=sites, errors=errors
+    )
+    assert explain_one(mixed) == (
+        "a blocking call blocks the event loop for 54.0 % of the time.",
+        "one-blocks-all",
+    )
+    assert mixed.most_rps == pytest.approx(60 / 0.54)
+    less = plant_case(
+        BLOCKED.scenario, 60.0, loop_blocked_share=0.8, blocking_sites=sites, errors=errors
+    )
+    assert (less.blocked_share, less.most_rps) == (None, None)
 
 
 def test_trials_that_disagree_are_not_trials_in_which_nothing_was_full() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from analysis.answers.alone import OneScenario
-from analysis.answers.measured_scenario import MeasuredScenario
+from analysis.answers.measured_scenario import MeasuredScenario, serves_more
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting
 from analysis.measures.throughput import OpenLoopSummary
@@ -74,6 +74,12 @@ def test_of_random_arrivals_more_may_come_than_their_rate_says() -> None:
     )
     (fewer,) = OneScenario.find(plant_results(plant_random_arrivals(6.0)))
     assert "serves 6.0 of a possible 10.0 requests/s" in fewer.message
+
+
+def test_of_random_arrivals_fewer_came_by_chance_not_by_a_setting() -> None:
+    fewer, more = (plant_random_arrivals(each, offered_rps=each) for each in (8.0, 11.0))
+    assert not serves_more(more, fewer)
+    assert serves_more(more, plant_random_arrivals(8.0, offered_rps=11.0))
 
 
 def test_what_a_saturated_generator_sent_is_not_all_that_could_come() -> None:
