@@ -34,6 +34,8 @@ UNBELIEVABLE = (
     "MACHINE_PAUSED", "GENERATOR_PAUSED", "UPSTREAM_LATE",
 )  # fmt: skip
 """Verdicts that keep a cell's latencies from passing any threshold."""
+OF_PROBE = ("loop_", "pool_", "threads_", "executor.")
+"""Beginnings of the figures that the probe measures."""
 EVERY = "*"
 MOST_BYTES = 1_000_000
 EXAMPLE = "'async-http-shared: failures == 0, p99_ms < 1200'"
@@ -213,14 +215,16 @@ def counts_nothing(cell: CellSummary, figure: str) -> bool:
 
 
 def find_doubt(cell: CellSummary, figure: str) -> str | None:
-    """Find the verdict that keeps this latency from passing a threshold. With starved users,
-    latencies that count unanswered requests by their age may still pass."""
-    if not figure.endswith("_ms"):
-        return None
-    of_probe = ("PROBE_STOPPED",) if figure.startswith("loop_lag") else ()
-    known = (*UNBELIEVABLE, *of_probe)
+    """Find the verdict that keeps this figure from passing a threshold: a latency, or a figure of
+    a probe that stopped. With starved users, latencies that count unanswered requests by their age
+    may still pass."""
+    known = ("PROBE_STOPPED",) if figure.startswith(OF_PROBE) else ()
+    if figure.endswith("_ms"):
+        known += UNBELIEVABLE
     if errors := [each for each in count_error_verdicts([cell]) if each in known]:
         return errors[0]
+    if not figure.endswith("_ms"):
+        return None
     counts_them = figure.startswith("bystander.") or not get_metric(figure).is_latency
     return None if counts_them or not has_starved_users(cell) else "UNFINISHED"
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.measures.thread_calls import ExecutorUse
 from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import METRICS
 from analysis.report.notes import describe_outcome
@@ -268,14 +269,22 @@ def test_a_window_without_an_arrival_measures_nothing(figure: str) -> None:
         ("LOAD_PROCESS_DIED", "p99_ms", False),
         ("MACHINE_PAUSED", "p99_ms", False),
         ("PROBE_STOPPED", "loop_lag_max_ms", False),
+        ("PROBE_STOPPED", "loop_blocked_share", False),
+        ("PROBE_STOPPED", "pool_waiting_peak", False),
+        ("PROBE_STOPPED", "threads_spawned", False),
+        ("PROBE_STOPPED", "executor.threads", False),
         ("PROBE_STOPPED", "p99_ms", True),
         ("WORKER_DEATHS", "p99_ms", True),
     ],
 )
-def test_a_part_of_the_load_or_of_the_window_meets_no_latency(
+def test_a_part_of_the_load_or_of_the_window_meets_no_threshold(
     code: str, figure: str, is_met: bool
 ) -> None:
-    cell = replace(trial(1, 1.0), loop_lag_max_ms=1.0, verdicts=(VerdictRecord(code, "error"),))
+    cell = replace(
+        trial(1, 1.0), loop_lag_max_ms=1.0, loop_blocked_share=1.0, pool_waiting_peak=1,
+        threads_spawned=1, executor=ExecutorUse(1, 1.0, 1.0),
+        verdicts=(VerdictRecord(code, "error"),),
+    )  # fmt: skip
     (found,) = judge_thresholds(parse_thresholds(f"*: {figure} < 5"), [cell])
     assert (found.met, found.why) == (is_met, None if is_met else f"1, but {code}")
 
