@@ -87,11 +87,9 @@ def judge_change(
     if before is not None and after is not None:
         return judge_ratios(before, after)
     other, own = scopes if before is None else reversed(scopes)
-    if other.is_cut or not can_see(other, found) or misses_route(other, own, found.route):
+    if other.is_cut or not can_see(other, found) or misses_route(other, own, found):
         return "not seen"
-    is_asked = found.route in other.routes
-    if found.route is None:  # it may be any route that its audit requested
-        is_asked = set(own.routes) <= set(other.routes)
+    is_asked = asks_for_route(other, own, found)
     if before is None:
         return "new" if is_asked else "new route"
     return "gone" if is_asked else "not asked"
@@ -107,12 +105,22 @@ def judge_ratios(before: SiteFigures, after: SiteFigures) -> Change:
     return "better" if max(ratios) <= 1 / CHANGED else "similar"
 
 
-def misses_route(other: AuditScope, own: AuditScope, route: str | None) -> bool:
+def asks_for_route(other: AuditScope, own: AuditScope, found: AuditFinding) -> bool:
+    """Return True if the other audit requested a finding's route. If the route is unknown, it may
+    be any that its audit requested. At startup there is none."""
+    if found.phase == "startup":
+        return True
+    return set(own.routes if found.route is None else (found.route,)) <= set(other.routes)
+
+
+def misses_route(other: AuditScope, own: AuditScope, found: AuditFinding) -> bool:
     """Return True if requests of a finding's route failed in the other audit. If the route is
-    unknown, it may be any that failed only there."""
-    if route is None:
+    unknown, it may be any that failed only there. At startup there is none."""
+    if found.phase == "startup":
+        return False
+    if found.route is None:
         return not other.unchecked_names <= own.unchecked_names
-    return route in other.unchecked_names
+    return found.route in other.unchecked_names
 
 
 def can_see(scope: AuditScope, found: AuditFinding) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditFinding, AuditFindings, find_all
+from analysis.findings.base import UncheckedRoute
 from analysis.findings.recognition import FindingSite, pair_sites
 from analysis.report.audit_comparison import build_changes_table, count_changes
 from analysis.report.table import WIDTH, render_terminal
@@ -71,6 +72,13 @@ def test_what_an_audit_could_not_find_is_neither_new_nor_gone() -> None:
     assert compare(with_it, older) == ["gone"]
     kills = gather([SampleKill(severity="error", confidence="high")])
     assert compare(kills, older) == ["not seen"]
+
+
+def test_a_block_at_startup_is_there_whatever_was_requested() -> None:
+    with_it = gather([replace(BLOCK, route=None, phase="startup")])
+    failed = (UncheckedRoute("GET", "/pay", 4, 4, "500"),)
+    other = replace(gather([]), scope=replace(SCOPE, routes=("/pay",), unchecked=failed))
+    assert (compare(with_it, other), compare(other, with_it)) == (["gone"], ["new"])
 
 
 @given(st.lists(findings, max_size=6), st.lists(findings, max_size=6))
