@@ -39,7 +39,7 @@ from analysis.theory.model import ServerModel
 from analysis.theory.prediction import FAILING
 from analysis.theory.scenario_model import build_server_model
 from analysis.theory.steady import find_failure
-from records.prediction import Calibration
+from records.prediction import Calibration, name_prediction
 from records.rundir import CellDir, RunDir
 from scenarios.model import Scenario
 from scenarios.units import Second
@@ -182,8 +182,9 @@ def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
 def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve | None:
     """Compute the curve over users by formulas; None unless the closed loop was calibrated."""
     known = TypeAdapter(dict[str, Calibration]).validate_python(manifest.get("calibrations") or {})
-    scenario, calibration = found.scenario, known.get(found.summary.scenario)
-    predicted = found.summary.predicted
+    scenario, own = found.scenario, found.summary
+    calibration = known.get(name_prediction(own.scenario, own.trial), known.get(own.scenario))
+    predicted = own.predicted
     if calibration is None or predicted is None or predicted.ok_rps is None:
         return None
     if scenario.load.is_open:

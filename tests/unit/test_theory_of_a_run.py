@@ -1,10 +1,16 @@
 """What a run announces before it starts, and what it says where no prediction is possible."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import ceil
 
+import polars as pl
 import pytest
 
+from analysis.measures.window import open_cell
+from analysis.report.cell_timeline import build_timeline
+from analysis.report.latency_shape import compute_distribution
+from analysis.report.page import ReportCell, compute_theory
+from analysis.summary.cell import compute_summary
 from analysis.summary.run import RunSettings, read_run_settings
 from records.prediction import Calibration, CpuSample, Prediction
 from scenarios.catalogue import select_scenarios
@@ -19,7 +25,7 @@ from study.predictions import (
     choose_condition,
     share_out_idle_cpu,
 )
-from tests.unit.samples import record
+from tests.unit.samples import healthy, record, tables
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
@@ -222,3 +228,21 @@ def test_what_a_server_uses_when_nobody_asks_is_shared_out() -> None:
     assert condition.is_met(0.0031, 40.0)
     nothing = Prediction(reason="no answer")
     assert share_out_idle_cpu(nothing, idle_cores=0.04) == nothing
+
+
+def show_trial(trial: int) -> ReportCell:
+    """As the page shows it."""
+    own, found = record("sync-sleep"), tables(healthy())
+    measured, shape = open_cell(own, found), compute_distribution(open_cell(own, found))
+    summary = replace(compute_summary(own, found), trial=trial, predicted=Prediction(ok_rps=1.0))
+    return ReportCell(measured, summary, build_timeline(measured), pl.DataFrame(), shape)
+
+
+def test_the_curve_is_of_the_calibration_of_the_trial_that_is_shown() -> None:
+    """A trial of an older record has that of its scenario."""
+    first, third = (asdict(Calibration(1000, 2.0, cpu_s, 0.3)) for cpu_s in (0.001, 0.2))
+    manifest = {"calibrations": {"sync-sleep": first, "sync-sleep/3": third}}
+    curves = [compute_theory(show_trial(trial), manifest) for trial in (1, 2, 3)]
+    alone = compute_theory(show_trial(1), {"calibrations": {"sync-sleep": third}})
+    assert curves[0] == curves[1] != curves[2] == alone
+    assert None not in curves
