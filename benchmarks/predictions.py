@@ -2,8 +2,8 @@
 
 Prints a row per scenario of these runs, each of which may have several trials: the measured
 throughput, that predicted for the first trial and its range, and how many trials are in their own.
-Then how far the predicted medians are from the measured ones, as ratios. The last line counts the
-trials of all runs.
+Trials without a range are left out. Then how far the predicted medians are from the measured ones,
+as ratios. The last line counts the trials of all runs.
 """
 
 import sys
@@ -27,9 +27,10 @@ HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Measured figures of one scenario's trials, and the first one's prediction. inside: trials in
-    the range of their own prediction. The ratios are predicted / measured; None without one of
-    them, and for a background request that waits less than NOTICED_MS."""
+    """Measured figures of one scenario's trials that have a predicted range, and the first one's
+    prediction. inside: trials in the range of their own prediction. The ratios are predicted /
+    measured; None without one of them, and for a background request that waits less than
+    NOTICED_MS."""
 
     scenario: str
     measured_rps: tuple[float, ...]
@@ -68,31 +69,33 @@ def main(paths: Sequence[Path]) -> int:
 
 
 def compare_run(cells: Sequence[CellSummary]) -> Iterator[Comparison]:
-    for name, trials in group_completed_trials(cells).items():
-        known = trials[0].predicted
+    for name, completed in group_completed_trials(cells).items():
+        trials = [each for each in completed if is_inside(each) is not None]
         rates = tuple(each.ok_rps for each in trials if each.ok_rps is not None)
-        if not rates or known is None or None in (known.ok_rps, known.low, known.high):
+        if not trials or (known := trials[0].predicted) is None:
             continue
-        low, high = known.low or 0.0, known.high or 0.0
         waits_ms = [each.bystander.median_ms for each in trials]
         waited_ms = median(each for each in waits_ms if each is not None) if any(waits_ms) else 0.0
         yield Comparison(
             name,
             rates,
             known.ok_rps or 0.0,
-            low,
-            high,
-            sum(map(is_inside, trials)),
+            known.low or 0.0,
+            known.high or 0.0,
+            sum(bool(is_inside(each)) for each in trials),
             compute_ratio(known.median_ms, [each.median_ms for each in trials]),
             compute_ratio(known.bystander_ms, waits_ms) if waited_ms > NOTICED_MS else None,
         )
 
 
-def is_inside(cell: CellSummary) -> bool:
-    """Return True if the range of the trial's own prediction has its throughput."""
+def is_inside(cell: CellSummary) -> bool | None:
+    """Return True if the range of the trial's own prediction has its throughput; None without one
+    of them."""
     rate, known = cell.ok_rps, cell.predicted
-    if rate is None or known is None or known.low is None or known.high is None:
-        return False
+    if rate is None or known is None or known.ok_rps is None:
+        return None
+    if known.low is None or known.high is None:
+        return None
     return known.low <= rate <= known.high
 
 

@@ -38,6 +38,17 @@ def test_a_later_trial_has_its_own_range() -> None:
     assert [each.inside for each in compare_run(trials)] == [1]
 
 
+def test_a_trial_without_a_range_is_left_out() -> None:
+    known = Prediction(ok_rps=9.0, low=8.0, high=10.0)
+    ranges = (Prediction(reason="the server ended"), known, known)
+    trials = [
+        replace(MEASURED, trial=place, ok_rps=9.5, predicted=each)
+        for place, each in enumerate(ranges, 1)
+    ]
+    (found,) = compare_run(trials)
+    assert (found.inside, found.measured_rps, found.predicted_rps) == (2, (9.5, 9.5), 9.0)
+
+
 def test_a_cell_without_a_range_counts_for_nothing() -> None:
     assert list(compare_run([replace(MEASURED, predicted=None)])) == []
     assert list(compare_run([replace(MEASURED, predicted=Prediction(ok_rps=1.0))])) == []
