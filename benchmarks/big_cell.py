@@ -7,7 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from records.cell import CellRecord, Phases
-from records.ids import make_first_id
+from records.ids import generate_ids
 from records.rows import (
     BYSTANDER,
     HANDLERS,
@@ -70,14 +70,14 @@ def make_requests(turns: int, chance: np.random.Generator) -> pl.DataFrame:
     ended_s = np.linspace(0, RAMP_S, USERS)[:, np.newaxis] + np.cumsum(took_s, axis=1)
     user = np.repeat(np.arange(USERS), turns)
     turn = np.tile(np.arange(turns), USERS)
-    ids = np.array([make_first_id(CELL_NUMBER, 0, user) for user in range(USERS)], dtype=np.uint64)
+    first_id = next(generate_ids(CELL_NUMBER, 0))
     failed = chance.random(USERS * turns) < FAILING
     started_s = (ended_s - took_s).ravel()
     answered = pl.col("ended_s").is_not_null()
     return (
         pl.DataFrame(
             {
-                "request_id": ids[user] + turn.astype(np.uint64),
+                "request_id": np.arange(first_id, first_id + USERS * turns, dtype=np.uint64),
                 "user": user,
                 "intended_s": started_s,
                 "started_s": started_s,

@@ -1,23 +1,21 @@
 """Request ids: 16 hexadecimal digits that identify the sender.
 
 From the top: 16 bits of the cell's random number (stray requests of an earlier cell have another),
-8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
+8 bits process, 40 bits count over all users of the process. Process 255 is the bystander.
 """
+
+from collections.abc import Iterator
+from itertools import count
 
 CELL_UNIT = 1 << 48
 PROCESS_UNIT = 1 << 40
 BYSTANDER_PROCESS = 255
-MOST_USERS = 1 << 20
-MOST_REQUESTS = 1 << 20
-"""Maximum per user; after that the count wraps."""
+RequestIds = Iterator[int]
+"""The ids of a process's requests, without end."""
 
 
-def make_first_id(cell_number: int, process: int, user: int) -> int:
-    return (cell_number & 0xFFFF) << 48 | (process & 0xFF) << 40 | (user % MOST_USERS) << 20
-
-
-def make_next_id(request_id: int) -> int:
-    return request_id - request_id % MOST_REQUESTS + (request_id + 1) % MOST_REQUESTS
+def generate_ids(cell_number: int, process: int) -> RequestIds:
+    return count(((cell_number & 0xFFFF) << 48 | (process & 0xFF) << 40) + 1)  # 0 is no id
 
 
 def format_id_header(request_id: int) -> str:

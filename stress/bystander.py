@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
-from records.ids import BYSTANDER_PROCESS, format_id_header, make_first_id, make_next_id
+from records.ids import BYSTANDER_PROCESS, format_id_header, generate_ids
 from stress.runtime import CellRun
 
 CHUNK_BYTES = 1 << 16
@@ -36,7 +36,7 @@ class BackgroundRequester:
         self._what = cell.scenario.bystander
         scenario = cell.scenario
         self._is_ours = scenario.url is None and not scenario.server.has_users_app
-        self._next_id = make_first_id(cell.number, BYSTANDER_PROCESS, 0)
+        self._ids = generate_ids(cell.number, BYSTANDER_PROCESS)
         self._pings: list[BackgroundPing] = []
         self._loop = asyncio.new_event_loop()
         self._leave = asyncio.Event()
@@ -54,8 +54,7 @@ class BackgroundRequester:
     async def _send_periodically(self) -> None:
         due_s, asking = monotonic(), set[asyncio.Task[None]]()
         while not self._leave.is_set():
-            ping = BackgroundPing(self._next_id, due_s)
-            self._next_id = make_next_id(self._next_id)
+            ping = BackgroundPing(next(self._ids), due_s)
             self._pings.append(ping)
             asking.add(asyncio.create_task(self._send_ping(ping)))
             due_s += self._what.every_s

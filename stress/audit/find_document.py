@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from records.ids import make_first_id
+from records.ids import generate_ids
 from scenarios.errors import build_cannot_run_error
 from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import Ask, Headers
@@ -102,7 +102,7 @@ class DocumentFinder:
         return None
 
     async def _fetch(self, path: str) -> Answer:
-        answer = Answer(make_first_id(getrandbits(16), 0, 0))
+        answer = Answer(next(generate_ids(getrandbits(16), 0)))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
         if answer.is_refused:
             raise build_cannot_run_error(

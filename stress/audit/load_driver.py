@@ -14,7 +14,7 @@ from time import monotonic
 import aiohttp
 
 from records.audit import Phase
-from records.ids import make_first_id, make_next_id
+from records.ids import RequestIds, generate_ids
 from scenarios.errors import build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.answer import Answer, ReadLimits
@@ -48,7 +48,6 @@ BEAT_S: Second = 0.02
 class SimulatedUser:
     number: int
     session: aiohttp.ClientSession
-    next_id: int
     fresh: aiohttp.ClientSession
     """Session with a new connection for each request, and the same cookies."""
 
@@ -57,11 +56,11 @@ class SimulatedUser:
         return self.fresh if ask.method == WEBSOCKET or phase == FIRST_PHASE else self.session
 
 
-def open_user(url: str, number: int, first_id: int) -> SimulatedUser:
+def open_user(url: str, number: int) -> SimulatedUser:
     """Open a user; the caller closes its sessions."""
     session = open_session(url)
     fresh = open_session(url, session.cookie_jar, keeps_connections=False)
-    return SimulatedUser(number, session, first_id, fresh)
+    return SimulatedUser(number, session, fresh)
 
 
 @dataclass(slots=True)
@@ -77,13 +76,13 @@ class LoadDriver:
     driven: list[Ask] = field(default_factory=list)
     latest_beat_s: Second = 0.0
     kept: KeptRows = field(default_factory=KeptRows)
+    ids: RequestIds = field(default_factory=lambda: generate_ids(getrandbits(16), 0))
 
     async def run(self) -> None:
-        cell_number = getrandbits(16)
         beats = asyncio.create_task(self._measure_pauses())
         async with AsyncExitStack() as stack:
             for number in range(self.load.users + 1):
-                user = open_user(self.url, number, make_first_id(cell_number, 0, number))
+                user = open_user(self.url, number)
                 self.users.append(user)
                 await stack.enter_async_context(user.session)
                 await stack.enter_async_context(user.fresh)
@@ -221,8 +220,7 @@ class LoadDriver:
         return min(asks, key=lambda each: median(took_s.get(each.name, [float("inf")])))
 
     async def _send(self, user: SimulatedUser, ask: Ask, phase: str, limits: ReadLimits) -> Answer:
-        answer = Answer(user.next_id)
-        user.next_id = make_next_id(user.next_id)
+        answer = Answer(next(self.ids))
         try:
             await send(user.choose_session(ask, phase), ask, answer, limits)
         finally:

@@ -17,7 +17,7 @@ from locust import FastHttpUser, HttpUser, argument_parser, constant, events, ru
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from records.ids import MOST_REQUESTS, format_id_header
+from records.ids import format_id_header
 from stress.load.bounded_body import Body, bound_bodies, measure_fast_body, read_requests_body
 from stress.load.distributed import LoadWorker, MasterLeader
 from stress.load.process import FLUSH_EVERY_S, LoadProcess, SingleProcessLeader, parse_plan
@@ -155,13 +155,11 @@ class OpenLoopUser(FastUser):
             gevent.sleep(BEGIN_LOOK_S)
         user = ledger.add_user()
         dues = generate_due_times(me.plan.load, ledger.process, me.plan.cell_number)
-        for number, due_s in enumerate(dues, start=1):
+        for due_s in dues:
             gevent.sleep(max(0.0, begin_s + due_s - monotonic()))
             if me.is_quiet:
                 break
             gevent.spawn(self.send_request, user, begin_s + due_s)
-            if number % MOST_REQUESTS == 0:
-                user = ledger.add_user()  # the limit of request ids per user
         gevent.sleep(3600)  # until Locust stops us
 
 

@@ -11,7 +11,7 @@ from itertools import accumulate, count, repeat
 from math import isnan, nan
 from operator import attrgetter
 
-from records.ids import make_first_id, make_next_id
+from records.ids import RequestIds, generate_ids
 from scenarios.model import Load
 from scenarios.units import Second
 from stress.load.protocol import LoadCounts
@@ -87,7 +87,8 @@ class RequestLedger:
     process: int = 0
     ramp_end_s: float | None = None
     open: dict[int, LedgerEntry] = field(default_factory=dict)
-    _next_ids: list[int] = field(default_factory=list)
+    _ids: RequestIds = field(init=False)
+    _users: int = 0
     _finished: list[LedgerEntry] = field(default_factory=list)
     _begun: list[LedgerEntry] = field(default_factory=list)
     _warm: set[int] = field(default_factory=set)
@@ -98,19 +99,20 @@ class RequestLedger:
     """When the requested number of completions was reached."""
     _to_count: int = 0
 
+    def __post_init__(self) -> None:
+        self._ids = generate_ids(self.cell_number, self.process)
+
     def count_completions(self, requests: int | None, now_s: float) -> None:
         """Count this many completions from now on; None counts none."""
         if requests is not None:
             self.counted_from_s, self._to_count = now_s, requests
 
     def add_user(self) -> int:
-        user = len(self._next_ids)
-        self._next_ids.append(make_first_id(self.cell_number, self.process, user))
-        return user
+        self._users += 1
+        return self._users - 1
 
     def begin(self, user: int, intended_s: float, started_s: float) -> LedgerEntry:
-        request_id = self._next_ids[user]
-        self._next_ids[user] = make_next_id(request_id)
+        request_id = next(self._ids)
         entry = self.open[request_id] = LedgerEntry(user, request_id, intended_s, started_s)
         self._begun.append(entry)
         return entry
@@ -140,7 +142,7 @@ class RequestLedger:
 
     def take_snapshot(self) -> LoadCounts:
         return LoadCounts(
-            users=len(self._next_ids),
+            users=self._users,
             warm=len(self._warm),
             sent=self._completed + len(self.open),
             completed=self._completed,

@@ -7,7 +7,7 @@ import polars as pl
 
 from records.cell import CellRecord, Phases, WorkerDeath
 from records.cpu_profile import Level, Stacks
-from records.ids import make_first_id, make_next_id
+from records.ids import generate_ids
 from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, conform_to_schema
 from scenarios.catalogue import select_scenarios
 from scenarios.resolution import MachineResources, resolve_scenario
@@ -83,7 +83,7 @@ def healthy() -> list[Sent]:
 def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> InMemoryTables:
     """One row per request, the users in turn; the app and the upstream saw all of them, if
     `seen`."""
-    request_id = make_first_id(CELL_NUMBER, 0, 0)
+    ids = generate_ids(CELL_NUMBER, 0)
     rows = []
     for number, (started_s, ended_s, error) in enumerate(sent):
         rows.append(
@@ -91,7 +91,7 @@ def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> InMemoryTa
                 "cell": "c",
                 "process": 0,
                 "user": number % users,
-                "request_id": request_id,
+                "request_id": next(ids),
                 "intended_s": started_s,
                 "started_s": started_s,
                 "ended_s": ended_s,
@@ -100,7 +100,6 @@ def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> InMemoryTa
                 "bytes": 4,
             }
         )
-        request_id = make_next_id(request_id)
     known = rows if seen else []
     handlers = [
         {

@@ -1,11 +1,12 @@
 from dataclasses import fields
+from itertools import islice
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measures.request_accounting import account_for_requests
-from records.ids import BYSTANDER_PROCESS, make_first_id
+from records.ids import BYSTANDER_PROCESS, generate_ids
 from records.rows import HANDLERS, REQUESTS, UPSTREAM, conform_to_schema
 
 CELL = 77
@@ -14,7 +15,7 @@ Story = tuple[bool, bool, bool, int]
 
 
 def tables(stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    ids = [make_first_id(CELL, 0, user) for user in range(len(stories))]
+    ids = list(islice(generate_ids(CELL, 0), len(stories)))
     requests = [
         {
             "request_id": key,
@@ -25,8 +26,8 @@ def tables(stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFra
         for key, (_, answered, ended, _) in zip(ids, stories, strict=True)
     ]
     handlers = [{"request_id": key} for key, story in zip(ids, stories, strict=True) if story[0]]
-    handlers.append({"request_id": make_first_id(CELL, BYSTANDER_PROCESS, 0)})
-    handlers.append({"request_id": make_first_id(CELL + 1, 0, 0)})  # of an earlier cell
+    handlers.append({"request_id": next(generate_ids(CELL, BYSTANDER_PROCESS))})
+    handlers.append({"request_id": next(generate_ids(CELL + 1, 0))})  # of an earlier cell
     upstream = [
         {"request_id": key}
         for key, story in zip(ids, stories, strict=True)

@@ -21,7 +21,7 @@ from analysis.report.timeline import (
     Timeline,
     build_timeline_from_rows,
 )
-from records.ids import BYSTANDER_PROCESS, make_first_id
+from records.ids import BYSTANDER_PROCESS, generate_ids
 from records.rows import HANDLERS, PROBE, THREAD_CALLS, conform_to_schema
 from tests.unit.samples import CELL_NUMBER, healthy, record, tables
 
@@ -164,7 +164,7 @@ def test_a_page_holds_so_many_bars_and_says_where_they_end() -> None:
 def test_what_a_bystander_asked_is_no_load() -> None:
     visits: list[Visit] = [(1, "loop", None, 1.0, 2.0)]
     for process, empty in ((BYSTANDER_PROCESS, True), (0, False)):
-        asked = handlers(visits, make_first_id(5, process, 0))
+        asked = handlers(visits, next(generate_ids(5, process)))
         assert build_timeline_from_rows(asked, probe(), WINDOW, blocks=False).is_empty is empty
 
 
@@ -191,7 +191,7 @@ def healthy_cell(name: str) -> MeasuredCell:
     """With an offloaded call of a request, and one of a background request at the same time."""
     found = tables(healthy())
     ids = found.handlers["request_id"].to_list()
-    background = make_first_id(CELL_NUMBER, BYSTANDER_PROCESS, 0)
+    background = next(generate_ids(CELL_NUMBER, BYSTANDER_PROCESS))
     handlers = found.handlers.with_columns(
         visit=pl.int_range(pl.len(), dtype=pl.UInt32),
         request_id=pl.Series([*ids[:-1], background], dtype=pl.UInt64),

@@ -50,6 +50,15 @@ def test_ids_differ_between_users_processes_and_requests() -> None:
     assert len(ids) == 3 * 4 * 5
 
 
+def test_a_process_counts_its_requests_over_all_users() -> None:
+    """A count of each user would begin again within an hour, and a row replace another one."""
+    ledger = RequestLedger(cell_number=1, process=2)
+    users = [ledger.add_user(), ledger.add_user()]
+    first, *later = (ledger.begin(user, 0.0, 0.0).request_id for user in [*users, *users])
+    assert later == [first + 1, first + 2, first + 3]
+    assert ledger.take_snapshot().users == 2
+
+
 def test_a_user_is_warm_after_a_request_sent_when_the_ramp_was_over() -> None:
     ledger = RequestLedger(cell_number=1)
     user = ledger.add_user()
