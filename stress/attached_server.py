@@ -127,5 +127,7 @@ def find_differences(served: ServerFile, scenario: Scenario) -> Iterator[str]:
             has, wants = getattr(held, key.name), getattr(wanted, key.name)
             if has != wants:
                 yield f"{prefix}{key.name} is {has}, wanted {wants}".replace(" kind is", " is", 1)
-    if scenario.delay_s not in (None, there.delay_s):
-        yield f"delay_s is {there.delay_s}, wanted {scenario.delay_s}"
+    for name in ("delay_s", "file_mib"):
+        has, wants = getattr(there, name), getattr(scenario, name)
+        if wants not in (None, has):
+            yield f"{name} is {has}, wanted {wants}"

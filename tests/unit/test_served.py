@@ -66,6 +66,12 @@ def test_what_a_scenario_does_not_use_may_differ() -> None:
     assert list(find_differences(slow, one("sync-json"))) == []
 
 
+def test_a_file_of_another_size_is_not_measured() -> None:
+    """The server reads a document of 1 kB where it was given no file."""
+    file = replace(one("async-file"), server=held().scenario.server)
+    assert list(find_differences(held(), file)) == ["file_mib is None, wanted 64"]
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]"])
 def test_a_broken_run_file_means_that_nothing_is_served(
     content: str | None, tmp_path: Path
