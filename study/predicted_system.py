@@ -81,7 +81,8 @@ class PredictedSystem:
         """Say why the model does not know the server under this load; None if it does."""
         if self.cost is None:
             return None
-        refused = refuse_to_predict(replace(self.scenario, load=load), self.cost)
+        sized = replace(self.scenario.server, workers=model.workers)
+        refused = refuse_to_predict(replace(self.scenario, load=load, server=sized), self.cost)
         unseen = explain_pool(self.scenario, is_extrapolated(model, load))
         return refused.reason if refused else unseen
 

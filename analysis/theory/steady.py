@@ -185,8 +185,7 @@ def describe_short_run(turn_s: Second) -> str | None:
 def predict_failures(model: ServerModel, load: Load, failure: Failure) -> Prediction:
     """Return a simulated run if it shows the failures: its window may end before they begin."""
     run = compute_prediction(model, load) if load.users <= MOST_SIMULATED else None
-    is_shown = failure.limit == FAILING[0] or (run is not None and run.limited_by in FAILING)
-    if run is not None and run.median_ms is not None and is_shown:
+    if run is not None and run.median_ms is not None and run.limited_by in FAILING:
         return run
     cpu_ms = 1000 * model.loop_cpu_s
     return Prediction(limited_by=failure.limit, cpu_ms=cpu_ms, reason=failure.reason)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Load, Scenario, Server
 from scenarios.resolution import MachineResources, resolve_scenario
+from scenarios.settings import build_environment
 from stress.calibrate import (
     LARGEST_SHARE,
     MOST_CALLERS,
@@ -43,9 +44,10 @@ def test_levels_stay_small_and_come_at_the_runs_rate(
         shorter = shorten_delay(scenario, level)
         assert shorter.delay_s is not None
         assert scenario.delay_s is not None
-        # users / delay, except for a delay of a millisecond, the shortest
+        # users / delay, to the millisecond that the app gets; one is the shortest
         rate = count_in_flight(scenario) / scenario.delay_s
-        assert level / shorter.delay_s == pytest.approx(rate) or shorter.delay_s == 0.001
+        assert shorter.delay_s == pytest.approx(max(0.001, level / rate), abs=0.0005)
+        assert build_environment(shorter)["APP_DELAY_MS"] == f"{1000 * shorter.delay_s:g}"
 
 
 def test_the_classic_numbers() -> None:

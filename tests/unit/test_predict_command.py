@@ -181,6 +181,15 @@ def test_what_a_run_has_no_prediction_for_has_none_here(
     assert row["points"][0]["users"] == 10
 
 
+def test_no_size_is_recommended_whose_connections_the_database_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two workers with five connections each; one worker's would be accepted."""
+    plant_calibration(monkeypatch, Calibration(1000, 2.0, 0.001, 0.004, most_connections=9))
+    assert main(["predict", "users-sync", "--target", "1500/s", "--p99", "2s"]) == WRONG_USE
+    assert "users-sync: no prediction: the app may open 10" in capsys.readouterr().err
+
+
 def test_a_range_waits_for_the_rounds_of_the_loop_as_a_single_number_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -181,6 +181,14 @@ def test_workers_that_are_killed_have_no_row_in_a_range() -> None:
     assert many.reason is not None
 
 
+def test_a_run_that_ends_before_the_first_kill_is_no_steady_state() -> None:
+    """Ten rounds of 4 s exceed the timeout of 30 s, and the run ends after 10 s."""
+    server = model("async def that blocks", loop_cpu_s=0.001, worker_timeout_s=30.0)
+    found = predict_steady_state(server, Load(users=4, duration_s=10.0))
+    assert (found.ok_rps, found.limited_by) == (None, "worker kills")
+    assert "no steady state with 4 users: gunicorn kills" in (found.reason or "")
+
+
 @pytest.mark.parametrize("style", ["async def", "def"])
 def test_users_who_wait_too_long_for_a_connection_have_no_row(
     style: Style, monkeypatch: pytest.MonkeyPatch
