@@ -26,6 +26,8 @@ FEWEST_CPU_S = 0.2
 """The kernel counts CPU in steps of 10 ms: two readings are off by at most 5 % of this."""
 SWEEP_S = 0.5
 """The interval of the runner's samples: a very short window may lie between two of them."""
+STARTED_S = 5.0
+"""A process that was sampled for so long did more than start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +114,22 @@ def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
 
 def compute_cores_by_process(machine: pl.DataFrame, role: str) -> tuple[float, ...]:
     """Compute the mean cores of each process of a role over its sampled life, the busiest first;
-    without those sampled for less than half of the time, which may have computed only to start."""
+    without those sampled for less than STARTED_S and half of the time. Workers that replace each
+    other are one: of the busiest that fill half of the time, the least busy."""
     lived_s = pl.col("at_s").max() - pl.col("at_s").min()
     used_s = pl.col("cpu_s").max() - pl.col("cpu_s").min()
     lasting_s = machine.select(lived_s).to_series()
-    found = machine.filter(pl.col("role") == role).group_by("pid")
-    lasting = found.agg(cores=used_s / lived_s, s=lived_s).filter(pl.col("s") >= lasting_s / 2)
-    return tuple(sorted(lasting["cores"].drop_nans().drop_nulls(), reverse=True))
+    busiest = (
+        machine.filter(pl.col("role") == role)
+        .group_by("pid")
+        .agg(cores=used_s / lived_s, s=lived_s)
+        .filter(pl.col("s") > 0, pl.col("s") >= (lasting_s / 2).clip(upper_bound=STARTED_S))
+        .drop_nulls("cores")
+        .sort("cores", descending=True)
+        .with_columns(places=(pl.col("s").cum_sum() / lasting_s + 0.5).floor())
+    )
+    is_next = pl.col("places") > pl.col("places").shift(fill_value=0)
+    return tuple(busiest.filter(is_next)["cores"])
 
 
 def compute_local_cores(machine: pl.DataFrame) -> dict[str, float]:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analysis.measures.resource_usage import compute_cores_by_process
 from analysis.report.notes import write_notes
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -397,6 +398,26 @@ def test_a_worker_that_started_near_the_end_is_not_a_full_interpreter() -> None:
     found = with_table(tables(healthy()), machine=pl.concat([early, late]))
     codes = [each.code for each in compute_summary(record("async-http-shared"), found).verdicts]
     assert "INTERPRETER_FULL" not in codes
+
+
+@pytest.mark.parametrize(
+    ("lives", "expected"),
+    [
+        ([(0, 18, 0.97), (20, 38, 0.99), (40, 60, 0.98)], [0.98, 0.02]),
+        ([(0, 18, 0.97), (20, 38, 0.99), (40, 60, 0.98), (0, 60, 0.1)], [0.98, 0.1, 0.02]),
+        ([(each, each + 4, 0.99) for each in range(0, 60, 6)], [0.02]),  # they only start
+    ],
+)
+def test_workers_that_replace_each_other_are_one(
+    lives: list[tuple[int, int, float]], expected: list[float]
+) -> None:
+    """The last process only watches them, such as gunicorn's."""
+    rows = [
+        {"role": "server", "pid": pid, "at_s": float(at_s), "cpu_s": cores * at_s}
+        for pid, (began_s, ended_s, cores) in enumerate([*lives, (0, 60, 0.02)])
+        for at_s in range(began_s, ended_s + 1)
+    ]
+    assert compute_cores_by_process(pl.DataFrame(rows), "server") == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("profile", [None, CpuProfile(fault="py-spy is not installed")])
