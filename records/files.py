@@ -1,7 +1,11 @@
 """Files that are there whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from scenarios.errors import WRONG_USE, build_write_error
 
 STREAMS = (Path("/dev/fd"), Path("/proc/self/fd"))
 """Folders of this process's own descriptors."""
@@ -31,6 +35,16 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     except OSError:
         half.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def translate_file_errors(named: str) -> Iterator[None]:
+    """Raise UserError if a file that the user names cannot be written. named: with its option."""
+    try:
+        yield
+    except OSError as error:
+        why = f"{named}: can't be written: {error.strerror or error}"
+        raise build_write_error(error, why, WRONG_USE) from error
 
 
 def find_descriptor(path: Path) -> int | None:

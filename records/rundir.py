@@ -33,6 +33,7 @@ from scenarios.errors import UserError, build_write_error
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """Tables in every run. Later versions add more, such as blocks and block_stacks."""
 MANIFEST_SCHEMA = 1
+OTHER_OUT = "choose another folder (--out)"
 LONGEST_S = 1e7
 """Seconds from a cell's t0; a third of a year."""
 MOST_NAME = 32
@@ -105,16 +106,15 @@ def translate_judging_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def translate_write_errors(path: Path, what: str) -> Iterator[None]:
-    """Raise UserError if the disk is full. what: the thing to save, such as "the audit"."""
+def translate_write_errors(path: Path, what: str, other: str = OTHER_OUT) -> Iterator[None]:
+    """Raise UserError if the disk is full. what: the thing to save, such as "the audit". other: how
+    to have it elsewhere."""
     try:
         yield
     except OSError as error:
-        raise build_write_error(
-            error,
-            f"{path}: cannot save {what}: {error.strerror or error}. Files already there stay. "
-            "Free disk space or choose another folder (--out), then run it again",
-        ) from error
+        why = f"{path}: cannot save {what}: {error.strerror or error}. Files already there stay"
+        advice = f"Free disk space or {other}, then run it again"
+        raise build_write_error(error, f"{why}. {advice}") from error
 
 
 @dataclass(frozen=True, slots=True)

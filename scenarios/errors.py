@@ -24,9 +24,9 @@ def build_cannot_run_error(message: str) -> UserError:
     return UserError(message, CANNOT)
 
 
-def build_write_error(error: OSError, message: str) -> UserError:
-    """BROKEN where a disk filled up in the middle, CANNOT where nothing can be written at all."""
-    return UserError(message, BROKEN if error.errno in FULL_DISK else CANNOT)
+def build_write_error(error: OSError, message: str, otherwise: int = CANNOT) -> UserError:
+    """BROKEN where a disk filled up in the middle, `otherwise` where nothing can be written."""
+    return UserError(message, BROKEN if error.errno in FULL_DISK else otherwise)
 
 
 def suggest_name(name: str, known: Collection[str]) -> str | None:

@@ -25,10 +25,10 @@ from analysis.guide.rules import load_decision_table, load_rules
 from analysis.report.table import WIDTH, Column, Row, Table, wrap_whole
 from analysis.stats import formats
 from analysis.theory.scenario_model import build_server_model
-from records.files import write_whole
+from records.files import translate_file_errors, write_whole
 from scenarios.advice import AdviceOptions, Waits
 from scenarios.catalogue import select_scenarios
-from scenarios.errors import ALL_WELL, INTERRUPTED, UserError
+from scenarios.errors import ALL_WELL, INTERRUPTED
 from scenarios.model import Load, Scenario
 from scenarios.resolution import resolve_scenario
 from stress.interruption import CellInterruptedError, record_signals
@@ -50,10 +50,8 @@ MOST_IN_FLIGHT = 500
 
 def write_form(path: Path) -> int:
     """Raises UserError."""
-    try:
+    with translate_file_errors(f"--html {path}"):
         write_whole(path, render_advice_page(load_records([KEPT])))
-    except OSError as error:
-        raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
     print(path)
     return ALL_WELL
 

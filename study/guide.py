@@ -30,7 +30,7 @@ from analysis.guide.relations import (
 )
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.table import WIDTH, wrap_note
-from records.files import write_whole
+from records.files import translate_file_errors, write_whole
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
@@ -84,13 +84,11 @@ def publish_texts(
         names = " and ".join(format_path(each) for each in texts)
         print_message(f"{names}: not written, because the runs contradict the sentences above")
         return NOT_AS_EXPECTED
-    try:
-        for path, text in texts.items():
+    for path, text in texts.items():
+        with translate_file_errors(format_path(path)):
             write_whole(path, text)
-        if keep is not None:
-            keep()
-    except OSError as error:
-        raise UserError(f"{error.filename}: can't be written: {error.strerror}") from error
+    if keep is not None:
+        keep()
     held = sum(each.holds is True for each in relations)
     print(*(format_path(each) for each in texts), sep="\n")
     print(f"The records of {len(records.runs)} runs confirm all {held} sentences.")

@@ -33,6 +33,7 @@ from stress.audit.reports import read_reports
 from study import __version__
 
 JOURNALS, LAUNCH_FILE = "probe-*.journal", "launch.json"
+OTHER_FOLDER = f"copy the journals, attach-*.json and {LAUNCH_FILE} to another folder"
 LAUNCHER = ("python", "-m", "asgi_probe", "run", "--")
 
 OUTPUTS = (FINDINGS_FILE, SARIF_FILE, SUMMARY_FILE, "report.html")
@@ -88,7 +89,7 @@ def build_run(path: Path) -> RunDir:
     check_outputs(run)
     t0_s, end_s = choose_span(path, launch, journals)
     cell = run.open_cell(KIND)
-    with translate_write_errors(path, "the tables"):
+    with translate_write_errors(path, "the tables", OTHER_FOLDER):
         cell.path.mkdir(parents=True, exist_ok=True)
         found = save_probe_tables(cell, journals, t0_s, end_s)
         cell.save_table("asked", pl.DataFrame(schema=ASKED))
@@ -113,8 +114,8 @@ def check_outputs(run: RunDir) -> None:
     found = [file for file in files if file.exists()]
     if found and not is_reported(run):
         raise UserError(
-            f"{found[0]} is not an earlier report's, and would be replaced; move it, or copy the "
-            f"journals, attach-*.json and {LAUNCH_FILE} to another folder"
+            f"{found[0]} is not an earlier report's, and would be replaced; move it, or "
+            f"{OTHER_FOLDER}"
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.theory.formulas import Curve
+from records.files import translate_file_errors
 from scenarios.errors import UserError
 from study.messages import show_activity
 
@@ -24,13 +25,10 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
     from analysis.report.drawing import style_chart  # slow: it imports altair
     from analysis.report.predicted_curves import PredictedCell, draw_predictions
 
-    try:
-        with show_activity(f"drawing {plot}"):
-            chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
-            if plot.suffix == ".html":
-                chart.save(str(plot), inline=True)  # needs no network
-            else:
-                chart.save(str(plot), scale_factor=2)
-    except OSError as error:
-        raise UserError(f"--plot {plot}: can't be written: {error.strerror}") from error
+    with translate_file_errors(f"--plot {plot}"), show_activity(f"drawing {plot}"):
+        chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
+        if plot.suffix == ".html":
+            chart.save(str(plot), inline=True)  # needs no network
+        else:
+            chart.save(str(plot), scale_factor=2)
     print(f"\n{plot}")

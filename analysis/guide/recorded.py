@@ -17,7 +17,7 @@ from analysis.guide.text_files import TEXTS, Prose, load_toml
 from analysis.stats import formats
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary, parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
-from records.files import write_whole
+from records.files import translate_file_errors, write_whole
 from records.parse_json import parse_json
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
@@ -207,12 +207,13 @@ def keep_records(records: Records, folder: Path, name: Callable[[RunDir], str | 
     """Copy what the texts need of the runs, in place of earlier copies of the same experiments.
     `name` names the experiment of a run."""
     new = {run.path.name for run in records.runs}
-    for run in records.runs:
-        archive_run(run, folder)
-    for old in list(find_runs([folder])):
-        is_copy = not (old.path / "cells").exists()
-        if is_copy and old.path.name not in new and name(old) in records.machines:
-            shutil.rmtree(old.path)
+    with translate_file_errors(str(folder)):
+        for run in records.runs:
+            archive_run(run, folder)
+        for old in list(find_runs([folder])):
+            is_copy = not (old.path / "cells").exists()
+            if is_copy and old.path.name not in new and name(old) in records.machines:
+                shutil.rmtree(old.path)
 
 
 def archive_run(run: RunDir, folder: Path) -> None:

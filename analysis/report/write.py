@@ -28,10 +28,9 @@ from analysis.summary.comparison import Comparison
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import SCHEMA, CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
-from records.files import write_whole
+from records.files import translate_file_errors, write_whole
 from records.prediction import Prediction
 from records.rundir import CellDir, RunDir, translate_judging_errors
-from scenarios.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
@@ -192,13 +191,11 @@ def write_comparison(
     from analysis.report.comparison_page import render_comparison
 
     html, pictures = render_comparison(sides, comparison, unlike)
-    try:
+    with translate_file_errors(f"--html {path}"):
         charts, shown_before = path.with_suffix(".charts"), list_page_pictures(path)
         save_pictures(charts, pictures)
         write_whole(path, html)
         remove_pictures(charts, shown_before - {each.name for each in pictures if each})
-    except OSError as error:
-        raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
 
 
 def save_pictures(folder: Path, pictures: "Iterable[RenderedChart | None]") -> None:

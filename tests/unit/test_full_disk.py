@@ -7,18 +7,22 @@ import polars as pl
 import pytest
 
 from analysis.findings.notices import list_limits
+from analysis.guide.recorded import Records
 from records.audit import KIND
 from records.process_ids import make_process_id
 from records.rows import PROBE
-from records.rundir import CellDir, create_run
+from records.rundir import CellDir, RunDir, create_run
 from records.server import ServerRecord, WorkerEnd
 from scenarios.errors import BROKEN, UserError
 from stress.audit.driven import AuditLoad
 from stress.audit.requests import RequestOptions
 from stress.interruption import Interruption
 from study.audit import Audit, AuditOrder
+from study.guide import publish_texts
+from study.journal_folder import build_run
 from study.progress import QuietDisplay
 from tests.unit.audit_samples import PID, AuditBuilder, make_table
+from tests.unit.test_journal_folder import write_shared_folder
 
 FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -55,6 +59,26 @@ def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_pa
     assert caught.value.exit_code == BROKEN
     assert "\n" not in str(caught.value)
     assert journal.exists()
+
+
+def test_a_report_of_journals_that_cannot_be_saved_names_what_to_copy(tmp_path: Path) -> None:
+    """`study report` has no --out: it writes next to the journals."""
+    write_shared_folder(tmp_path)
+    cell = RunDir(tmp_path).open_cell(KIND).path
+    cell.mkdir(parents=True)
+    (cell / "asked.parquet.half").symlink_to(FULL)
+    copied = r"or copy the journals, attach-\*.json and launch.json to another folder, then"
+    with pytest.raises(UserError, match=copied) as caught:
+        build_run(tmp_path)
+    assert caught.value.exit_code == BROKEN
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    (tmp_path / "page.md.half").symlink_to(FULL)
+    with pytest.raises(UserError, match=r"page\.md: can't be written: No space left") as caught:
+        publish_texts({page: "text"}, [], Records(), None)
+    assert caught.value.exit_code == BROKEN
 
 
 @pytest.mark.parametrize(
