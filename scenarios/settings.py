@@ -16,6 +16,10 @@ IN_OUR_APPS = Condition(
 )
 IN_PYTHON = Condition("is served by Python", lambda each: each.server.is_python)
 HAS_DATABASE = Condition("uses a database", lambda each: each.database is not None)
+HAS_POSTGRESQL = Condition(
+    "uses PostgreSQL",
+    lambda each: each.database is not None and each.database.kind == "postgresql",
+)
 IS_DELAYED = Condition(
     "has a delay that the study sets",
     lambda each: each.delay_s is not None and each.url is None and not each.server.has_users_app,

@@ -16,6 +16,7 @@ from records.rundir import RunDir, create_run
 from scenarios.errors import ALL_WELL, BROKEN, UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
+from scenarios.settings import HAS_POSTGRESQL
 from stress.check_targets import check_targets
 from stress.database_url import find_given_url
 from stress.databases import check_given_database
@@ -182,11 +183,11 @@ def run_plan(
 def build_head(scenarios: Sequence[Scenario], order: RunOptions, served: bool) -> dict[str, object]:
     """Return the part of the manifest that every run has. options: those that change the
     figures and belong to no scenario."""
-    databases = {each.database.kind for each in scenarios if each.database}
     given = {
         "--profile": order.profile,
         "--served": served,
-        "--database-url": databases - {"sqlite"} and find_given_url() is not None,
+        "--database-url": any(map(HAS_POSTGRESQL.holds, scenarios))
+        and find_given_url() is not None,
     }
     return {
         "options": {name: "set" for name, is_given in given.items() if is_given},
@@ -244,5 +245,5 @@ def check_machine(
     check_targets(scenarios)
     for engine in {each.load.engine for each in scenarios}:
         check_engine_installed(engine)
-    if any(each.database for each in scenarios):
+    if any(map(HAS_POSTGRESQL.holds, scenarios)):
         check_given_database()

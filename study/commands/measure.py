@@ -11,7 +11,7 @@ from scenarios.model import Scenario
 from scenarios.options import Setting
 from scenarios.overrides import apply_overrides
 from scenarios.resolution import resolve_scenario
-from scenarios.settings import Overrides
+from scenarios.settings import HAS_POSTGRESQL, Overrides
 from study import options as o
 from study.distribution import DistributionOptions, build_distribution
 from study.run_flags import RunFlags, build_run_options
@@ -70,16 +70,15 @@ def run(
         study run ./mine.py --trials 5
     """
     # fmt: on
-    from stress.database_url import set_database_url
     from study.run import run_study
 
     spread = build_distribution(distribution, overrides.load_processes, served)
-    if spread:
-        reject_local_load_options(overrides, targets)
-        overrides = replace(overrides, load_processes=spread.expect_workers)
-    set_database_url(database_url)
     chosen = choose_measured_scenarios(names, targets, endpoints, quick)
     scenarios = apply_overrides(chosen, overrides)
+    if spread:
+        reject_local_load(scenarios, targets)
+        scenarios = apply_overrides(scenarios, Overrides(load_processes=spread.expect_workers))
+    give_database(database_url, scenarios)
     order = replace(
         build_run_options(flags, names, quick=quick),
         expectations=parse_expectations(expect),
@@ -126,13 +125,31 @@ def choose_measured_scenarios(
     return o.shorten_scenarios(chosen) if quick else chosen
 
 
-def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> None:
-    """Raises UserError for options that only work with this machine's load."""
-    another = overrides.engine not in (None, "locust")
-    local = {"--engine": another, "--requests": overrides.requests, "--target": targets}
-    for option, given in local.items():
-        if given:
-            raise UserError(f"{option}: not with --distributed; leave one of them out")
+def reject_local_load(scenarios: Sequence[Scenario], targets: Sequence[str]) -> None:
+    """Raises UserError for what works only with this machine's load."""
+    for each in scenarios:
+        local = {
+            "--target": bool(targets),
+            f"the engine {each.load.engine}": each.load.engine != "locust",
+            "a number of requests": each.load.requests is not None,
+        }
+        for what, given in local.items():
+            if given:
+                raise UserError(
+                    f"{each.name}: {what} works only with the load of this machine; leave out this "
+                    "or --distributed"
+                )
+
+
+def give_database(url: str | None, scenarios: Sequence[Scenario]) -> None:
+    """Raises UserError for an address that is wrong, or that no scenario uses."""
+    from stress.database_url import set_database_url
+
+    set_database_url(url)
+    if url is not None and not any(map(HAS_POSTGRESQL.holds, scenarios)):
+        raise UserError(
+            f"--database-url: none of the chosen scenarios {HAS_POSTGRESQL.words}; leave it out"
+        )
 
 
 @o.declare_command(without=LOAD_OF_A_RUN)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from stress import databases
 from stress.database_url import URL_VARIABLE, find_given_url, set_database_url
+from study.progress import QuietDisplay
+from study.run import RunOptions, check_machine
 from study.run_flags import record_command
 
 
@@ -60,6 +63,17 @@ def test_no_command_uses_an_address_that_a_driver_may_read_differently(
     for use in (databases.check_given_database, partial(set_database_url, None), find_given_url):
         with pytest.raises(UserError, match="--database-url: give postgresql://"):
             use()
+
+
+@pytest.mark.parametrize(("name", "count"), [("contrast-root-def", 0), ("users-async", 1)])
+def test_a_server_is_asked_only_if_a_scenario_uses_it(
+    name: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("study.run.check_given_database", lambda: asked.append(True))
+    order = RunOptions(name="", trials=1, port=0, out=Path(), command="")
+    check_machine(select_scenarios((name,)), order, None, QuietDisplay())
+    assert len(asked) == count
 
 
 def test_libpqs_own_variables_speak_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

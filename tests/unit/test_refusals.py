@@ -64,6 +64,18 @@ SUMMARY_ONLY = shlex.quote(str(next(EVIDENCE.glob("*-rare"))))
             "run users-async --database-url mysql://127.0.0.1/x",
             "--database-url: give postgresql://",
         ),
+        (
+            "run contrast-root-def --database-url postgresql://127.0.0.1/x",
+            "--database-url: none of the chosen scenarios uses PostgreSQL; leave it out",
+        ),
+        (
+            "run async-sleep --distributed --expect-workers 2 --requests 9",
+            "async-sleep: a number of requests works only with the load of this machine",
+        ),
+        (
+            "run async-sleep --distributed --expect-workers 1 --engine oha",
+            "async-sleep: the engine oha works only with the load of this machine",
+        ),
     ],
 )
 def test_wrong_use_is_one_line_and_code_2(
@@ -125,7 +137,7 @@ def assert_refused(
     """Run in an empty folder, which stays empty."""
     folder, monkeypatch, capsys = place
     monkeypatch.chdir(folder)
-    monkeypatch.delenv("STUDY_DATABASE_URL", raising=False)
+    monkeypatch.setenv("STUDY_DATABASE_URL", "")
     assert main(shlex.split(words)) == code
     printed = capsys.readouterr()
     assert said in printed.err
