@@ -34,10 +34,12 @@ class Output(TextIOWrapper):
 
 
 def guard_output() -> None:
-    """Replace both streams of this process. What an encoding lacks becomes a question mark. A
-    closed stdin, study ... <&-, has nothing to read."""
+    """Replace both streams of this process. What an encoding lacks becomes a question mark, also
+    in what is read. A closed stdin, study ... <&-, has nothing to read."""
     if sys.stdin is None:
         sys.stdin = TextIOWrapper(FileIO(os.devnull))
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the shell closed it: study ... >&-

@@ -58,7 +58,7 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
     for scenario in found:
         check_values(path, scenario)
         check_scenario(path, scenario)
-    return tuple(place_app(each, path.resolve().parent) for each in found)
+    return tuple(place_app(trim_url(each), path.resolve().parent) for each in found)
 
 
 def place_app(scenario: Scenario, folder: Path) -> Scenario:
@@ -71,6 +71,13 @@ def place_app(scenario: Scenario, folder: Path) -> Scenario:
         server=replace(scenario.server, folder=str(folder)),
         bystander=FOREIGN_BYSTANDER if usual else scenario.bystander,
     )
+
+
+def trim_url(scenario: Scenario) -> Scenario:
+    """Remove the / that may follow the port: each request appends its path."""
+    if scenario.url is None:
+        return scenario
+    return replace(scenario, url=f"http://{urlsplit(scenario.url).netloc}")
 
 
 def import_file(path: Path) -> ModuleType:

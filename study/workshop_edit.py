@@ -26,7 +26,14 @@ def is_edit_applied(which: Exercise) -> bool:
 
 
 def read_file(which: Exercise) -> str:
-    return (find_specimen_folder() / which.file).read_text("utf-8")
+    """Raises UserError if the file is not UTF-8."""
+    try:
+        return (find_specimen_folder() / which.file).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name_file(which.file)} is not UTF-8: save it as UTF-8, or revert all edits with "
+            f"`{build_restore_command()}`"
+        ) from error
 
 
 def strip_formatting(code: str) -> str:
@@ -57,13 +64,6 @@ def check_edits(which: Exercise, edited: bool, try_app: Callable[[], str | None]
 
 def check_syntax(which: Exercise) -> None:
     """Print Python's error for a file that does not compile, and raise UserError."""
-    try:
-        read_file(which)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{name_file(which.file)} is not UTF-8: save it as UTF-8, or revert all edits with "
-            f"`{build_restore_command()}`"
-        ) from error
     try:
         compile(read_file(which), name_file(which.file), "exec", dont_inherit=True)
     except SyntaxError as error:

@@ -31,9 +31,11 @@ def upstream(
     from study.machine_facts import detect_resources
 
     chosen = kind if kind != "auto" else "go" if detect_resources().go else "python"
-    program = find_upstream_program(chosen)
-    os.chdir(ROOT)
-    os.execvp(program[0], [*program, *arguments])
+    program, *words = find_upstream_program(chosen)
+    if chosen == "python":
+        words.insert(0, "-P")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    os.execve(program, (program, *words, *arguments), environment)
 
 
 # fmt: off

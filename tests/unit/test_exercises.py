@@ -32,6 +32,7 @@ from scenarios.resolution import MachineResources, resolve_scenario
 from stress.places import ROOT, SPECIMEN_VARIABLE
 from study.cli import main
 from study.estimates import estimate_run_s
+from study.output import guard_output
 from study.run import RunOptions
 from study.workshop import ask_prediction
 from study.workshop_edit import build_diff, check_edits, render_edit
@@ -160,6 +161,14 @@ def test_a_file_that_is_not_utf_8_is_one_line(which: Exercise, project: Path) ->
     path = project / which.file
     path.write_bytes(path.read_bytes() + "# für\n".encode("latin-1"))
     with pytest.raises(UserError, match="is not UTF-8: save it as UTF-8"):
+        check_edits(which, False, fail_to_start)
+
+
+def test_a_file_of_another_exercise_that_is_not_utf_8_is_one_line(project: Path) -> None:
+    which = EXERCISES[1]
+    other = next(each.file for each in EXERCISES if each.file != which.file)
+    (project / other).write_bytes("# für\n".encode("latin-1"))
+    with pytest.raises(UserError, match=f"{other} is not UTF-8"):
         check_edits(which, False, fail_to_start)
 
 
@@ -306,6 +315,14 @@ def test_without_a_guess_there_is_no_bar_of_one() -> None:
 def test_a_guess_is_asked_for_until_it_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("many\n-3\n1,200\n"))
     assert ask_prediction(EXERCISES[0]) == 1200.0
+
+
+def test_a_guess_that_is_not_utf_8_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n250\n"), "utf-8"))
+    for name in ("sys.stdout", "sys.stderr"):
+        monkeypatch.setattr(name, io.StringIO())
+    guard_output()
+    assert ask_prediction(EXERCISES[0]) == 250.0
 
 
 @pytest.mark.parametrize("typed", ["", "a\nb\nc\n", "nan\ninf\n-1\n", "1e31\n" * 3])

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from scenarios.errors import UserError
 from stress import programs
 from stress.interruption import CellInterruptedError, Interruption
+from stress.places import ROOT
 from stress.programs import (
     BuildProgress,
     BuildWatch,
@@ -18,6 +20,7 @@ from stress.programs import (
     is_built,
     run_build_script,
 )
+from study.cli import main
 
 
 @pytest.fixture
@@ -109,3 +112,20 @@ def test_a_build_is_shown_with_its_time() -> None:
     assert format_build(going) == "building axum, once: 34 s so far (Compiling tokio v1.50)"
     assert format_build(BuildProgress("gin", "begins", 2.0)) == "building gin, once: 2 s so far"
     assert format_build(BuildProgress("axum", "ended", 143.0)) == "built axum in 143 s"
+
+
+def test_the_upstream_writes_into_the_folder_of_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[object, ...]] = []
+
+    def start(_: str, words: tuple[str, ...], environment: dict[str, str]) -> None:
+        started.append((words, environment["PYTHONPATH"], Path.cwd()))
+        raise SystemExit
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "execve", start)
+    with pytest.raises(SystemExit):
+        main(["upstream", "--upstream", "python", "--log", "waits.csv"])
+    words = (sys.executable, "-P", "-m", "slow_upstream", "--log", "waits.csv")
+    assert started == [(words, str(ROOT), tmp_path)]

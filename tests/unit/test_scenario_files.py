@@ -6,6 +6,7 @@ import pytest
 
 from scenarios.catalogue import CATALOGUE, select_scenarios
 from scenarios.errors import INTERRUPTED, UserError
+from stress.load.oha import build_oha_command
 from study.cli import main
 from study.scenario_files import choose_scenarios
 
@@ -111,6 +112,25 @@ def test_a_file_that_will_not_do_is_one_line(
     assert said in printed
     assert str(path) in printed
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("end", ["", "/", "?"])
+def test_the_path_of_a_request_follows_the_port(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE.replace("http://127.0.0.1:9", f"http://127.0.0.1:9{end}"))
+    _, given = choose_scenarios([str(path)])
+    assert given.url is not None
+    command = build_oha_command(given, given.url, tmp_path, "measured", 1.0)
+    assert command.argv[-1] == "http://127.0.0.1:9/async/sleep"
+
+
+def test_other_machines_count_no_requests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE.replace("users=2", "users=2, requests=9"))
+    assert main(["run", str(path), "--distributed", "--expect-workers", "1"]) == 2
+    assert "first: a number of requests works only with the load of" in capsys.readouterr().err
 
 
 def test_two_files_may_not_share_a_name(mine: Path, tmp_path: Path) -> None:
