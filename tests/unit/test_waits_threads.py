@@ -204,12 +204,14 @@ def test_a_block_of_the_loop_is_no_cost_of_the_hop() -> None:
 
 def test_a_dependency_that_closes_something_is_trivial_only_if_that_is_too() -> None:
     begun = [call(turn) for turn in range(MIN_CALLS)]
-    ends = {"asker": json.dumps(TEARDOWN), "work": begun[0]["work"]}
+    ends = {"asker": json.dumps(TEARDOWN), "work": begun[0]["work"], "queue": "limiter 1"}
     quick = [call(turn, **ends) for turn in range(MIN_CALLS)]
     slow = [call(turn, **ends, ended_s=3.0) for turn in range(MIN_CALLS)]
     (found,) = find_trivial([*begun, *quick])
     assert (found.phase, found.count) == ("dependency", MIN_CALLS)
     assert find_trivial([*begun, *slow]) == []
+    (found,) = find_trivial([*begun, *quick[1:], slow[0], *[call(0, **ends)] * MIN_CALLS])
+    assert "Its longest call took 2,000 ms" in found.message
     assert find_trivial(quick) == []  # its own work is not known
 
 

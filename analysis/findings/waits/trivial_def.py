@@ -40,7 +40,8 @@ class TrivialDef(AuditFinding):
 
     severity: `warning` if its calls waited 0.1 s for tokens in total, else `info`.
 
-    work_us: median CPU. longest_work_ms: of its calls. waited_s: for tokens.
+    work_us: median CPU. longest_work_ms: of its calls, also those after the response. waited_s: for
+    tokens.
     """
 
     short: ClassVar[str] = "needs no thread"
@@ -57,13 +58,14 @@ class TrivialDef(AuditFinding):
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         calls = locate_handovers(evidence).filter(
             pl.col("phase").is_in(["endpoint", "dependency", "teardown"]),
-            pl.col("queue") == "anyio",
+            (pl.col("queue") == "anyio") | (pl.col("phase") == "teardown"),  # FastAPI: own limiter
             ~pl.col("failed").fill_null(value=False),
             "is_own",
         )
         calls = calls.drop_nulls(["began_s", "ended_s", "cpu_s"]).with_columns(
             worked_s=pl.col("ended_s") - pl.col("began_s")
         )
+        calls = calls.with_columns(longest_s=pl.col("worked_s").max().over(CODE))
         by_code = take_off_late_loop(calls, evidence).partition_by(CODE, maintain_order=True)
         trivial = (each for each in map(choose_trivial, by_code) if each is not None)
         return AuditFindings(findings=tuple(map(cls.build, trivial)))
@@ -88,7 +90,7 @@ class TrivialDef(AuditFinding):
             seconds=calls.height * way_s,
             median_ms=1000 * way_s,
             work_us=1e6 * float(np.median(calls["cpu_s"].to_numpy())),
-            longest_work_ms=1000 * float(calls["worked_s"].to_numpy().max()),
+            longest_work_ms=1000 * first["longest_s"],
             waited_s=waited_s,
         )
 
