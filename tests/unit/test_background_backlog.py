@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from analysis.findings import AuditEvidence
 from analysis.findings.layers.background_backlog import BackgroundBacklog
 from records.rows import HANDOVERS, LAYERS, MADE
 from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, find_kind, make_table
+from tests.unit.handover_samples import BACKGROUND, TEARDOWN, make_handover
 from tests.unit.layer_samples import Row, pass_through
 
 ENDED_S = 10.0
@@ -51,6 +53,7 @@ def build(
         waits.append(
             {
                 "pid": PID, "visit": visit, "work": WORK, "asked_s": asked_s,
+                "asker": json.dumps(BACKGROUND),
                 "queued_s": asked_s if began_s > asked_s else None,
                 "granted_s": began_s if has_begun else None,
             }
@@ -79,6 +82,34 @@ def test_the_work_of_threads_has_its_own_line() -> None:
     (found,) = judge(build(serve(50, 0.5, 10), by_threads=True))
     assert (found.file, found.line, found.function) == ("mail.py", 5, "send_mail")
     assert found.confidence == "high"
+
+
+@pytest.mark.parametrize(("part", "line"), [(0.001, 31), (1.0, 9)])
+def test_an_exit_after_the_response_is_the_work_only_if_it_takes_the_time(
+    part: float, line: int
+) -> None:
+    """A task that the loop runs takes the rest. FastAPI runs the exit in a thread."""
+    served = serve(50, 0.5, 10)
+    work = f"{FOLDER}/main.py:9 get_db"
+    exits = [
+        make_handover(
+            visit=visit, work=work, asker=json.dumps(TEARDOWN), queue="limiter 1",
+            asked_s=at_s, began_s=at_s, ended_s=at_s + part * (ended_s - at_s),
+        )
+        for visit, (at_s, _, ended_s) in enumerate(served, start=1)
+    ]  # fmt: skip
+    (found,) = judge(replace(build(served), handovers=make_table(exits, HANDOVERS)))
+    assert (found.file, found.line) == ("main.py", line)
+
+
+def test_the_work_of_threads_is_no_exit_that_runs_as_often() -> None:
+    evidence = build(serve(50, 0.5, 10), by_threads=True)
+    made = {"asker": json.dumps(TEARDOWN), "asked_s": 9.0, "began_s": 9.0, "ended_s": 9.001}
+    work = f"{FOLDER}/db.py:9 get_db"
+    exits = [make_handover(visit=visit, work=work, **made) for visit in range(1, 401)] * 2
+    rows = pl.concat([make_table(exits, HANDOVERS), evidence.handovers])
+    (found,) = judge(replace(evidence, handovers=rows))
+    assert (found.file, found.line) == ("mail.py", 5)
 
 
 def test_work_of_which_none_has_ended_is_known_by_its_waits_for_threads() -> None:

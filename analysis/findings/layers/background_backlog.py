@@ -17,8 +17,11 @@ from analysis.findings.places import CodePlace, locate_code
 from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import TASK
 from analysis.findings.time_asked import list_spans
+from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.stats import formats
 
+MOST = 0.5
+"""Of a request's time after its response: a call that takes more is the work, whatever it is."""
 GRAVE_END = 0.5
 """Relative to the rate at which the work starts, in the second half."""
 
@@ -125,15 +128,19 @@ def select_waits(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
 
 def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """Select calls that were moved to a thread after the request's response."""
-    calls = evidence.handovers.drop("route").drop_nulls(["pid", "visit"])
-    joined = calls.join(rows.select("pid", "visit", "sent_s"), on=["pid", "visit"])
+    calls = locate_handovers(evidence).drop("route").drop_nulls(["pid", "visit"])
+    joined = calls.join(rows.drop("route"), on=["pid", "visit"])
     return joined.filter(pl.col("asked_s") >= pl.col("sent_s"))
 
 
 def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodePlace | None:
     """Find the work's own code if threads run it, or if a framework runs it as a task after the
-    response; otherwise the endpoint's. rows: of the route."""
-    works = select_calls(rows, evidence)["work"].drop_nulls()
+    response; otherwise the endpoint's. The exit of a dependency, too, may run in a thread after the
+    response, without being what takes the time. rows: of the route."""
+    lasted_s = pl.col("returned_s") - pl.col("sent_s")
+    is_most = pl.col("ended_s") - pl.col("asked_s") > MOST * lasted_s
+    is_work = (pl.col("phase") == "background") | is_most
+    works = select_calls(rows, evidence).filter(is_work)["work"].drop_nulls()
     folder = evidence.record.folder
     for text in works.value_counts(sort=True)["work"]:
         place = CodePlace.parse(text, folder)
