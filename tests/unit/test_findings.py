@@ -143,6 +143,19 @@ def test_delays_that_no_finding_includes_are_not_called_a_part_of_them() -> None
     assert "DELAYED" not in notices
 
 
+def test_only_delays_of_accused_code_are_a_part_of_the_findings() -> None:
+    """One sample accuses nothing, however long its block was delayed."""
+    audit = AuditBuilder()
+    for turn in range(3):
+        audit.block(float(turn), 0.3, [endpoint("report", 17)] * 6)
+    audit.block(5.0, 0.9, [endpoint("page", 27)], run_delay_s=0.4)
+    notices = {each.code: each.seconds for each in find_all(audit.build()).notices}
+    assert "DELAYED" not in notices
+    audit.block(7.0, 0.3, [endpoint("report", 17)] * 6, run_delay_s=0.12)
+    notices = {each.code: each.seconds for each in find_all(audit.build()).notices}
+    assert notices["DELAYED"] == pytest.approx(0.12)
+
+
 def test_a_request_that_timed_out_lost_time_until_its_user_sent_the_next_one() -> None:
     audit = AuditBuilder()
     audit.ask("/ping", 0.0, 0.001, user=2)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from analysis.findings import AuditEvidence, AuditFinding
 from analysis.findings.judge import find_all
 from records.rows import HANDOVERS
-from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, make_table, own
+from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, library, make_table, own
 
 SEARCH, SORT = f"{FOLDER}/main.py:20 search", f"{FOLDER}/main.py:30 sort"
+HASH = f"{FOLDER}/main.py:40 hash"
 Call = tuple[str, str, int, float, float, float]
 """Route, work, thread, began and ended, CPU; seconds."""
 
@@ -75,6 +76,52 @@ def test_a_line_that_the_thread_ran_before_is_not_accused() -> None:
     block(audit, 0.4, holder_thread=11, holder_route="/search", holder_stack=[own("sort", 35)])
     found = list_blocks(judge(audit, ("/search", SEARCH, 11, 1.0, 1.4, 0.4)))
     assert list(found) == [("/search", 20)]
+
+
+def sum_seconds(evidence: AuditEvidence) -> dict[tuple[str | None, int | None], float]:
+    return {key: round(each.seconds or 0.0, 3) for key, each in list_blocks(evidence).items()}
+
+
+def test_a_thread_that_released_the_gil_is_not_accused() -> None:
+    """0.8 s of CPU in 0.5 s: the clocks do not say which thread held the GIL."""
+    audit = AuditBuilder()
+    block(audit, 0.5, holder_thread=11)
+    calls = ("/sort", SORT, 11, 1.0, 1.5, 0.5), ("/hash", HASH, 12, 1.1, 1.4, 0.3)
+    found = find_all(judge(audit, *calls))
+    assert found.findings == ()
+    assert found.unexplained_s == pytest.approx(0.5)
+    notices = {each.code: each.seconds for each in found.notices if each.seconds}
+    assert notices == {"GIL_SHARED": pytest.approx(0.5)}
+    audit.block(3.0, 0.4, [], None, unseen_s=0.4, holder_cpu_s=0.4, holder_thread=11, visit=0)
+    evidence = judge(audit, *calls, ("/sort", SORT, 11, 3.0, 3.4, 0.4))
+    assert sum_seconds(evidence) == {("/sort", 30): 0.9}
+
+
+def test_a_long_call_that_computed_before_has_no_part_of_a_later_block() -> None:
+    audit = AuditBuilder()
+    for began_s, thread in ((1.0, 11), (4.0, 12), (8.0, 12)):
+        clocks = {"unseen_s": 0.5, "holder_cpu_s": 0.5, "holder_thread": thread, "visit": 0}
+        audit.block(began_s, 0.5, [], None, **clocks)
+    evidence = judge(
+        audit,
+        ("/sort", SORT, 11, 0.5, 6.5, 3.0),
+        ("/search", SEARCH, 12, 4.0, 4.5, 0.5),
+        ("/search", SEARCH, 12, 8.0, 8.5, 0.5),
+    )
+    assert sum_seconds(evidence) == {("/search", 20): 1.0, ("/sort", 30): 0.5}
+
+
+def test_a_thread_without_a_stack_counts_once() -> None:
+    audit = AuditBuilder()
+    for turn in range(4):
+        stack = [library("re", "match")] if turn else []
+        audit.block(
+            2.0 * turn, 0.5, [], None, unseen_s=0.5, holder_cpu_s=0.5, visit=0, holder_thread=9,
+            holder_visit=9 + turn, holder_route="/search", holder_stack=stack,
+        )  # fmt: skip
+    found = find_all(audit.build())
+    assert [each.seconds for each in found.findings] == [pytest.approx(4 * 0.5)]
+    assert found.unexplained_s == pytest.approx(0.0)
 
 
 @given(

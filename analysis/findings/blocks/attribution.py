@@ -30,16 +30,16 @@ from analysis.findings.blocks.causes import (
     Cause,
     StretchJudgement,
     judge_stretch,
-    measure_own_s,
 )
 from analysis.findings.blocks.doubts import is_doubtful
-from analysis.findings.blocks.gil_holders import GilPart, ThreadWorks
+from analysis.findings.blocks.gil_holders import ThreadWorks
 from analysis.findings.blocks.routes_in_flight import RoutesInFlight
 from analysis.findings.blocks.shares import (
     StretchShare,
     count_samples,
     is_entry,
-    measure_shared,
+    select_shared,
+    share_rest,
     sum_by_request,
     sum_seconds,
     weigh_line,
@@ -60,15 +60,15 @@ NOTED_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within the
-    time attributed to code. shared_s: of each unexplained block while another thread computed."""
+    """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within
+    the time of these. shared: unexplained, while another thread computed."""
 
     sites: Mapping[BlockPlace, Sequence[StretchShare]]
     blocked_s: Second
     excused_s: Mapping[Cause, Second]
     delayed_s: Second
     unexplained_s: Second
-    shared_s: Sequence[Second] = ()
+    shared: Sequence[StretchShare] = ()
 
 
 @compute_once
@@ -90,24 +90,25 @@ def attribute_stretches(
     """requests: count per route. calls: in threads of the pools, if they are known."""
     judged = [(stretch, judge_stretch(stretch.clocks)) for stretch in stretches]
     calls = calls or ThreadWorks()
-    calls.learn_lines(stretch for stretch, each in judged if each.cause == "gil")
+    calls.learn(stretch for stretch, each in judged if each.cause == "gil")
     excused_s: dict[Cause, Second] = dict.fromkeys(EXCUSES, 0.0)
     for _, judgement in judged:
         if (kind := judgement.excuse) is not None:
             excused_s[kind] += judgement.excused_s
     shares = [share for each in judged for share in share_stretch(*each, finder, calls)]
-    sites = accuse_places([each for each in shares if not each.located.is_of_probe], requests)
-    accused = {id(each) for site in sites.values() for each in site}
+    sites = accuse_places([each for each in shares if each.may_accuse], requests)
+    accused = {id(each): each for site in sites.values() for each in site}
     hidden = [each for each in shares if id(each) not in accused and not each.located.is_of_probe]
+    delayed = {of.key: each.delayed_s / each.code_s for of, each in judged if each.code_s > 0}
     known_s = sum_seconds(shares) - sum_seconds(hidden)
     code_s = sum(judgement.code_s for _, judgement in judged)
     return Attribution(
         sites=sites,
         blocked_s=sum(stretch.clocks.length_s for stretch in stretches),
         excused_s=excused_s,
-        delayed_s=sum(max(0.0, each.code_s - measure_own_s(of.clocks)) for of, each in judged),
+        delayed_s=sum(delayed[each.stretch.key] * each.seconds for each in accused.values()),
         unexplained_s=max(0.0, code_s - known_s),
-        shared_s=measure_shared(hidden),
+        shared=select_shared(hidden),
     )
 
 
@@ -144,10 +145,7 @@ def share_with_holders(
     """Share the stretch among the GIL holders in proportion to their CPU time. If they used less
     than half of the stretch together, attribute only that CPU time: other threads held the GIL for
     the rest. A holder without a stack or a function is no evidence of a place."""
-    parts = list(calls.list_parts(stretch))
-    if not parts and stretch.holder is not None:
-        holder, cpu_s = stretch.holder, stretch.clocks.holder_cpu_s or 0.0
-        parts = [GilPart(holder.stack, holder.route, None, holder.visit, cpu_s)]
+    parts = calls.list_parts(stretch)
     total_s = sum(each.cpu_s for each in parts)
     is_most = total_s >= MOST * (stretch.clocks.unseen_s or 0.0)
     for part in parts:
@@ -161,6 +159,8 @@ def share_with_holders(
             stretch, located, seconds, "gil", samples if part.stack else 0, True,
             is_holder=True, holder_visit=part.visit,
         )  # fmt: skip
+    if not is_most:
+        yield share_rest(stretch, max(0.0, code_s - total_s), finder)
 
 
 def weigh_samples(stretch: Stretch, cause: Cause) -> Iterator[tuple[StackSample, Second]]:
@@ -208,7 +208,7 @@ def accuse_places(
             accused.setdefault(place if is_sure else worst, []).extend(line)
     for place, unseen in find_unseen_holders(functions.values()):
         known = [each for each, mine in accused.items() if is_gil_site(each, mine, place.route)]
-        if len(known) == 1:
+        if len(known) == 1 and place not in accused:
             accused[known[0]].extend(unseen)
     return accused
 

@@ -40,12 +40,13 @@ each with a fortieth. So a tenth is enough to accuse."""
 @dataclass(frozen=True, slots=True)
 class StretchJudgement:
     """code_s: the time attributed to code; excused_s: the rest, with `excuse` as its cause, None if
-    there is none. They add up to the stretch's length."""
+    there is none. They add up to the stretch's length. delayed_s: run delay within code_s."""
 
     cause: Cause
     code_s: Second
     excused_s: Second
     excuse: Cause | None = None
+    delayed_s: Second = 0.0
 
 
 def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
@@ -66,7 +67,7 @@ def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
     if own_s < BLOCK_S or (is_mostly_machine and not is_burnt):
         return StretchJudgement(excuse, 0.0, length_s, excuse)
     code_s = own_s if is_mostly_machine else length_s - paused_s
-    return StretchJudgement(cause, code_s, length_s - code_s, excuse)
+    return StretchJudgement(cause, code_s, length_s - code_s, excuse, max(0.0, code_s - own_s))
 
 
 def measure_own_s(clocks: StretchClocks) -> Second:

@@ -1,14 +1,19 @@
 """Calls in threads of the pools that held the GIL while a loop was blocked: those that used CPU
-meanwhile, by their threads' own clocks. A stack is needed only for the line."""
+meanwhile, by their threads' own clocks. A stack is needed only for the line.
+
+Only one thread holds the GIL at a time. If several kinds of code used more CPU than the stretch is
+long, some of it ran without the GIL. Then only code that was alone in another stretch is accused,
+and only of the CPU that it surely used meanwhile.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
-from analysis.findings.blocks.causes import SWITCH_S
+from analysis.findings.blocks.causes import MOST, SWITCH_S
 from analysis.findings.code_texts import parse_code
 from analysis.findings.evidence import GilHolder, Stack, StackFrame, Stretch
 from analysis.findings.framework import BlockPhase
@@ -17,6 +22,11 @@ from scenarios.units import Second
 
 LEAST_S = SWITCH_S
 """The interpreter passes the GIL on this often: a call with less CPU delays no other thread."""
+TOO_MUCH = 1.1
+"""Relative to the stretch: threads that used more CPU cannot all have held the GIL. Clocks and
+estimates of threads that did differ by less."""
+Runner = str | int | None
+"""The code that computes: a call's work, or a thread outside the pools."""
 Code = tuple[str | None, str | None]
 """A route, and the code that ran for it."""
 CALL_COLUMNS = (
@@ -42,11 +52,19 @@ class ThreadWork:
     def code(self) -> Code:
         return self.route, self.work
 
+    def measure_overlap(self, stretch: Stretch) -> Second:
+        overlap_s = min(self.ended_s, stretch.ended_s) - max(self.began_s, stretch.began_s)
+        return max(0.0, overlap_s)
+
     def estimate_cpu(self, stretch: Stretch) -> Second:
         """Estimate the CPU time within the stretch, assuming that the call used it evenly."""
-        overlap_s = min(self.ended_s, stretch.ended_s) - max(self.began_s, stretch.began_s)
-        lasted_s = self.ended_s - self.began_s
-        return max(0.0, min(overlap_s, self.cpu_s * overlap_s / lasted_s)) if lasted_s else 0.0
+        overlap_s, lasted_s = self.measure_overlap(stretch), self.ended_s - self.began_s
+        return min(overlap_s, self.cpu_s * overlap_s / lasted_s) if lasted_s else 0.0
+
+    def bound_cpu(self, stretch: Stretch) -> Second:
+        """Return the least CPU time within the stretch: the rest of the call is too short."""
+        overlap_s = self.measure_overlap(stretch)
+        return max(0.0, min(overlap_s, self.cpu_s - (self.ended_s - self.began_s - overlap_s)))
 
     def is_in(self, stack: Stack) -> bool:
         """Return True if the stack belongs to this call, not to what its thread ran before or
@@ -70,13 +88,15 @@ class ThreadWork:
 @dataclass(frozen=True, slots=True)
 class GilPart:
     """One thread's part of a stretch. stack: its function alone if none was sampled. cpu_s: within
-    it."""
+    it; sure_s: at least."""
 
+    runner: Runner
     stack: Stack
     route: str | None
     phase: BlockPhase | None
     visit: int | None
     cpu_s: Second
+    sure_s: Second
 
 
 @dataclass(slots=True)
@@ -85,6 +105,7 @@ class ThreadWorks:
 
     calls: Sequence[ThreadWork] = ()
     _seen: dict[Code, dict[Stack, Second]] = field(default_factory=dict)
+    _lone: set[Runner] = field(default_factory=set)
     _began_s: Values = field(init=False)
     _ended_s: Values = field(init=False)
     _threads: set[tuple[int, int]] = field(init=False)
@@ -106,32 +127,68 @@ class ThreadWorks:
         found = (self.calls[at] for at in np.flatnonzero(during).tolist())
         return [each for each in found if each.pid == stretch.pid]
 
-    def learn_lines(self, stretches: Iterable[Stretch]) -> None:
-        """Learn the stacks of calls, for the stretches in which none was sampled."""
+    def learn(self, stretches: Iterable[Stretch]) -> None:
+        """Learn which code holds the GIL, since it was alone in a stretch, and the stacks of calls,
+        for the stretches in which none was sampled."""
         found: dict[Code, dict[Stack, Second]] = defaultdict(lambda: defaultdict(float))
         for stretch in stretches:
+            self._lone |= find_lone(list(self._list_busy(stretch)), stretch)
             holder = stretch.holder
             for call in self.find_during(stretch) if holder and holder.stack else ():
                 if holder and call.thread == holder.thread and call.is_in(holder.stack):
                     found[call.code][holder.stack] += stretch.clocks.length_s
         self._seen = dict(found)
 
-    def list_parts(self, stretch: Stretch) -> Iterator[GilPart]:
+    def list_parts(self, stretch: Stretch) -> list[GilPart]:
+        """List the threads that may have held the GIL during the stretch. Call `learn` first."""
+        parts = list(self._list_busy(stretch))
+        if not used_too_much(parts, stretch):
+            return parts
+        sure = (replace(each, cpu_s=each.sure_s) for each in parts if each.runner in self._lone)
+        return [each for each in sure if each.cpu_s > 0]
+
+    def _list_busy(self, stretch: Stretch) -> Iterator[GilPart]:
         """List the calls that used CPU during the stretch, and the busiest thread if it belongs to
         no pool: pool threads are counted by their calls. (The busiest thread may have started right
-        after the stretch, before the watchdog ran.) Yield nothing if no call used CPU."""
-        holder, calls = stretch.holder, self.find_during(stretch)
+        after the stretch, before the watchdog ran.) If no call used CPU, list only that thread."""
+        holder, calls, is_empty = stretch.holder, self.find_during(stretch), True
+        holder_s = min(stretch.clocks.holder_cpu_s or 0.0, stretch.clocks.length_s)
+        measured = [each for each in calls if holder and each.thread == holder.thread]
         for call in calls:
-            stack = self._find_stack(call, holder)
-            cpu_s = call.estimate_cpu(stretch)
+            cpu_s, sure_s = call.estimate_cpu(stretch), call.bound_cpu(stretch)
+            if measured == [call]:
+                cpu_s = sure_s = min(call.measure_overlap(stretch), call.cpu_s, holder_s)
             if cpu_s > 0:
-                yield GilPart(stack, call.route, call.phase, call.visit, cpu_s)
-        if calls and holder and (stretch.pid, holder.thread) not in self._threads:
-            cpu_s = stretch.clocks.holder_cpu_s or 0.0
-            yield GilPart(holder.stack, holder.route, None, holder.visit, cpu_s)
+                is_empty, stack = False, self._find_stack(call, holder)
+                yield GilPart(call.work, stack, call.route, call.phase, call.visit, cpu_s, sure_s)
+        if holder and (is_empty or (stretch.pid, holder.thread) not in self._threads):
+            yield GilPart(
+                holder.thread, holder.stack, holder.route, None, holder.visit, holder_s, holder_s
+            )
 
     def _find_stack(self, call: ThreadWork, holder: GilHolder | None) -> Stack:
         if holder is not None and holder.thread == call.thread and call.is_in(holder.stack):
             return holder.stack
         seen = self._seen.get(call.code, {})
         return max(seen, key=lambda each: seen[each], default=()) or call.build_stack()
+
+
+def name_runners(parts: Sequence[GilPart]) -> set[Runner]:
+    """Name the code that computed long enough to delay another thread."""
+    return {each.runner for each in parts if each.cpu_s >= LEAST_S}
+
+
+def used_too_much(parts: Sequence[GilPart], stretch: Stretch) -> bool:
+    """Return True if not all parts can have held the GIL. Many calls of one code wait for each
+    other: for them, only the least CPU counts."""
+    is_one = len(name_runners(parts)) < 2
+    used_s = sum(each.sure_s if is_one else each.cpu_s for each in parts)
+    return used_s > TOO_MUCH * stretch.clocks.length_s
+
+
+def find_lone(parts: Sequence[GilPart], stretch: Stretch) -> set[Runner]:
+    """Return the code that alone computed for most of the stretch; empty if there is none."""
+    found = name_runners(parts)
+    is_most = sum(each.cpu_s for each in parts) >= MOST * (stretch.clocks.unseen_s or 0.0)
+    is_lone = len(found) == 1 and is_most and not used_too_much(parts, stretch)
+    return found if is_lone else set()

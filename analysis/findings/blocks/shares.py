@@ -8,7 +8,7 @@ from typing import TypeVar
 from analysis.findings.base import ShownFrame
 from analysis.findings.blocks.causes import Cause, is_shared
 from analysis.findings.evidence import Stack, Stretch
-from analysis.findings.places import LocatedStack, PlaceFinder
+from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder
 from scenarios.units import Second
 
 T = TypeVar("T")
@@ -30,10 +30,22 @@ class StretchShare:
     holder_visit: int | None = None
 
     @property
+    def may_accuse(self) -> bool:
+        """Return False for the probe's own work, and for time of which no thread is known."""
+        return not self.located.is_of_probe and (self.is_holder or bool(self.located.stack))
+
+    @property
     def request(self) -> tuple[int, bool, int]:
         """Identify the request; the stretch itself if no request is known."""
         visit = self.holder_visit if self.is_holder else self.stretch.visit
         return self.stretch.pid, visit is not None, visit or self.stretch.number
+
+
+def share_rest(stretch: Stretch, seconds: Second, finder: PlaceFinder) -> StretchShare:
+    """Build the share of threads that no stack shows, in the phase that the loop was in."""
+    stack = stretch.samples[-1].stack if stretch.samples else ()
+    place = BlockPlace(None, finder.locate(stack, stretch.route).place.phase)
+    return StretchShare(stretch, LocatedStack(place, None, (), ()), seconds, "unexplained", 0)
 
 
 def count_samples(shares: Sequence[StretchShare]) -> int:
@@ -80,12 +92,12 @@ def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second
     return [(stretch, seconds[key]) for key, stretch in stretches.items()]
 
 
-def measure_shared(shares: Sequence[StretchShare]) -> tuple[Second, ...]:
-    """Return the length of each block that is unexplained because another thread computed; at
-    startup no request waits."""
-    serving = [each for each in shares if each.located.place.phase != "startup"]
-    found = sum_by_stretch([each for each in serving if each.cause == "unexplained"])
-    return tuple(seconds for stretch, seconds in found if is_shared(stretch.clocks))
+def select_shared(shares: Sequence[StretchShare]) -> tuple[StretchShare, ...]:
+    """Select those that are unexplained because another thread computed; at startup no request
+    waits."""
+    serving = (each for each in shares if each.located.place.phase != "startup")
+    unknown = (each for each in serving if each.cause == "unexplained")
+    return tuple(each for each in unknown if is_shared(each.stretch.clocks))
 
 
 def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
