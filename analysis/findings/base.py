@@ -82,12 +82,14 @@ class HarmMatrix:
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What no code is to blame for, or what the audit could not see. seconds: if it has a
-    duration. longest_ms: of the blocks that it is about."""
+    duration. longest_ms: of one request, in the blocks that it is about. share: of the time in
+    which a route was called, at most."""
 
     code: str
     message: str
     seconds: Second | None = None
     longest_ms: float | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

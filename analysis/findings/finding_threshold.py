@@ -30,7 +30,7 @@ BLIND_TO_BLOCKS = (HIDDEN,)
 LEAST_MS: Mapping[str, float] = {"info": 0.0, "warning": SMALL_MS, "error": GRAVE_MS}
 """The shortest block of each severity, if it takes a small share of the time."""
 LEAST_SHARE: Mapping[str, float] = {"info": 0.0, "warning": SMALL_SHARE, "error": GRAVE_SHARE}
-"""The smallest share of the audit's time in blocks of each severity, however short they are."""
+"""The smallest share of a route's time in blocks of each severity, however short they are."""
 BLIND_TO_WAITS = ("PARTLY_RECORDED",)
 """Notices after which it proves only that nothing blocks."""
 KINDS = (
@@ -61,8 +61,8 @@ MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
 @dataclass(frozen=True, slots=True)
 class FindingThreshold:
     """text: as typed. fails: whether a finding exceeds it. is_of_blocks: only blocks can. least_ms:
-    the shortest block that can; inf if none can. least_share: of the audit's time; inf if the time
-    in blocks does not count."""
+    the shortest block that can; inf if none can. least_share: of the time in which a route was
+    called; inf if the time in blocks does not count."""
 
     text: str
     fails: Callable[[AuditFinding], bool]
@@ -70,10 +70,10 @@ class FindingThreshold:
     least_ms: float = inf
     least_share: float = inf
 
-    def may_concern(self, hidden: Notice, span_s: float) -> bool:
-        """Return True if a block of unknown cause may exceed it. span_s: the audit's length."""
+    def may_concern(self, hidden: Notice) -> bool:
+        """Return True if a block of unknown cause may exceed it."""
         is_long = self.least_ms < (hidden.longest_ms or 0.0)
-        return is_long or (hidden.seconds or 0.0) >= self.least_share * span_s
+        return is_long or (hidden.share or 0.0) >= self.least_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,7 @@ def explain_blindness(found: AuditFindings, threshold: FindingThreshold) -> str 
     notices = (
         each.message
         for each in found.notices
-        if each.code in codes
-        or (each.code in BLIND_TO_BLOCKS and threshold.may_concern(each, found.scope.span_s))
+        if each.code in codes or (each.code in BLIND_TO_BLOCKS and threshold.may_concern(each))
     )
     blind = next(notices, None)
     if blind is None and not found.scope.requests:

@@ -1,5 +1,6 @@
 """Notices: conditions that no code is to blame for, and what an audit could not see."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
@@ -7,7 +8,10 @@ import polars as pl
 
 from analysis.findings.base import Notice, UncheckedRoute
 from analysis.findings.blocks.attribution import Attribution
+from analysis.findings.blocks.shares import StretchShare, list_times
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.spans import Span
+from analysis.findings.time_asked import is_within, measure_share
 from analysis.findings.unchecked_routes import list_unchecked_routes
 from analysis.stats import formats
 from records.journal import MORE
@@ -17,7 +21,7 @@ from scenarios.units import Second
 NOTED_S = 0.1
 """A shorter total is not worth a line."""
 HIDDEN, HIDDEN_S = "GIL_SHARED", 0.05
-"""A single longer block without a known cause is worth one."""
+"""A request that is blocked for longer without a known cause is worth one."""
 CUT = frozenset({"INTERRUPTED", "RECORDING_STOPPED", "JOURNAL_LOST", "TEXTS_FULL", "ROWS_REMOVED"})
 """Notices of an audit that ended early, or lost a part of its records."""
 UNRECORDED_S: Second = 2.0
@@ -34,9 +38,9 @@ LOST: Mapping[str, str] = {
     "code. A longer audit takes more samples.",
 }
 HIDDEN_TEXT = (
-    "The event loop was blocked for {:,.1f} s while another thread computed in Python: a call that "
-    "waits and a wait for the GIL look the same then. Audit the service without that thread, or "
-    "move its work to a process."
+    "The event loop was blocked for {:,.1f} s while another thread computed: a call that waits and "
+    "a wait for the GIL look the same then, and so do a thread that holds the GIL and one that has "
+    "released it. Audit the service without that thread, or move its work to a process."
 )
 UNNAMED = "The event loop was blocked for {:,.1f} s, and no stack that was kept names the code."
 LIMITS: Mapping[str, str] = {
@@ -76,12 +80,12 @@ LOST_JOURNALS = (
 
 def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[Notice, ...]:
     """Write the notices about blocked time that no code caused."""
-    longest_s = max(found.shared_s, default=0.0)
-    hidden_s = sum(found.shared_s)
+    spent_s = list_times(found.shared)
+    longest_s, hidden_s = max(spent_s, default=0.0), sum(spent_s)
     hidden_s = hidden_s if longest_s >= HIDDEN_S or hidden_s >= NOTED_S else 0.0
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
-        "DELAYED": found.delayed_s if found.sites else 0.0,
+        "DELAYED": found.delayed_s,
         "PAUSED": found.excused_s["paused"],
         "UNEXPLAINED": found.unexplained_s - hidden_s,
     }
@@ -94,8 +98,21 @@ def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[No
     ]
     if hidden_s:
         text = HIDDEN_TEXT.format(hidden_s)
-        notices.append(Notice(HIDDEN, text, hidden_s, longest_ms=1000 * longest_s))
+        share = measure_most(found.shared, evidence)
+        notices.append(Notice(HIDDEN, text, hidden_s, 1000 * longest_s, share))
     return tuple(notices)
+
+
+def measure_most(shares: Sequence[StretchShare], evidence: AuditEvidence) -> float:
+    """Measure the largest share of a route's time, or of a phase if no route is known."""
+    spans = [(each.began_s, each.ended_s) for each in evidence.record.phases]
+    taken: dict[tuple[str | None, Span | None], list[tuple[Second, Second]]] = defaultdict(list)
+    for each in shares:
+        at_s, route = each.stretch.began_s, each.located.place.route
+        phase = None if route else next((it for it in spans if is_within(at_s, it)), None)
+        taken[route, phase].append((at_s, each.seconds))
+    found = (measure_share(each, route, evidence) for (route, _), each in taken.items())
+    return max(each or 0.0 for each in found)
 
 
 def has_stacks(evidence: AuditEvidence) -> bool:

@@ -14,7 +14,7 @@ from analysis.findings.finding_threshold import (
 )
 from analysis.report.findings_table import write_answer
 from analysis.report.sarif import list_blind_notices
-from records.audit import JournalRecord
+from records.audit import JournalRecord, Phase
 from records.journal import MORE
 from records.rows import PROBE
 from records.rundir import create_run
@@ -101,6 +101,38 @@ def test_many_short_blocks_beside_a_thread_that_computes_are_said_too(tmp_path: 
     assert judge(evidence, "blocked>50ms") is None
     assert judge(evidence, "blocked>20ms") is not None
     assert "no code that blocks" not in write_answer(found)
+
+
+def test_a_short_phase_of_a_long_audit_may_hide_an_error() -> None:
+    """Half of the time in which /report is called, and 2 % of the audit's."""
+    audit = build_quiet_audit()
+    audit.phases = Phase("alone", 0.0, 5.0, 1, ("/report",)), Phase("rest", 5.0, 120.0, 1, ("/",))
+    for each in audit.asked:
+        each["phase"] = "alone"
+    for turn in range(40):
+        audit.block(
+            turn / 8, 0.06, [endpoint("read", 17)], unseen_s=0.02, holder_cpu_s=0.059,
+            holder_thread=5,
+        )  # fmt: skip
+    evidence = audit.build()
+    evidence = replace(evidence, record=replace(evidence.record, ended_s=120.0))
+    (said,) = [each for each in find_all(evidence).notices if each.code == "GIL_SHARED"]
+    assert said.share == pytest.approx(40 * 0.06 / 5.0)
+    assert judge(evidence, "error") == said.message
+    stretches = tuple(replace(each, route=None) for each in evidence.stretches)
+    assert judge(replace(evidence, stretches=stretches), "error") == said.message
+
+
+def test_the_blocks_of_one_request_count_together() -> None:
+    audit = build_quiet_audit()
+    for turn in range(3):
+        audit.block(
+            turn + 0.1, 0.05, [endpoint("read", 17)] * 3, visit=1, unseen_s=0.017,
+            holder_cpu_s=0.049, holder_thread=5,
+        )  # fmt: skip
+    evidence = audit.build()
+    assert judge(evidence, "blocked>140ms") is not None
+    assert judge(evidence, "blocked>160ms") is None
 
 
 def test_without_the_gil_no_threshold_is_kept() -> None:
