@@ -116,6 +116,20 @@ def test_dropped_connections_are_an_error_and_name_the_backlog() -> None:
     assert found.message.startswith("1 attempt to connect found the accept queue full (backlog 2)")
 
 
+def test_a_block_is_not_blamed_for_what_was_dropped_while_the_queue_was_not_full() -> None:
+    """The moments of the drops are unknown; one connection waited behind the block."""
+    (found,) = find_queues(build_audit(QueueStretch(2.5, 3.0, 1), dropped=17))
+    assert (found.cause, found.file, found.confidence, found.dropped) == (
+        "backlog", None, "medium", 17,
+    )  # fmt: skip
+    assert "Remove the blocking call" not in found.message
+    found, other = find_queues(build_audit(QueueStretch(2.5, 4.9, 1), dropped=17))
+    if found.cause == "backlog":
+        found, other = other, found
+    assert (found.cause, found.line, found.dropped) == ("blocked", 17, 0)
+    assert (other.cause, other.line, other.dropped) == ("backlog", None, 17)
+
+
 @pytest.mark.parametrize(
     "evidence",
     [

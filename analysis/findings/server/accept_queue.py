@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import ClassVar, Self
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
@@ -16,7 +17,7 @@ from analysis.findings.process_lives import measure_lives
 from analysis.findings.remedies import Cure
 from analysis.findings.spans import Span, intersect, measure, meets, merge, subtract
 from analysis.stats import formats
-from records.server import QueueStretch
+from records.server import QueueStretch, ServerRecord
 from scenarios.units import Second
 
 LONGER = "net.core.somaxconn must be at least as large."
@@ -44,8 +45,8 @@ class BlockedWait:
 class AcceptQueue(AuditFinding):
     """count: connections that waited at once, at most; seconds: in which some waited. longest_ms:
     of one connection, at least. cause: blocked, if the loops of all processes were blocked
-    meanwhile; backlog, if connections were dropped and no block explains it. dropped: attempts to
-    connect, including repeated ones."""
+    meanwhile; backlog, if connections were dropped and no block explains a full queue. dropped:
+    attempts to connect, including repeated ones."""
 
     short: ClassVar[str] = "waits to be accepted"
     clause: ClassVar[str] = "connections wait to be accepted"
@@ -57,19 +58,23 @@ class AcceptQueue(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         server = evidence.record.server
-        least_s = 0.0 if server.dropped else LONG_S
-        queue = [each for each in server.queue if each.ended_s - each.began_s >= least_s]
-        waits = list(explain_waits(queue, evidence))
-        is_long = any(each.longest_s >= LONG_S for each in waits)
-        found = (cls.build(waits, evidence),) if server.dropped or is_long else ()
-        return AuditFindings(found, tuple(write_notices(waits, evidence)))
+        full = [each for each in server.queue if is_full(each, server)]
+        long = [each for each in server.queue if each.ended_s - each.began_s >= LONG_S]
+        waits = list(explain_waits(list(dict.fromkeys((*full, *long))), evidence))
+        drops = any(each.stretch in full for each in waits)
+        found = []
+        if drops or any(each.longest_s >= LONG_S for each in waits):
+            found.append(cls.build(waits, evidence, server.dropped if drops else 0))
+        if server.dropped and not drops:
+            found.append(cls.build((), evidence, server.dropped))
+        return AuditFindings(tuple(found), tuple(write_notices(waits, evidence)))
 
     @classmethod
-    def build(cls, waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Self:
+    def build(cls, waits: Sequence[BlockedWait], evidence: AuditEvidence, dropped: int) -> Self:
         server = evidence.record.server
         worst = max(waits, key=lambda each: each.longest_s, default=None)
         place = worst.place if worst else BlockPlace(None, None)
-        severity: Severity = "error" if server.dropped else "warning"
+        severity: Severity = "error" if dropped else "warning"
         stretches = [each.stretch for each in waits] or server.queue
         return cls(
             severity=severity,
@@ -80,7 +85,7 @@ class AcceptQueue(AuditFinding):
             count=max((each.connections for each in stretches), default=None),
             seconds=sum(each.waited_s for each in waits),
             longest_ms=1000 * worst.longest_s if worst else None,
-            dropped=server.dropped,
+            dropped=dropped,
             backlog=server.backlog,
         )
 
@@ -118,6 +123,11 @@ class AcceptQueue(AuditFinding):
             yield "Remove the blocking call."
         else:
             yield "Raise --backlog, and sysctl net.core.somaxconn if that limit is lower."
+
+
+def is_full(stretch: QueueStretch, server: ServerRecord) -> bool:
+    """Return True if the system may have dropped connections meanwhile."""
+    return bool(server.dropped) and stretch.connections >= (server.backlog or inf)
 
 
 def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
