@@ -58,15 +58,17 @@ class AcceptQueue(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         server = evidence.record.server
+        long = (each for each in server.queue if each.ended_s - each.began_s >= LONG_S)
         full = [each for each in server.queue if is_full(each, server)]
-        long = [each for each in server.queue if each.ended_s - each.began_s >= LONG_S]
-        waits = list(explain_waits(list(dict.fromkeys((*full, *long))), evidence))
-        drops = any(each.stretch in full for each in waits)
+        waits = list(explain_waits(list(dict.fromkeys((*long, *full))), evidence))
+        filling = {each.place for each in waits if each.stretch in full}
+        others = [each for each in waits if each.place not in filling]
         found = []
-        if drops or any(each.longest_s >= LONG_S for each in waits):
-            found.append(cls.build(waits, evidence, server.dropped if drops else 0))
-        if server.dropped and not drops:
-            found.append(cls.build((), evidence, server.dropped))
+        if server.dropped:
+            dropping = [each for each in waits if each.place in filling]
+            found.append(cls.build(dropping, evidence, server.dropped))
+        if any(each.longest_s >= LONG_S for each in others):
+            found.append(cls.build(others, evidence, 0))
         return AuditFindings(tuple(found), tuple(write_notices(waits, evidence)))
 
     @classmethod
