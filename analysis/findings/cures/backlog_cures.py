@@ -4,7 +4,7 @@ import ast
 from dataclasses import replace
 
 from analysis.findings.base import AuditFinding
-from analysis.findings.cures.code_sites import read_source
+from analysis.findings.cures.code_sites import is_all_of_block, read_source
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 from analysis.findings.source_code import ParsedSource, get_last_name
@@ -25,11 +25,12 @@ def cure_backlog(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
         return cure
     text = source.lines[added.lineno - 1]
     indent = text[: len(text) - len(text.lstrip())]
-    return replace(cure, line=added.lineno, before=(text,), after=(f"{indent}{QUEUE}",))
+    before = () if is_all_of_block(source, added) else (text,)
+    return replace(cure, line=added.lineno, before=before, after=(f"{indent}{QUEUE}",))
 
 
 def find_added(source: ParsedSource, function: str | None) -> ast.stmt | None:
-    """Return the only statement that adds this function as a task, if it is a single line."""
+    """Return the only statement that adds this function as a task, if it is all of a line."""
     found = [
         each
         for each in ast.walk(source.tree)
@@ -39,5 +40,6 @@ def find_added(source: ParsedSource, function: str | None) -> ast.stmt | None:
         and each.value.args
         and get_last_name(each.value.args[0]) == function
     ]
+    lines = [each.lineno for each in ast.walk(source.tree) if isinstance(each, ast.stmt)]
     is_sure = len(found) == 1 and found[0].lineno == found[0].end_lineno
-    return found[0] if is_sure else None
+    return found[0] if is_sure and lines.count(found[0].lineno) == 1 else None

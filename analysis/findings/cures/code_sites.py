@@ -1,7 +1,7 @@
 """A line of the user's source, with its function and its statement."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -162,6 +162,12 @@ def list_bodies(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
         yield from (each.body for each in getattr(node, name, ()))
 
 
+def is_all_of_block(source: ParsedSource, statement: ast.stmt) -> bool:
+    """Return True if a comment in its place would leave an empty block."""
+    blocks = (each for each in ast.walk(source.tree) if isinstance(each, ast.stmt))
+    return any([*body] == [statement] for each in blocks for body in list_bodies(each))
+
+
 def list_header(node: ast.stmt) -> Iterator[ast.AST]:
     """Yield the parts of a statement outside its body."""
     bodies = {id(each) for body in list_bodies(node) for each in body}
@@ -180,6 +186,16 @@ def has_scope(block: ast.With) -> bool:
     """Return True if the block, or one in it, needs the event loop."""
     calls = (each.func for each in ast.walk(block) if isinstance(each, ast.Call))
     return any(get_last_name(each) in CANCEL_SCOPES for each in calls)
+
+
+def map_parents(tree: ast.AST) -> Mapping[ast.AST, ast.AST]:
+    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+
+
+def list_uses(scope: ast.AST, name: str) -> Iterator[ast.Name]:
+    for each in ast.walk(scope):
+        if isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load):
+            yield each
 
 
 def walk_own(

@@ -23,6 +23,7 @@ MOST_LINES = 8
 """Maximum of a statement: a longer one is no hint any more."""
 LAZY = (ast.Lambda, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 """Code in them cannot be awaited, or runs at another time or many times."""
+LOAD = ast.Load()
 BOUND = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
 """Expressions that cannot be in a lambda, or mean something else there."""
 
@@ -195,7 +196,8 @@ def choose_expression(site: CodeSite, callee: str | None) -> ast.expr | None:
         return None
     if node is whole and call is None and is_setter(site.statement, callee):
         return None
-    return None if any(map(is_bound, ast.walk(node))) else node
+    is_target = not isinstance(getattr(node, "ctx", LOAD), ast.Load)
+    return None if is_target or any(map(is_bound, ast.walk(node))) else node
 
 
 def is_bound(node: ast.AST) -> bool:

@@ -37,6 +37,8 @@ left."""
 LATER = "It then runs after the response is sent."
 NEEDED_NOW = frozenset({"commit", "flush", "rollback", "close", "aclose", "acquire", "release"})
 """Calls on whose effect other code relies."""
+MOVED = "dispatch() then no longer runs: move its code to __call__()."
+BY_HAND = "# write this class as pure ASGI: without this base class, __call__() replaces dispatch()"
 NEXT_NAMES = ("call_next", "app")
 """Names that a middleware calls to pass a request on."""
 COMMENTS = {
@@ -65,8 +67,20 @@ def cure_middleware_cost(finding: AuditFinding, evidence: AuditEvidence) -> Cure
         return replace(cure, after=(*write_class_head(finding.function or ""), *PURE))
     line = site.source.lines[kind.lineno - 1]
     indent = line[: kind.col_offset]
+    cure = replace(cure, line=kind.lineno, reason=f"{NO_TASK} {MOVED}")
+    if not is_plain(kind, line):
+        return replace(cure, after=(indent + BY_HAND,))
     after = (f"{indent}class {kind.name}:", *(f"{indent}{each}".rstrip() for each in PURE))
-    return replace(cure, line=kind.lineno, before=(line,), after=after)
+    return replace(cure, before=(line,), after=after)
+
+
+def is_plain(kind: ast.ClassDef, line: str) -> bool:
+    """Return True if the class has no __init__, which may call its base's, no other base, and its
+    head in one line."""
+    names = {each.name for each in kind.body if isinstance(each, CodeFunction)}
+    bases = [get_last_name(each) for each in kind.bases]
+    is_alone = bases == ["BaseHTTPMiddleware"] and not kind.keywords
+    return is_alone and "__init__" not in names and line.endswith(":")
 
 
 def write_class_head(function: str) -> tuple[str, str]:

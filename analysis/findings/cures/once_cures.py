@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Collection
 from dataclasses import replace
-from textwrap import dedent, indent
 
 from analysis.findings.base import PlaceFields
 from analysis.findings.cures.blocked_code import MAKE_TLS
@@ -13,7 +12,8 @@ from analysis.findings.cures.code_sites import (
     descend,
     find_first_line,
     find_site,
-    list_bodies,
+    is_all_of_block,
+    list_uses,
 )
 from analysis.findings.cures.edits import LineEdit, list_calls, quote
 from analysis.findings.evidence import AuditEvidence
@@ -25,6 +25,8 @@ MOST_LINES = 12
 SHARE = "A single {} created at startup serves all requests."
 THINGS = {"context": "TLS context", "client": "client", "session": "client", "executor": "executor"}
 """What a call creates, by the end of its name."""
+PASSED = ("context", "executor")
+"""Ends of the names of what makes an object for other calls."""
 POOLED = "# take it from a connection pool that is created at startup"
 KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
@@ -91,7 +93,7 @@ def take_out(site: CodeSite, maker: str | None) -> LineEdit | None:
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         text = f"{site.indent}{ONCE}: {site.source.lines[first - 1].strip()}"
         lines = site.source.lines[first - 1 : last]
-        is_line = len(lines) == 1 and not is_all_of_block(site)
+        is_line = len(lines) == 1 and not is_all_of_block(site.source, statement)
         return LineEdit(first, lines, (text,)) if is_line else None
     if isinstance(statement, ast.With | ast.AsyncWith) and len(statement.items) == 1:
         return take_out_of_with(site, statement, maker)
@@ -109,11 +111,14 @@ def take_out_of_with(
         return None
     if last - first >= MOST_LINES or begin == first or has_long_text(statement):
         return None
-    body = dedent("\n".join(site.source.lines[begin - 1 : last]))
+    deeper = statement.body[0].col_offset - len(site.indent)
+    body = site.source.lines[begin - 1 : last]
+    if any(each[:deeper].strip() for each in body):
+        return None  # a comment or the rest of a call that is not indented as far as the body
     made = " ".join(quote(site.source, item.context_expr).split())
-    after = f"{ONCE}: {name.id} = {made}\n{body}"
-    lines = indent(after, site.indent).split("\n")
-    return LineEdit(first, site.source.lines[first - 1 : last], tuple(lines))
+    head = f"{site.indent}{ONCE}: {name.id} = {made}"
+    after = (head, *(each[deeper:] for each in body))
+    return LineEdit(first, site.source.lines[first - 1 : last], after)
 
 
 def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | None) -> bool:
@@ -128,7 +133,7 @@ def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | No
         and not any(is_of_request(each, bound) for each in ast.walk(made) if each is not made)
         and isinstance(name, ast.Name)
         and list(find_assigned(scope)).count(name.id) == 1
-        and not any(is_changed(each, name.id) for each in ast.walk(scope))
+        and is_only_used(scope, name.id, get_last_name(made.func) or "")
         and (count_uses(scope, name.id) < 2 or not keeps_cookies(get_last_name(made.func)))
     )
 
@@ -139,8 +144,7 @@ def keeps_cookies(maker: str | None) -> bool:
 
 def count_uses(scope: ast.AST, name: str) -> int:
     """A second use may rely on what the first one left, as after a login."""
-    names = (each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name)
-    return sum(isinstance(each.ctx, ast.Load) for each in names)
+    return sum(1 for _ in list_uses(scope, name))
 
 
 def is_maker(call: ast.Call, maker: str | None = None) -> bool:
@@ -155,22 +159,17 @@ def is_of_request(node: ast.AST, local: Collection[str]) -> bool:
     return isinstance(node, ast.Await) or (isinstance(node, ast.Call) and not is_maker(node))
 
 
-def is_changed(node: ast.AST, name: str) -> bool:
-    """Return True if it ends, changes or returns the object of that name."""
-    match node:
-        case ast.Attribute(value=ast.Name(id=used), attr=attribute, ctx=context):
-            is_read = isinstance(context, ast.Load) and attribute not in CHANGES
-            return used == name and not is_read
-        case ast.Return(value=ast.Name(id=used)) | ast.withitem(context_expr=ast.Name(id=used)):
-            return used == name
-    return False
-
-
-def is_all_of_block(site: CodeSite) -> bool:
-    """Return True if a comment in its place would leave an empty block."""
-    outer = site.around[-1] if site.around else site.function
-    bodies = list_bodies(outer) if outer is not None else ()
-    return any([*each] == [site.statement] for each in bodies)
+def is_only_used(scope: ast.AST, name: str, maker: str) -> bool:
+    """Return True if the code only calls or reads attributes of the object: other code that gets it
+    may change it. Contexts and executors are there to be passed on."""
+    is_passed = maker.lower().endswith(PASSED)
+    used: set[ast.AST] = set()
+    for each in ast.walk(scope):
+        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load):
+            used |= {each.value} if each.attr not in CHANGES else set()
+        elif isinstance(each, ast.Call) and is_passed:
+            used |= {*each.args, *(keyword.value for keyword in each.keywords)}
+    return all(each in used for each in list_uses(scope, name))
 
 
 def has_long_text(statement: ast.stmt) -> bool:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from analysis.findings.cures.code_sites import SCOPES, descend, may_hold
+from analysis.findings.cures.code_sites import SCOPES, descend, map_parents, may_hold
 from analysis.findings.cures.edits import (
     LAZY,
     LineEdit,
@@ -88,8 +88,8 @@ def may_block(found: AwaitingSite, calls: Collection[ast.Call]) -> bool:
 
 def find_uses(block: ast.With, name: str) -> Mapping[ast.Call, bool]:
     """Map calls of the file's methods to whether the expression continues after each. Empty if the
-    file is used in any other way, or in a loop."""
-    parents = {child: node for node in ast.walk(block) for child in ast.iter_child_nodes(node)}
+    file is used in any other way, in a loop, or by one call inside another."""
+    parents = map_parents(block)
     found: dict[ast.Call, bool] = {}
     for node in ast.walk(block):
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
@@ -97,7 +97,8 @@ def find_uses(block: ast.With, name: str) -> Mapping[ast.Call, bool]:
             if call is None:
                 return {}
             found[call] = is_begin_of(call, parents[call])
-    return found
+    is_nested = any(outer in found for each in found for outer in list_ancestors(each, parents))
+    return {} if is_nested else found
 
 
 def find_method_call(node: ast.Name, parents: Mapping[ast.AST, ast.AST]) -> ast.Call | None:
