@@ -107,7 +107,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
         return cure_from_afar(code, evidence)
     can_be_def = found.can_be_def(code.place, evidence)
     trial = f"offload={code.place.route}" if can_be_def and code.is_of_endpoint else None
-    twin = write_twin(found) if code.cause == "wait" or code.makes_context else None
+    twin = write_twin(found, evidence) if code.cause == "wait" or code.makes_context else None
     if twin is not None:
         cure = place_edit(code, found.site, twin.edit, twin.reason, "one-blocks-all")
         return replace(cure, trial=trial, costs_ms=0.0)

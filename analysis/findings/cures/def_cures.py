@@ -15,7 +15,7 @@ from analysis.findings.cures.code_sites import (
 from analysis.findings.cures.edits import LineEdit, edit_def
 from analysis.findings.cures.find_awaiting import AwaitingSite, is_only_registered
 from analysis.findings.cures.find_calls import CHECK_FILES, is_called
-from analysis.findings.cures.write_twin import write_twin
+from analysis.findings.cures.write_twin import TwinEdit, write_twin
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name, resolve_call
@@ -68,10 +68,12 @@ def cure_pinning_def(
         return cure
     if hindrance := find_hindrance(site, site.function, evidence):
         return replace(cure, reason=f"{advice} {hindrance}")
-    edit = edit_whole(site, site.function)
+    twins = list(list_twins(site, site.function, evidence))
+    edit = edit_whole(site, site.function, [each.edit for each in twins])
     if edit is not None:
-        needs = f" Add `{edit.missing}`." if edit.missing else ""
-        reason = f"It then holds no thread while it waits. {AWAIT_TOO}{needs}"
+        needs = [f"Add `{each.edit.missing}`." for each in twins if each.edit.missing]
+        notes = dict.fromkeys([*(each.note for each in twins if each.note), *needs])
+        reason = " ".join(["It then holds no thread while it waits.", AWAIT_TOO, *notes])
         return Cure(site.file, edit.line, edit.before, edit.after, reason, rule, costs_ms=0.0)
     return replace(cure, reason=f"{advice} {AWAIT_TOO}")
 
@@ -101,26 +103,28 @@ def yields_and_returns(nodes: Sequence[ast.AST]) -> bool:
     return returns and any(isinstance(each, ast.Yield) for each in nodes)
 
 
-def edit_whole(site: CodeSite, function: ast.FunctionDef) -> LineEdit | None:
-    """Write `async def`, and await each call with an awaitable version. Return None if there is no
-    such call, or if the function is too long for a hint."""
+def edit_whole(
+    site: CodeSite, function: ast.FunctionDef, edits: Sequence[LineEdit]
+) -> LineEdit | None:
+    """Write `async def`, and make the edits, which await calls in it. Return None if there are
+    none, or if the function is too long for a hint."""
     first, last = function.lineno, function.end_lineno or function.lineno
     head = edit_def(site.source, function)
-    edits = list(list_twins(site, function))
     if head is None or not edits or last - first >= MOST_LINES:
         return None
     lines = list(site.source.lines[first - 1 : last])
     for edit in (head, *edits):
         lines[edit.line - first] = edit.after[0]
-    missing = next((each.missing for each in edits if each.missing), None)
-    return LineEdit(first, site.source.lines[first - 1 : last], tuple(lines), missing)
+    return LineEdit(first, site.source.lines[first - 1 : last], tuple(lines))
 
 
-def list_twins(site: CodeSite, function: ast.FunctionDef) -> Iterator[LineEdit]:
+def list_twins(
+    site: CodeSite, function: ast.FunctionDef, evidence: AuditEvidence
+) -> Iterator[TwinEdit]:
     for node in walk_own(function):
         if isinstance(node, ast.Call):
             statement = list(descend(function.body, node.lineno))[-1]
             line = replace(site, line=node.lineno, statement=statement)
-            twin = write_twin(AwaitingSite(line, get_last_name(node.func), None))
+            twin = write_twin(AwaitingSite(line, get_last_name(node.func), None), evidence)
             if twin is not None and len(twin.edit.before) == len(twin.edit.after) == 1:
-                yield twin.edit
+                yield twin

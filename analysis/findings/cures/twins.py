@@ -17,32 +17,36 @@ RUNS = frozenset({"check", "input", "cwd", "env", "stdin", "stdout", "stderr"})
 class Twin(NamedTuple):
     """awaited: its full name; without a dot, an object that the app must have. keywords: with the
     same meaning; any other rules the twin out. defaults: what to pass if the keyword is missing,
-    because the twin's default differs. suffix: after the awaited call. unlike: attributes that the
-    twin's result lacks. note: what the app needs."""
+    because the twin's default differs. suffix: after the awaited call. like: attributes of a
+    response that the twin's has, too; empty if it is the same object. note: what the app needs."""
 
     awaited: str
     keywords: frozenset[str] = frozenset()
     defaults: tuple[tuple[str, str], ...] = ()
     suffix: str = ""
-    unlike: frozenset[str] = frozenset()
+    like: frozenset[str] = frozenset()
     note: str = ""
 
 
 CLIENT = "client"
 REQUESTS_NOTE = (
-    "`client` is one httpx.AsyncClient(follow_redirects=True), created at startup and shared; "
-    "it times out after 5 s unless `timeout` is set, and keeps the cookies of all responses."
+    "`client` is one httpx.AsyncClient(follow_redirects=True), created at startup and shared; it "
+    "keeps the cookies of all responses."
 )
 HTTPX_NOTE = (
     "`client` is one httpx.AsyncClient, created at startup and shared; it keeps the cookies of all "
     "responses."
 )
-UNLIKE_REQUESTS = frozenset(
-    {
-        "ok", "iter_content", "iter_lines", "raw", "apparent_encoding", "reason", "url", "next",
-        "is_permanent_redirect", "connection",
-    }
-)  # fmt: skip
+LIKE_REQUESTS = frozenset(
+    {"status_code", "text", "content", "json", "headers", "raise_for_status", "elapsed", "encoding"}
+)
+LIKE_HTTPX = LIKE_REQUESTS | {
+    "url", "cookies", "history", "http_version", "reason_phrase", "is_success", "is_error",
+    "is_redirect", "is_client_error", "is_server_error", "has_redirect_location", "next_request",
+}  # fmt: skip
+"""Without close(), which fails for a response of an asynchronous client."""
+WAITS = (("timeout", "None"),)
+"""requests waits without a limit, and httpx for 5 s."""
 QUIET = (("check", "False"), ("stdout", "None"), ("stderr", "None"))
 
 TWINS: Mapping[str, Twin] = {
@@ -53,30 +57,32 @@ TWINS: Mapping[str, Twin] = {
     ),
     **{
         f"requests.{verb}": Twin(
-            f"{CLIENT}.{verb}", ASKS & OF_REQUESTS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
+            f"{CLIENT}.{verb}", ASKS & OF_REQUESTS, WAITS, "", LIKE_REQUESTS, REQUESTS_NOTE
         )
         for verb in ("get", "options", "delete")
     },
     "requests.head": Twin(
         f"{CLIENT}.head",
         ASKS & OF_REQUESTS,
-        (("follow_redirects", "False"),),
+        (*WAITS, ("follow_redirects", "False")),
         "",
-        UNLIKE_REQUESTS,
+        LIKE_REQUESTS,
         REQUESTS_NOTE,
     ),
     **{
         f"requests.{verb}": Twin(
-            f"{CLIENT}.{verb}", OF_REQUESTS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
+            f"{CLIENT}.{verb}", OF_REQUESTS, WAITS, "", LIKE_REQUESTS, REQUESTS_NOTE
         )
         for verb in ("post", "put", "patch")
     },
     **{
-        f"httpx.{verb}": Twin(f"{CLIENT}.{verb}", ASKS, note=HTTPX_NOTE)
+        f"httpx.{verb}": Twin(f"{CLIENT}.{verb}", ASKS, like=LIKE_HTTPX, note=HTTPX_NOTE)
         for verb in ("get", "head", "options", "delete")
     },
     **{
-        f"httpx.{verb}": Twin(f"{CLIENT}.{verb}", SENDS | {"content"}, note=HTTPX_NOTE)
+        f"httpx.{verb}": Twin(
+            f"{CLIENT}.{verb}", SENDS | {"content"}, like=LIKE_HTTPX, note=HTTPX_NOTE
+        )
         for verb in ("post", "put", "patch")
     },
 }

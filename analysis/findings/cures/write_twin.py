@@ -1,10 +1,11 @@
 """Replace a blocking call by its awaitable version."""
 
 import ast
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from analysis.findings.cures.code_sites import walk_own
+from analysis.findings.cures.code_sites import list_uses, map_parents
 from analysis.findings.cures.edits import (
     LAZY,
     LineEdit,
@@ -18,16 +19,19 @@ from analysis.findings.cures.edits import (
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite
 from analysis.findings.cures.twins import CLIENT, REQUESTS_NOTE, TWINS, Twin
+from analysis.findings.evidence import AuditEvidence
 from analysis.findings.source_code import (
     ParsedSource,
-    find_assigned,
-    get_last_name,
+    parse_source,
     resolve_call,
     split_name,
 )
 
+REBINDS = (ast.Global, ast.Nonlocal)
 OTHER_CLIENT = f"http_{CLIENT}"
 BODIES = ("data", "content")
+PAIRS = ("headers", "cookies")
+"""Arguments of which requests drops a None, and httpx raises a TypeError."""
 ERRORS = ("Exception", "Error", "Timeout", "Redirects")
 """Ends of the names of exceptions."""
 SYSTEM_ERRORS = frozenset({"OSError", "IOError", "EnvironmentError"})
@@ -35,17 +39,25 @@ SYSTEM_ERRORS = frozenset({"OSError", "IOError", "EnvironmentError"})
 
 
 class TwinEdit(NamedTuple):
+    """note: what the app needs for it."""
+
     edit: LineEdit
     reason: str
+    note: str
 
 
-def write_twin(found: AwaitingSite) -> TwinEdit | None:
-    """Return None if the call has no twin, or if its arguments mean something else there."""
+def write_twin(found: AwaitingSite, evidence: AuditEvidence) -> TwinEdit | None:
+    """Return None if the call has no twin, or if its arguments or result mean something else
+    there."""
     site = found.site
     call = find_call(site, found.callee)
     full = call and resolve_call(site.source, call)
     twin = TWINS.get(full or "")
-    if call is None or twin is None or not fits(call, twin) or uses_unlike(found, twin):
+    if call is None or twin is None or not fits(call, twin):
+        return None
+    if twin.like and not is_used_alike(found, call, twin.like):
+        return None
+    if twin.note == REQUESTS_NOTE and any(map(names_errors, list_sources(found, evidence))):
         return None
     if (
         site.is_final
@@ -64,8 +76,8 @@ def write_twin(found: AwaitingSite) -> TwinEdit | None:
     if edit is None:
         return None
     reason = f"{twin.awaited} can be awaited: the event loop keeps running."
-    reason = f"{reason} {twin.note}".rstrip().replace(f"`{CLIENT}`", f"`{name.split('.')[0]}`")
-    return TwinEdit(replace(edit, missing=missing), reason)
+    note = twin.note.replace(f"`{CLIENT}`", f"`{name.split('.')[0]}`")
+    return TwinEdit(replace(edit, missing=missing), f"{reason} {note}".rstrip(), note)
 
 
 def name_twin(found: AwaitingSite, twin: Twin) -> tuple[str, str | None]:
@@ -95,6 +107,10 @@ def fits(call: ast.Call, twin: Twin) -> bool:
         and all(each.arg in twin.keywords for each in call.keywords)
         and not any(isinstance(each.value, ast.Tuple) for each in call.keywords)
         and all(is_plain_body(each) for each in call.keywords if each.arg in BODIES)
+        and (
+            twin.note != REQUESTS_NOTE
+            or all(has_texts(each) for each in call.keywords if each.arg in PAIRS)
+        )
         and (twin.awaited != "anyio.run_process" or is_command_list(call))
     )
 
@@ -104,38 +120,47 @@ def is_plain_body(keyword: ast.keyword) -> bool:
     return isinstance(keyword.value, ast.Dict | ast.Constant | ast.JoinedStr)
 
 
+def has_texts(keyword: ast.keyword) -> bool:
+    """Return True for a dict whose values are certain to be texts."""
+    return isinstance(keyword.value, ast.Dict) and all(
+        isinstance(each, ast.JoinedStr)
+        or (isinstance(each, ast.Constant) and isinstance(each.value, str))
+        for each in keyword.value.values
+    )
+
+
 def is_command_list(call: ast.Call) -> bool:
     """A text is a program's name for subprocess, and a shell's command for anyio."""
     return bool(call.args) and isinstance(call.args[0], ast.List)
 
 
-def uses_unlike(found: AwaitingSite, twin: Twin) -> bool:
-    """Return True if the function uses what the twin's result lacks, or if the file names
-    exceptions that the twin does not raise."""
-    function = found.site.function
-    nodes = walk_own(function) if function is not None else ()
-    is_other = any(isinstance(each, ast.Attribute) and each.attr in twin.unlike for each in nodes)
-    if is_other or twin.note != REQUESTS_NOTE:
-        return is_other
-    return names_errors(found.site.source) or is_tested(found, find_call(found.site, found.callee))
-
-
-def is_tested(found: AwaitingSite, call: ast.Call | None) -> bool:
-    """Return True if its truth may be asked for: a response of requests is false after an error."""
+def is_used_alike(found: AwaitingSite, call: ast.Call, like: Collection[str]) -> bool:
+    """Return True if the function reads only these attributes of the response. Whatever else gets
+    it may use what differs: its truth, an exception's class, or close()."""
     function, statement = found.site.function, found.site.statement
-    names = set(find_assigned(statement))
-    tests: list[ast.expr] = []
-    for each in walk_own(function) if function is not None else ():
-        if isinstance(each, ast.If | ast.While | ast.IfExp | ast.Assert):
-            tests.append(each.test)
-        elif isinstance(each, ast.UnaryOp):
-            tests.append(each.operand)
-        elif isinstance(each, ast.BoolOp):
-            tests += each.values
-        elif isinstance(each, ast.Call) and get_last_name(each.func) == "bool":
-            tests += each.args
-    values = (each.value if isinstance(each, ast.NamedExpr) else each for each in tests)
-    return any(each is call or (isinstance(each, ast.Name) and each.id in names) for each in values)
+    if function is None or any(isinstance(each, REBINDS) for each in ast.walk(function)):
+        return False
+    parents = map_parents(function)
+    parent = parents[call]
+    if parent is statement and isinstance(statement, ast.Expr):
+        return True
+    uses: list[ast.expr] = [call]
+    if isinstance(parent, ast.Assign | ast.NamedExpr):
+        targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+        names = {each.id for each in targets if isinstance(each, ast.Name)}
+        if len(names) != len(targets):
+            return False
+        uses = [each for name in names for each in list_uses(function, name)]
+        uses += [parent] if isinstance(parent, ast.NamedExpr) else []
+    readers = [parents[each] for each in uses]
+    return all(isinstance(each, ast.Attribute) and each.attr in like for each in readers)
+
+
+def list_sources(found: AwaitingSite, evidence: AuditEvidence) -> Iterator[ParsedSource]:
+    """Yield the call's file, and those of endpoints, which may handle what it raises."""
+    yield found.site.source
+    sources = map(parse_source, {each.file for each in evidence.endpoints})
+    yield from (each for each in sources if each is not None)
 
 
 def names_errors(source: ParsedSource) -> bool:
