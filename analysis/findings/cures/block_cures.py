@@ -21,6 +21,7 @@ from analysis.findings.cures.edits import (
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
 from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.once_cures import cure_made_thing
+from analysis.findings.cures.one_caller import cure_for_one_caller
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
 from analysis.findings.cures.sqlite_cures import OWN_CONNECTION, uses_sqlite
@@ -105,12 +106,14 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     found = find_awaiting_site(code, evidence)
     if found is None:
         return cure_from_afar(code, evidence)
-    can_be_def = found.can_be_def(code.place, evidence)
+    can_be_def = found.can_be_def(code, evidence)
     trial = f"offload={code.place.route}" if can_be_def and code.is_of_endpoint else None
     twin = write_twin(found, evidence) if code.cause == "wait" or code.makes_context else None
     if twin is not None:
         cure = place_edit(code, found.site, twin.edit, twin.reason, "one-blocks-all")
         return replace(cure, trial=trial, costs_ms=0.0)
+    if shared := cure_for_one_caller(code, found.site, evidence):
+        return shared
     hop_ms = evidence.record.hop_ms
     if hop_ms is not None and hop_ms >= code.block_ms:
         return (
@@ -141,7 +144,7 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)
     parts = ast.walk(site.statement if node is None else node)
-    is_free = not any(map(found.needs_loop, parts)) or holder is not None
+    is_free = holder is not None or found.can_move(parts)
     is_safe = is_free and not (site.is_final or site.is_repeated)
     if node is not None and is_safe and holder is None:
         text = write_thread_call(site.source, node, runner)

@@ -1,6 +1,7 @@
 """Find where a blocking call can be awaited: the line of the nearest coroutine on its stack."""
 
 import ast
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -16,9 +17,9 @@ from analysis.findings.cures.code_sites import (
     walk_own,
 )
 from analysis.findings.cures.find_calls import REGISTERS, is_called
+from analysis.findings.cures.one_caller import is_for_one_caller
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import BlockPlace
-from analysis.findings.source_code import get_last_name
+from analysis.findings.source_code import ParsedSource, get_last_name
 
 FRAMEWORKS = ("fastapi.", "starlette.", "uvicorn.", "hypercorn.", "granian.", "asyncio.")
 """Beyond these frames, no code of the user's can await the call."""
@@ -55,13 +56,15 @@ CONTAINERS = frozenset({"dict", "list", "set", "bytearray", "defaultdict", "dequ
 @dataclass(frozen=True, slots=True)
 class AwaitingSite:
     """site: in a coroutine of the user's. callee: the function that its line calls; None if
-    unknown. caller: what runs the coroutine."""
+    unknown. caller: what runs the coroutine. between: the lines of the user's functions through
+    which it calls the blocking code."""
 
     site: CodeSite
     callee: str | None
     caller: ShownFrame | None
+    between: tuple[CodeSite, ...] = ()
 
-    def can_be_def(self, place: BlockPlace, evidence: AuditEvidence) -> bool:
+    def can_be_def(self, code: BlockedCode, evidence: AuditEvidence) -> bool:
         """Return True if the framework can run the whole function in a thread instead, and no file
         that is_called reads calls it."""
         function = self.site.function
@@ -69,27 +72,61 @@ class AwaitingSite:
             return False
         called_by = self.caller.module, shorten_name(self.caller.function)
         return (
-            place.phase in MAY_BE_DEF
+            code.place.phase in MAY_BE_DEF
             and called_by in CALLS_CODE
             and is_only_registered(function)
             and not any(isinstance(each, YIELDS) for each in walk_own(function))
-            and not any(self.needs_loop(each) for each in walk_own(function))
+            and self.can_move(walk_own(function))
             and not is_called(self.site, function, evidence)
+            and not is_for_one_caller(code, evidence)
         )
 
-    def needs_loop(self, node: ast.AST) -> bool:
-        """Return True if it uses the event loop or a task of it, or changes what requests share:
-        several threads would change it at the same time."""
-        if isinstance(node, ast.Call) and get_last_name(node.func) in SETTERS:
-            return isinstance(node.func, ast.Attribute) and len(node.args) + len(node.keywords) < 2
-        if isinstance(node, ast.AugAssign):
-            function = self.site.function
-            return function is None or not is_own(node.target, function)
-        if isinstance(node, ast.Name):
-            full = self.site.source.imports.get(node.id, "")
-            return full.startswith(WITH_LOOP) and full.rpartition(".")[2] in NEEDS_LOOP
-        is_shared = isinstance(node, ast.Global | ast.Nonlocal)
-        return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
+    def can_move(self, nodes: Iterable[ast.AST]) -> bool:
+        """Return True if a thread can run these nodes of its function, with all that they call in
+        its file, and with the functions between."""
+        runs = [(self.site, nodes)]
+        runs += [(each, walk_own(each.function)) for each in self.between if each.function]
+        return not any(
+            needs_loop(site.source, function, node)
+            for site, parts in runs
+            for function, node in list_run(site, parts)
+        )
+
+
+def list_run(
+    site: CodeSite, nodes: Iterable[ast.AST]
+) -> Iterator[tuple[CodeFunction | None, ast.AST]]:
+    """Yield the nodes of the site's function, and those of functions of the file that they use,
+    each with its function."""
+    own = [each for each in ast.walk(site.source.tree) if isinstance(each, ast.FunctionDef)]
+    pending, known = [(site.function, list(nodes))], {site.function}
+    while pending:
+        function, parts = pending.pop()
+        yield from ((function, each) for each in parts)
+        names = set(map(name_own, parts))
+        used = [each for each in own if each.name in names and each not in known]
+        pending += [(each, list(walk_own(each))) for each in used]
+        known |= {*used}
+
+
+def name_own(node: ast.AST) -> str | None:
+    """Return the name of what may be a function of the file, or a method of its own class."""
+    is_method = isinstance(node, ast.Attribute) and get_last_name(node.value) in ("self", "cls")
+    return get_last_name(node) if isinstance(node, ast.Name) or is_method else None
+
+
+def needs_loop(source: ParsedSource, function: CodeFunction | None, node: ast.AST) -> bool:
+    """Return True if it uses the event loop or a task of it, or changes what requests share:
+    several threads would change it at the same time."""
+    if isinstance(node, ast.Call) and get_last_name(node.func) in SETTERS:
+        return isinstance(node.func, ast.Attribute) and len(node.args) + len(node.keywords) < 2
+    if isinstance(node, ast.AugAssign):
+        return function is None or not is_own(node.target, function)
+    if isinstance(node, ast.Name):
+        full = source.imports.get(node.id, "")
+        return full.startswith(WITH_LOOP) and full.rpartition(".")[2] in NEEDS_LOOP
+    is_shared = isinstance(node, ast.Global | ast.Nonlocal)
+    return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
 
 
 def is_own(target: ast.expr, function: CodeFunction) -> bool:
@@ -139,13 +176,16 @@ def find_awaiting_site(code: BlockedCode, evidence: AuditEvidence) -> AwaitingSi
         ShownFrame("", place.file or "", place.line or 0, place.function or ""),
         *code.callers,
     ]
+    between: list[CodeSite] = []
     for index, frame in enumerate(frames):
         if frame.module.startswith(FRAMEWORKS):
             return None
         site = find_site(evidence, frame.file, frame.line, frame.function)
         if site is not None and site.is_async:
-            return AwaitingSite(site, callee, next(iter(frames[index + 1 :]), None))
+            caller = next(iter(frames[index + 1 :]), None)
+            return AwaitingSite(site, callee, caller, tuple(between))
         callee = shorten_name(frame.function)
+        between += [site] if site is not None else []
         function = site.function if site is not None else None
         if function is not None and any(isinstance(each, YIELDS) for each in walk_own(function)):
             callee = UNKNOWN  # what reads the generator does its work, not the call

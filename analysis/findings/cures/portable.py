@@ -1,10 +1,12 @@
-"""What can be passed to another process, and what comes back from it."""
+"""Which functions another process can run: it has only what importing their modules creates."""
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
-from analysis.findings.cures.code_sites import YIELDS, CodeSite, walk_own
-from analysis.findings.source_code import ParsedSource, find_assigned, get_last_name
+from analysis.findings.cures.code_sites import YIELDS, CodeFunction, locate_source, walk_own
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.source_code import BUILTINS, ParsedSource, find_assigned
 
 CHANGES = frozenset(
     {
@@ -13,30 +15,116 @@ CHANGES = frozenset(
     }
 )  # fmt: skip
 """Methods that change an object."""
-UNSENT_TYPES = ("Request", "WebSocket", "Session", "Connection", "Tasks", "UploadFile", "Response")
-"""Ends of the names of types that cannot be copied."""
+LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
+"""Methods that are called for their effect, and change nothing that other code reads."""
+Definition = CodeFunction | ast.ClassDef
 
 
-def is_portable(function: ast.FunctionDef) -> bool:
-    """Return True if it gives its result back, and changes nothing that stays in its process."""
-    given = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
-    made = set(find_assigned(function)) - {function.name} - given
-    for each in walk_own(function):
-        if isinstance(each, (ast.Global, *YIELDS)):
+def is_portable(source: ParsedSource, name: str, file: str, evidence: AuditEvidence) -> bool:
+    """Return True if a function of the file gives its result back, and if neither it nor what it
+    uses of the file reads or changes what only its process has. A decorator may hide its name.
+
+    file: as a finding names it.
+    """
+    own = {each.name: each for each in source.tree.body if isinstance(each, Definition)}
+    first = own.get(name)
+    if not isinstance(first, ast.FunctionDef) or first.decorator_list:
+        return False
+    if any(map(is_lazy, walk_own(first))):
+        return False
+    shared, pending, known = set(list_shared(source)), [name], {name}
+    while pending:
+        part = own[pending.pop()]
+        names = {each.id for each in ast.walk(part) if isinstance(each, ast.Name)}
+        read = names - set(list_bound(part))
+        outside = read - own.keys()
+        if changes_others(source, part) or uses_state(part) or read & shared:
             return False
-        changed = find_changed(each)
-        if changed is not None and split_root(changed) not in made:
+        if not all(is_same_there(source, each, file, evidence) for each in outside):
             return False
+        pending += (read & own.keys()) - known
+        known |= read
     return True
 
 
-def find_changed(node: ast.AST) -> ast.expr | None:
-    """Return the object of which it changes a part; None if it changes none."""
+def is_lazy(node: ast.AST) -> bool:
+    """Return True if the function's result is a generator, which cannot be copied."""
+    is_given = isinstance(node, ast.Return) and isinstance(node.value, ast.GeneratorExp)
+    return is_given or isinstance(node, YIELDS)
+
+
+def is_same_there(source: ParsedSource, name: str, file: str, evidence: AuditEvidence) -> bool:
+    """Return True if a name of the module means the same in every process that imports it."""
+    if name in source.imports:
+        return not is_of_service(source.imports[name], file, evidence)
+    return name in source.assigned or name in BUILTINS
+
+
+def is_of_service(full: str, file: str, evidence: AuditEvidence) -> bool:
+    """Return True for a module of the service's own: the audit does not read what it keeps."""
+    top, path, root = full.partition(".")[0], locate_source(evidence, file), evidence.record.folder
+    folders = [each for each in path.parents if each.is_relative_to(root)]
+    found = [each / name for each in (*folders, Path(root) / "src") for name in (top, f"{top}.py")]
+    return top in path.parts or any(each.exists() for each in found)
+
+
+def changes_others(source: ParsedSource, part: Definition) -> bool:
+    """Return True if it changes what it did not create, or raises what cannot be copied: an
+    exception is created again from its positional arguments."""
+    made = set(list_bound(part)) - {part.name, *list_given(part)}
+    for each in ast.walk(part):
+        changed = find_changed(source, each)
+        if changed is not None and split_root(changed) not in made:
+            return True
+        if isinstance(each, ast.Raise) and isinstance(each.exc, ast.Call) and each.exc.keywords:
+            return True
+    return any(isinstance(each, ast.Global) for each in ast.walk(part))
+
+
+def uses_state(part: Definition) -> bool:
+    """Return True if it reads what a lifespan may keep in `app.state`."""
+    return any(isinstance(each, ast.Attribute) and each.attr == "state" for each in ast.walk(part))
+
+
+def list_shared(source: ParsedSource) -> Iterator[str]:
+    """Yield names of the module that a function binds or changes, such as a lifespan. An argument
+    may be the module's object of that name."""
+    for function in ast.walk(source.tree):
+        if not isinstance(function, CodeFunction):
+            continue
+        made = set(list_bound(function)) - set(list_given(function))
+        for each in ast.walk(function):
+            changed = find_changed(source, each)
+            if isinstance(each, ast.Global):
+                yield from each.names
+            elif changed is not None and split_root(changed) not in made:
+                yield split_root(changed)
+
+
+def list_given(part: ast.AST) -> Iterator[str]:
+    yield from (each.arg for each in ast.walk(part) if isinstance(each, ast.arg))
+
+
+def list_bound(part: ast.AST) -> Iterator[str]:
+    """Yield the names that the code binds, including those of its exceptions and patterns."""
+    yield from find_assigned(part)
+    for each in ast.walk(part):
+        if isinstance(each, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and each.name:
+            yield each.name
+
+
+def find_changed(source: ParsedSource, node: ast.AST) -> ast.expr | None:
+    """Return the object of which it changes a part; None if it changes none. A method whose result
+    is not used changes its object; a function of a module does not."""
     if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
         return node.value
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.value if node.func.attr in CHANGES else None
-    return None
+    call = node.value if isinstance(node, ast.Expr | ast.Await) else node
+    call = call.value if isinstance(call, ast.Await) else call
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return None
+    is_bare = isinstance(node, ast.Expr) and call.func.attr not in LOGS
+    has_owner = split_root(call.func) not in ("", *source.imports)
+    return call.func.value if call.func.attr in CHANGES or (is_bare and has_owner) else None
 
 
 def split_root(node: ast.AST) -> str:
@@ -55,42 +143,3 @@ def is_object(source: ParsedSource, function: ast.Attribute) -> bool:
             if (name.asname or name.name) == root:
                 return not name.name[:1].isupper() or name.name.isupper()
     return False
-
-
-def takes_request(site: CodeSite, call: ast.Call) -> bool:
-    """Return True if an argument is the request, or a dependency such as a session."""
-    given = {"request", "websocket", *list_given(site)}
-    names = (each.id for part in call.args for each in ast.walk(part) if isinstance(each, ast.Name))
-    return any(each in given for each in names)
-
-
-def list_given(site: CodeSite) -> Iterator[str]:
-    """Yield the function's arguments that FastAPI or a dependency makes."""
-    if site.function is None:
-        return
-    taken = site.function.args
-    for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs):
-        if each.annotation is not None and is_given(site.source, each.annotation):
-            yield each.arg
-    pairs = [
-        *zip(reversed((*taken.posonlyargs, *taken.args)), reversed(taken.defaults), strict=False),
-        *zip(taken.kwonlyargs, taken.kw_defaults, strict=True),
-    ]
-    yield from (each.arg for each, default in pairs if default and depends(default))
-
-
-def is_given(source: ParsedSource, annotation: ast.expr) -> bool:
-    """Return True for `Depends`, also by a name of the file or by one such as SessionDep."""
-    names = {get_last_name(each) or "" for each in ast.walk(annotation)}
-    aliases = {
-        get_last_name(each.targets[0])
-        for each in ast.walk(source.tree)
-        if isinstance(each, ast.Assign) and depends(each.value)
-    }
-    is_named = any(each.endswith(("Dep", *UNSENT_TYPES)) for each in names)
-    return is_named or depends(annotation) or bool(names & aliases)
-
-
-def depends(node: ast.AST) -> bool:
-    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
-    return any(get_last_name(each) in ("Depends", "Security") for each in calls)

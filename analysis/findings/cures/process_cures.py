@@ -21,12 +21,13 @@ from analysis.findings.cures.edits import (
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
 from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.place_edit import place_comment, place_edit
-from analysis.findings.cures.portable import is_object, is_portable, takes_request
+from analysis.findings.cures.portable import is_object, is_of_service, is_portable
+from analysis.findings.cures.sent_data import gives_data, is_data
 from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.process_lives import count_most_alive
 from analysis.findings.remedies import Cure
-from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
+from analysis.findings.source_code import BUILTINS, find_assigned, resolve_call
 from records.trial import MOST
 
 MOST_TURNS = 0.4
@@ -42,8 +43,10 @@ TURNS = (
     f"turns. A process also uses another core. {CHECK_FILES}"
 )
 POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, created at startup."
-UNSENT = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
-"""Calls whose results cannot be copied to another process, or that do little more than copy."""
+SINGLE = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
+"""Calls of C code whose results cannot be copied, or that do little more than copy."""
+UNSENT = (*SINGLE, "boto3.", "botocore.", "lxml.", "sqlalchemy.")
+"""Calls whose results cannot be copied to another process."""
 
 
 def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
@@ -56,7 +59,7 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     workers = f"workers={min(2 * count_most_alive(evidence), MOST['workers'])}"
     if site is not None and (found or code.cause == "gil"):
         callee = found.callee if found else code.callee_name
-        edit = edit_for_process(site, callee, is_awaited=found is not None)
+        edit = edit_for_process(site, callee, evidence, is_awaited=found is not None)
         if edit is not None:
             reason = COPIED if found else f"{COPIED} {POOL}"
             return replace(place_edit(code, site, edit, reason, "cpu"), trial=workers)
@@ -72,10 +75,10 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
 def cure_with_turns(code: BlockedCode, found: AwaitingSite, evidence: AuditEvidence) -> Cure | None:
     """Propose a `def` if the computation passes the GIL on, unlike a single C call."""
     function, call = found.site.function, code.call or ""
-    is_one_call = call in BUILTINS or call.startswith(UNSENT)
+    is_one_call = call in BUILTINS or call.startswith(SINGLE)
     if is_one_call or code.unseen_share >= MOST_TURNS:
         return None
-    if function is None or not found.can_be_def(code.place, evidence):
+    if function is None or not found.can_be_def(code, evidence):
         return None
     edit = edit_def(found.site.source, function)
     if edit is None:
@@ -93,14 +96,16 @@ def write_run(found: AwaitingSite | None) -> tuple[str, str]:
     return f"await {RUN}(f)", COPIED
 
 
-def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
+def edit_for_process(
+    site: CodeSite, callee: str | None, evidence: AuditEvidence, *, is_awaited: bool
+) -> LineEdit | None:
     """Return None if the call cannot be passed to a process by its name and arguments."""
     call = find_call(site, callee)
     if is_awaited and (site.holder is not None or site.is_final or not site.has_anyio):
         return None
-    if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
+    if call is None or not is_plain_call(call) or not is_sent_by_name(site, call, evidence):
         return None
-    if takes_request(site, call):
+    if not gives_data(site, call) or not all(is_data(site, each) for each in call.args):
         return None
     ancestors = list(list_ancestors(call, list_parents(site.statement)))
     if any(isinstance(each, (*LAZY, ast.Await)) for each in ancestors):
@@ -115,19 +120,18 @@ def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> Li
     return edit and replace(edit, missing=missing)
 
 
-def is_sent_by_name(source: ParsedSource, call: ast.Call) -> bool:
-    """Return True for a function of the module, or an imported one."""
+def is_sent_by_name(site: CodeSite, call: ast.Call, evidence: AuditEvidence) -> bool:
+    """Return True for a function of the module, or for one of a library whose result is used: its
+    effect may stay in the process."""
+    source = site.source
     if isinstance(call.func, ast.Name) and call.func.id in source.assigned:
-        name, nodes = call.func.id, list(ast.walk(source.tree))
-        is_bound = any(isinstance(each, ast.Name) and is_stored(each, name) for each in nodes)
-        is_argument = any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
-        own = {each.name: each for each in source.tree.body if isinstance(each, ast.FunctionDef)}
-        return not is_bound and not is_argument and name in own and is_portable(own[name])
+        name = call.func.id
+        is_only = list(find_assigned(source.tree)).count(name) == 1
+        return is_only and is_portable(source, name, site.file, evidence)
     if isinstance(call.func, ast.Attribute) and is_object(source, call.func):
         return False
     full = resolve_call(source, call)
-    return full is not None and full not in BUILTINS and not full.startswith(UNSENT)
-
-
-def is_stored(node: ast.Name, name: str) -> bool:
-    return node.id == name and isinstance(node.ctx, ast.Store)
+    if full is None or full in BUILTINS or full.startswith(UNSENT):
+        return False
+    is_dropped = isinstance(site.statement, ast.Expr) and site.statement.value is call
+    return not is_dropped and not is_of_service(full, site.file, evidence)
