@@ -122,14 +122,14 @@ def split_phases(rows: pl.DataFrame, route: str, evidence: AuditEvidence) -> Ite
 
 def select_waits(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """Select waits for a thread that began after the request's response."""
-    after = select_calls(rows, evidence).drop_nulls("queued_s")
+    after = select_calls(rows, evidence.handovers).drop_nulls("queued_s")
     return after.with_columns(granted_s=pl.coalesce("granted_s", "began_s", pl.lit(np.inf)))
 
 
-def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+def select_calls(rows: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
     """Select calls that were moved to a thread after the request's response."""
-    calls = locate_handovers(evidence).drop("route").drop_nulls(["pid", "visit"])
-    joined = calls.join(rows.drop("route"), on=["pid", "visit"])
+    known = calls.drop("route").drop_nulls(["pid", "visit"])
+    joined = known.join(rows.drop("route"), on=["pid", "visit"])
     return joined.filter(pl.col("asked_s") >= pl.col("sent_s"))
 
 
@@ -140,7 +140,8 @@ def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodeP
     lasted_s = pl.col("returned_s") - pl.col("sent_s")
     is_most = pl.col("ended_s") - pl.col("asked_s") > MOST * lasted_s
     is_work = (pl.col("phase") == "background") | is_most
-    works = select_calls(rows, evidence).filter(is_work)["work"].drop_nulls()
+    calls = select_calls(rows, locate_handovers(evidence))
+    works = calls.filter(is_work)["work"].drop_nulls()
     folder = evidence.record.folder
     for text in works.value_counts(sort=True)["work"]:
         place = CodePlace.parse(text, folder)
