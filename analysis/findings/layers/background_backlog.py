@@ -17,7 +17,7 @@ from analysis.findings.places import CodePlace, locate_code
 from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import TASK
 from analysis.findings.time_asked import list_spans
-from analysis.findings.waits.handover_evidence import locate_handovers
+from analysis.findings.waits.handover_evidence import ASKER, list_locations
 from analysis.stats import formats
 
 MOST = 0.5
@@ -122,14 +122,14 @@ def split_phases(rows: pl.DataFrame, route: str, evidence: AuditEvidence) -> Ite
 
 def select_waits(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """Select waits for a thread that began after the request's response."""
-    after = select_calls(rows, evidence.handovers).drop_nulls("queued_s")
+    after = select_calls(rows, evidence).drop_nulls("queued_s")
     return after.with_columns(granted_s=pl.coalesce("granted_s", "began_s", pl.lit(np.inf)))
 
 
-def select_calls(rows: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
+def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """Select calls that were moved to a thread after the request's response."""
-    known = calls.drop("route").drop_nulls(["pid", "visit"])
-    joined = known.join(rows.drop("route"), on=["pid", "visit"])
+    calls = evidence.handovers.drop("route").drop_nulls(["pid", "visit"])
+    joined = calls.join(rows, on=["pid", "visit"])
     return joined.filter(pl.col("asked_s") >= pl.col("sent_s"))
 
 
@@ -140,7 +140,9 @@ def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodeP
     lasted_s = pl.col("returned_s") - pl.col("sent_s")
     is_most = pl.col("ended_s") - pl.col("asked_s") > MOST * lasted_s
     is_work = (pl.col("phase") == "background") | is_most
-    calls = select_calls(rows, locate_handovers(evidence))
+    calls = select_calls(rows, evidence)
+    located = list_locations(calls.select(ASKER).unique(), evidence)
+    calls = calls.join(located, on=ASKER, nulls_equal=True, maintain_order="left")
     works = calls.filter(is_work)["work"].drop_nulls()
     folder = evidence.record.folder
     for text in works.value_counts(sort=True)["work"]:
