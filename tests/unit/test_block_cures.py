@@ -78,7 +78,9 @@ EDITS = {
     "out = sub.check_output(['ls'])": (
         "out = (await anyio.run_process(['ls'], stderr=None)).stdout"
     ),
-    "requests.head('http://a/')": "await client.head('http://a/', follow_redirects=False)",
+    "requests.head('http://a/')": (
+        "await client.head('http://a/', timeout=None, follow_redirects=False)"
+    ),
 }
 
 
@@ -382,7 +384,15 @@ def test_other_calls_in_the_line_of_a_file_stay(
     )
 
 
-@pytest.mark.parametrize("use", ["for each in file: use(each)", "use(file)", "file.fileno()"])
+USES = [
+    "for each in file: use(each)",
+    "use(file)",
+    "file.fileno()",
+    "file.seek(max(0, file.tell() - 9))",
+]
+
+
+@pytest.mark.parametrize("use", USES)
 def test_a_file_that_is_used_otherwise_is_not(use: str, tmp_path: Path) -> None:
     text = (
         f"async def report(path):\n    await start()\n    with open(path) as file:\n        {use}\n"
@@ -633,6 +643,98 @@ def test_no_twin_that_would_do_something_else(line: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "line",
     [
+        "return requests.get(URL)",
+        "check(requests.get(URL))",
+        "answer = requests.get(URL)\n    check(answer)",
+        "answer = requests.get(URL)\n    answer.close()",
+        "answer = requests.get(URL)\n    return answer.cookies.get_dict()",
+        "number.answer = requests.get(URL)",
+        "return requests.get(URL, headers={'A': number.token}).text",
+        "import httpx as requests\n    answer = requests.get(URL)\n    answer.close()",
+    ],
+)
+def test_no_twin_for_a_response_that_other_code_gets(line: str, tmp_path: Path) -> None:
+    text = ENDPOINT.replace("import requests\n", "") if "httpx" in line else ENDPOINT
+    file = write_app(tmp_path, text.format(line=line))
+    cure = get_cure(block(file, [("requests.get(", "report")], [library("requests.api", "get")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+def test_a_response_that_is_only_read_has_a_twin(tmp_path: Path) -> None:
+    call = "answer = requests.get(URL, headers={'A': f'{number}'})"
+    rest = "answer.raise_for_status()\n    return answer.json()"
+    file = write_app(tmp_path, ENDPOINT.format(line=f"{call}\n    {rest}"))
+    cure = get_cure(block(file, [(call, "report")], [library("requests.api", "get")]))
+    after = "answer = await client.get(URL, headers={'A': f'{number}'}, timeout=None)"
+    assert cure.after == (f"    {after}",)
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "package"),
+    [
+        ("import pymysql\nCURSOR = pymysql.connect().cursor()", "CURSOR.execute(1)", "pymysql"),
+        ("LINK = open_link()", "cursor = LINK.cursor()\n    cursor.execute(1)", "pymysql"),
+        ("LINK = open_link()", "with LINK.cursor() as c:\n        c.execute(1)", "MySQLdb"),
+        ("from db import session", "session.execute(1)", "sqlalchemy"),
+        ("Own = scoped_session(maker)", "Own().execute(1)", "sqlalchemy"),
+        ("LINK = open_link()", "LINK.execute(1)", ""),
+    ],
+)
+def test_threads_do_not_get_a_connection_that_requests_share(
+    before: str, line: str, package: str, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, f"{before}\n{ENDPOINT.format(line=line)}")
+    below = [library(package, "execute")] if package else []
+    cure = get_cure(block(file, [("execute(1)", "report")], below))
+    assert get_text(cure).strip() == "# give each request its own connection from a pool"
+    assert cure.trial is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "db = SessionLocal()\n    db.execute(1)",
+        "with ENGINE.connect() as db:\n        db.execute(1)",
+        "with open_link() as link, link.cursor() as cursor:\n        cursor.execute(1)",
+        "number.execute(1)",
+    ],
+)
+def test_a_thread_gets_the_request_s_own_connection(line: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, f"ENGINE = create_engine(URL)\n{ENDPOINT.format(line=line)}")
+    cure = get_cure(block(file, [("execute(1)", "report")], [library("sqlalchemy", "execute")]))
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+
+
+def test_threads_do_not_share_pyplot(tmp_path: Path) -> None:
+    text = f"from matplotlib import pyplot as plt\n{ENDPOINT.format(line='plt.savefig(number)')}"
+    below = [library("matplotlib.pyplot", "savefig")]
+    cure = get_cure(block(write_app(tmp_path, text), [("plt.savefig", "report")], below))
+    assert "without pyplot" in get_text(cure)
+
+
+@pytest.mark.parametrize(
+    "helper",
+    [
+        "asyncio.create_task(n)",
+        "USER.set(n)",
+        "global hits\n    hits += 1",
+        "note(n)\n\ndef note(n):\n    QUEUE.put_nowait(n)",
+    ],
+)
+@pytest.mark.parametrize("text", [ENDPOINT, AWAITING])
+def test_what_needs_the_loop_is_not_moved_with_its_caller(
+    helper: str, text: str, tmp_path: Path
+) -> None:
+    load = f"\n\ndef load(n):\n    time.sleep(9)\n    {helper}\n"
+    file = write_app(tmp_path, text.format(line="return load(number)") + load)
+    cure = get_cure(block(file, [("time.sleep(9)", "load"), ("return load", "report")]))
+    assert get_text(cure).startswith("    # move only what blocks into its own function")
+    assert cure.trial is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "app.state.total += load(number)",
         "STATS['bytes'] += len(load(number))",
         "STATS['bytes'] = STATS['bytes'] + len(load(number))",
@@ -640,6 +742,7 @@ def test_no_twin_that_would_do_something_else(line: str, tmp_path: Path) -> None
         "task = asyncio.create_task(store(load(number)))",
         "found = [each async for each in pages(load)]",
         "row = super().load(number)",
+        "session.get(User, number).seen = 1",
         "try:\n        await ask()\n    finally:\n        cursor.close()",
     ],
 )
@@ -668,6 +771,18 @@ def test_the_call_of_a_generator_does_not_do_its_work(tmp_path: Path) -> None:
         ("def render(n):\n    SEEN[n] = 1", "return render(number)"),
         ("def render(n):\n    global total\n    total = n", "return render(number)"),
         ("def render(n): ...", "return render(request)"),
+        ("def render(n): ...", "return render(number).title"),
+        ("def render(n): ...", "return render(connect())"),
+        ("def render(n):\n    return HTML[n]\n\ndef start():\n    HTML[1] = 2", "render(number)"),
+        ("def render(n):\n    return HTML\n\ndef start():\n    global HTML", "render(number)"),
+        ("def render(n):\n    return note(n)\n\ndef note(n):\n    SEEN[n] = 1", "render(number)"),
+        ("def render(n):\n    return MODEL\n\ndef start():\n    MODEL.load(1)", "render(number)"),
+        ("def render(n):\n    return app.state.model", "return render(number)"),
+        ("def render(n):\n    raise HTTPException(status_code=404)", "return render(number)"),
+        ("def render(n):\n    return helper(n)\n\nfrom . import helper", "return render(number)"),
+        ("@timed\ndef render(n): ...", "return render(number)"),
+        ("import statistics", "statistics.mode([number])"),
+        ("import lxml.html", "return lxml.html.fromstring('<p>')"),
         ("from app.core import templates", "return templates.render(number)"),
     ],
 )
@@ -675,6 +790,36 @@ def test_no_process_for_what_cannot_be_sent_there(function: str, line: str, tmp_
     file = write_app(tmp_path, f"{function}\n{AWAITING.format(line=line)}")
     cure = get_cure(block(file, [(line, "report")], cpu_s=0.1, unseen_s=0.1))
     assert cure.before == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_sent"),
+    [
+        ("size = 2 * number\n    return render(size, [1, f'{size}'])", True),
+        ("data = await file.read()\n    return render(data)", True),
+        ("page = render(number)\n    return page.encode()", True),
+        ("page = render(number)\n    return page.title", False),
+        ("with open(PATH) as file:\n        return render(file)", False),
+        ("client = connect()\n    return render(client)", False),
+        ("first, second = connect()\n    return render(first)", False),
+        ("return render(self)", False),
+    ],
+)
+def test_a_process_gets_and_gives_plain_data(line: str, is_sent: bool, tmp_path: Path) -> None:
+    file = write_app(tmp_path, f"def render(*n): ...\n{AWAITING.format(line=line)}")
+    (at,) = [each.strip() for each in line.split("\n") if "render(" in each]
+    cure = get_cure(block(file, [(at, "report")], cpu_s=0.1, unseen_s=0.1))
+    assert bool(cure.before) is is_sent
+
+
+@pytest.mark.parametrize("folder", ["drawing", "other"])
+def test_no_process_for_a_function_of_another_file(folder: str, tmp_path: Path) -> None:
+    """The audit does not read what that file keeps."""
+    text = f"from drawing import render\n{AWAITING.format(line='return render(number)')}"
+    file = write_app(tmp_path, text)
+    (tmp_path / folder).mkdir()
+    cure = get_cure(block(file, [("return render", "report")], cpu_s=0.1, unseen_s=0.1))
+    assert bool(cure.before) is (folder != "drawing")
 
 
 def test_no_process_gets_the_session_of_a_dependency(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from analysis.findings.resources.things_made import CONNECTIONS
 from analysis.findings.resources.thread_growth import ThreadGrowth
 from analysis.findings.server.accept_queue import AcceptQueue
 from analysis.findings.server.refused_requests import RefusedRequests
+from analysis.findings.source_code import parse_source
 from analysis.findings.waits.executor_wait import ExecutorWait
 from analysis.findings.waits.pool_deadlock import PoolDeadlock
 from analysis.findings.waits.pool_wait import PoolWait
@@ -291,6 +292,31 @@ def test_a_stream_that_keeps_a_thread_is_awaited(tmp_path: Path) -> None:
     ast.parse(file.read_text())
 
 
+def test_all_that_the_awaitable_calls_need_is_said(tmp_path: Path) -> None:
+    text = """
+        import requests
+        import subprocess
+        import time
+
+        def check():
+            time.sleep(1)
+            subprocess.run(["ls"])
+            return requests.get(URL).text
+        """
+    file = write_app(tmp_path, text)
+    finding, evidence = pin(find_line(file, "def check"), "check", "stream"), build_evidence_in
+    cure = check_cure(finding.propose_cure(evidence(tmp_path)), "THREADS_PINNED")
+    assert cure.after[-1] == "    return (await client.get(URL, timeout=None)).text"
+    for needed in ("`import asyncio`", "`import anyio`", "one httpx.AsyncClient"):
+        assert needed in cure.reason
+    other = tmp_path / "handlers.py"
+    other.write_text("import requests\n\ndef handle(error: requests.RequestException): ...\n")
+    code = RouteCode("/b", str(other), 3, "handle", "http")
+    known = replace(evidence(tmp_path), endpoints=(code,))
+    cure = check_cure(finding.propose_cure(known), "THREADS_PINNED")
+    assert "client.get" not in "".join(cure.after)
+
+
 def delay(line: int, function: str, cause: str) -> AnswerDelayed:
     return AnswerDelayed(
         severity="warning", confidence="high", file="main.py", line=line, function=function,
@@ -382,6 +408,27 @@ def test_a_dear_middleware_becomes_pure_asgi(tmp_path: Path) -> None:
     ast.parse("\n".join(cure.after))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("(BaseHTTPMiddleware):", "(BaseHTTPMiddleware):\n    def __init__(self, app): ...\n"),
+        ("(BaseHTTPMiddleware):", "(Tracing, BaseHTTPMiddleware):"),
+        ("(BaseHTTPMiddleware):", "(\n    BaseHTTPMiddleware\n):"),
+    ],
+)
+def test_a_class_that_relies_on_its_base_keeps_it(old: str, new: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, MIDDLEWARE.replace(old, new))
+    finding = MiddlewareCost(
+        severity="info", confidence="high", file="main.py", function="dispatch",
+        line=find_line(file, "async def dispatch"), median_ms=0.3,
+    )  # fmt: skip
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "MIDDLEWARE_COST")
+    assert (cure.line, cure.before) == (find_line(file, "class Report"), ())
+    assert "dispatch() then no longer runs" in cure.reason
+    apply_cure(file, cure)
+    ast.parse(file.read_text())
+
+
 def test_a_dear_function_becomes_a_class_that_is_pure_asgi(tmp_path: Path) -> None:
     text = "async def report_all(request, call_next):\n    return await call_next(request)\n"
     write_app(tmp_path, text)
@@ -403,6 +450,12 @@ def test_tasks_that_pile_up_go_to_a_queue(tmp_path: Path) -> None:
     )
     cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "BACKGROUND_BACKLOG")
     assert (cure.line, cure.before) == (find_line(file, "add_task"), ("    tasks.add_task(index)",))
+    file = write_app(tmp_path, text.replace("tasks.add", "if tasks:\n        tasks.add"))
+    parse_source.cache_clear()
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "BACKGROUND_BACKLOG")
+    assert (cure.line, cure.before) == (find_line(file, "add_task"), ())
+    apply_cure(file, cure)
+    ast.parse(file.read_text())
 
 
 def make_client(line: int, function: str, call: str) -> ClientPerRequest:
@@ -446,6 +499,10 @@ MAKE = "client = httpx.AsyncClient()"
         f"{MAKE}\n    client.headers['a'] = 'b'\n    await client.get(URL)",
         f"{MAKE}\n    async with client:\n        await client.get(URL)",
         f"{MAKE}\n    return client",
+        f"{MAKE}\n    yield client",
+        f"{MAKE}\n    sign(client)",
+        f"{MAKE}\n    app.state.client = client",
+        "async with httpx.AsyncClient() as client:\n# old\n        await client.get(URL)",
         f"{MAKE}\n    await client.post(URL, data=token)\n    await client.get(URL)",  # a login
         f"client = None\n    {MAKE}\n    await client.get(URL)",
         f"if URL:\n        {MAKE}\n    await client.get(URL)",
