@@ -433,7 +433,7 @@ def test_a_file_is_not_moved_if_another_call_blocks(tmp_path: Path) -> None:
 def test_a_request_with_its_own_tls_context_is_not_made_once(
     line: str, caller: tuple[str, str], after: str, tmp_path: Path
 ) -> None:
-    text = f"import httpx\nasync def report():\n    await start()\n    {line}\n"
+    text = f"import httpx, smtplib\nasync def report():\n    await start()\n    {line}\n"
     file = write_app(tmp_path, text)
     below = [library("ssl", "create_default_context"), library(*caller)]
     cure = get_cure(block(file, [(line, "report")], below, cpu_s=0.1))

@@ -443,14 +443,14 @@ def test_a_dear_function_becomes_a_class_that_is_pure_asgi(tmp_path: Path) -> No
 
 
 def test_tasks_that_pile_up_go_to_a_queue(tmp_path: Path) -> None:
-    text = "def index(): ...\n\nasync def save(tasks):\n    tasks.add_task(index)\n"
+    text = "def index(): ...\n\nasync def save(tasks):\n    tasks.add_task(index)\n    note()\n"
     file = write_app(tmp_path, text)
     finding = BackgroundBacklog(
         severity="error", confidence="high", file="main.py", line=1, function="index"
     )
     cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "BACKGROUND_BACKLOG")
     assert (cure.line, cure.before) == (find_line(file, "add_task"), ("    tasks.add_task(index)",))
-    file = write_app(tmp_path, text.replace("tasks.add", "if tasks:\n        tasks.add"))
+    file = write_app(tmp_path, text.replace("    note()\n", ""))
     parse_source.cache_clear()
     cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "BACKGROUND_BACKLOG")
     assert (cure.line, cure.before) == (find_line(file, "add_task"), ())
@@ -502,7 +502,7 @@ MAKE = "client = httpx.AsyncClient()"
         f"{MAKE}\n    yield client",
         f"{MAKE}\n    sign(client)",
         f"{MAKE}\n    app.state.client = client",
-        "async with httpx.AsyncClient() as client:\n# old\n        await client.get(URL)",
+        "async with httpx.AsyncClient() as c:\n        await c.get(URL)\n# old\n        note()",
         f"{MAKE}\n    await client.post(URL, data=token)\n    await client.get(URL)",  # a login
         f"client = None\n    {MAKE}\n    await client.get(URL)",
         f"if URL:\n        {MAKE}\n    await client.get(URL)",
