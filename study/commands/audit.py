@@ -122,14 +122,14 @@ def reject_contradictions(
 
 
 def build_load(
-    drive: Drive | None, users: int | None, duration: Second | None, timeout: Second | None
+    drive: Drive | None, user_count: int | None, duration: Second | None, timeout: Second | None
 ) -> "AuditLoad":
     """Raises UserError for options of a load that the audit does not send."""
     from stress.audit.driven import AuditLoad
 
     if drive != "none":
-        return AuditLoad(0.0, users or 20, duration or 10.0, timeout or 30.0)
-    if users is not None or timeout is not None:
+        return AuditLoad(0.0, user_count or 20, duration or 10.0, timeout or 30.0)
+    if user_count is not None or timeout is not None:
         raise UserError("--drive none sends no requests: leave out --users and --timeout")
     return AuditLoad(0.0, duration_s=duration or inf)
 
