@@ -218,9 +218,9 @@ def find_doubt(cell: CellSummary, figure: str) -> str | None:
     """Find the verdict that keeps this figure from passing a threshold: a latency, or a figure of
     a probe that stopped. With starved users, latencies that count unanswered requests by their age
     may still pass."""
-    known = ("PROBE_STOPPED",) if figure.startswith(OF_PROBE) else ()
-    if figure.endswith("_ms"):
-        known += UNBELIEVABLE
+    known: tuple[str, ...] = UNBELIEVABLE if figure.endswith("_ms") else ()
+    if figure.startswith(OF_PROBE):
+        known += ("PROBE_STOPPED",)
     if errors := [each for each in count_error_verdicts([cell]) if each in known]:
         return errors[0]
     if not figure.endswith("_ms"):
