@@ -69,8 +69,7 @@ class Probe:
         self.app = self._call = app
         self.recorder = Recorder()
         self.report: AttachReport | None = None
-        audited = os.environ.get(DIRECTORY_VARIABLE)
-        if audited and directory != Path(audited):
+        if (audited := os.environ.get(DIRECTORY_VARIABLE)) and directory != Path(audited):
             directory = Path(audited)
             self.report_to(AttachReport(directory, app, "", BY_HAND))
         listen = listen or os.environ.get(LISTEN_VARIABLE)

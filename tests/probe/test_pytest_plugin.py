@@ -11,8 +11,8 @@ from runpy import run_path
 from types import CodeType, SimpleNamespace
 from typing import cast
 
+import asgi_probe
 import pytest
-from asgi_probe import pytest_plugin
 from asgi_probe.testing.found_blocks import BlockFinder, is_allowed
 from asgi_probe.testing.source_calls import list_calls
 
@@ -41,7 +41,7 @@ def test_an_older_pytest_runs_without_the_checks_and_refuses_to_make_them(
 ) -> None:
     """Each run of pytest loads the plug-in, where the package is installed."""
     monkeypatch.delattr(pytest, "StashKey")
-    plugin = run_path(pytest_plugin.__file__)
+    plugin = run_path(str(Path(asgi_probe.__file__).with_name("pytest_plugin.py")))
     with pytest.raises(pytest.UsageError, match="Update to pytest 8"):
         plugin["find_checks"](pytestconfig)
 

@@ -80,7 +80,7 @@ def read_name(function: object) -> str | None:
     try:
         # before Python 3.10 a class method has no name
         found = getattr(function, "__func__", function)
-        module, name = found.__module__, found.__qualname__
-        return f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
+        module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
     except Exception:  # a proxy may do anything
         return None
+    return f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
