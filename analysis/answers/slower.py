@@ -106,12 +106,16 @@ def has_more_threads(case: MeasuredScenario, reference: MeasuredScenario) -> boo
 
 def has_more_connections(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     own, other = case.scenario.client, reference.scenario.client
-    return own is not None and (other is None or own.connections < other.connections)
+    workers = case.scenario.server.workers, reference.scenario.server.workers
+    return own is not None and (
+        other is None or own.connections * workers[0] < other.connections * workers[1]
+    )
 
 
 def has_more_database_connections(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     own, other = case.scenario.database, reference.scenario.database
-    return own is not None and other is not None and own.pool < other.pool
+    workers = case.scenario.server.workers, reference.scenario.server.workers
+    return own is not None and other is not None and own.pool * workers[0] < other.pool * workers[1]
 
 
 def needs_less_cpu(case: MeasuredScenario, reference: MeasuredScenario) -> bool:

@@ -83,7 +83,7 @@ class HarmMatrix:
 class Notice:
     """What no code is to blame for, or what the audit could not see. seconds: if it has a
     duration. longest_ms: of one request, in the blocks that it is about. share: of the time in
-    which a route was called, at most."""
+    which a route was called, that of the route with the largest."""
 
     code: str
     message: str

@@ -40,7 +40,8 @@ LOST: Mapping[str, str] = {
 HIDDEN_TEXT = (
     "The event loop was blocked for {:,.1f} s while another thread computed: a call that waits and "
     "a wait for the GIL look the same then, and so do a thread that holds the GIL and one that has "
-    "released it. Audit the service without that thread, or move its work to a process."
+    "released it. Audit the service without that thread, or one route at a time (--request), or "
+    "move its work to a process."
 )
 UNNAMED = "The event loop was blocked for {:,.1f} s, and no stack that was kept names the code."
 LIMITS: Mapping[str, str] = {

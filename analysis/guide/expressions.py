@@ -12,7 +12,7 @@ import jinja2
 from jinja2.environment import TemplateExpression
 from pydantic import AfterValidator
 
-from analysis.theory.cores import compute_crowding
+from analysis.theory.cores import compute_crowding, find_crowding
 from analysis.theory.formulas import compute_erlang_b, estimate_mgc_wait_s
 from scenarios.units import Second
 
@@ -31,7 +31,19 @@ def compute_wait_s(rate: float, service_s: Second, variation: float, servers: fl
 
 
 def crowd(workers: float, cores: float, busy_cores: float) -> float:
-    return max(1.0, compute_crowding(workers / cores, int(cores), min(1.0, busy_cores / cores)))
+    return max(1.0, compute_crowding(workers, cores, busy_cores))
+
+
+def crowd_full(
+    workers: float, cores: float, places: float, delay_s: Second, cpu_s: Second
+) -> float:
+    """Find the crowding of workers that always serve as many requests at once as each has places,
+    or compute all the time."""
+
+    def count_busy(crowding: float) -> float:
+        return workers * cpu_s * min(1 / (crowding * cpu_s), places / (delay_s + crowding * cpu_s))
+
+    return max(1.0, find_crowding(int(workers), int(cores), count_busy))
 
 
 FUNCTIONS: Mapping[str, Callable[..., float]] = {
@@ -42,8 +54,9 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "erlang_b": lambda load, servers: compute_erlang_b(load, int(servers)),
     "queue_wait_s": compute_wait_s,
     "crowd": crowd,
+    "crowd_full": crowd_full,
 }
-"""Functions that expressions may call; templates/advice.js defines the last three."""
+"""Functions that expressions may call; templates/advice.js defines the last four."""
 
 
 def check_expression(text: str) -> str:

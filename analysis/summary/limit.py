@@ -18,6 +18,7 @@ from analysis.summary.predicates import (
     has_many_failures,
     list_death_causes,
     measure_arrivals_rps,
+    select_sites,
 )
 from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
 from analysis.verdicts.limits import HELPERS, OTHERS, THREADED_SHARE
@@ -140,7 +141,7 @@ def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit |
     waited = waits * blocked
     busy = min(1.0, max(blocked, waited + cores)) if waited > cores else blocked
     use = MeasuredLimit("event loop", busy, 1.0, None, computes_on_loop(cell), blocked)
-    alike = [each for each in sites if (each.cause == "compute") == use.computes]
+    alike = select_sites(sites, use.computes)
     if not alike:
         return use
     kind = sum(each.share for each in alike)

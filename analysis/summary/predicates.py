@@ -65,6 +65,12 @@ def computes_on_loop(cell: CellSummary) -> bool:
     return sum(each.share for each in cell.blocking_sites if each.cause == "compute") > 0.5
 
 
+def select_sites(sites: Sequence[BlockingSite], computes: bool) -> list[BlockingSite]:
+    """Select those that compute, or else those of calls that block."""
+    is_kind = (lambda each: each.cause == "compute") if computes else is_blocking_call
+    return list(filter(is_kind, sites))
+
+
 def is_blocking_call(site: BlockingSite) -> bool:
     """Return True also if the cause is unknown."""
     return site.cause not in OF_NO_CALL

@@ -1,14 +1,29 @@
 """Workers that share cores."""
 
+from collections.abc import Callable
 
-def compute_crowding(most: float, cores: int, utilization: float) -> float:
-    """Compute how many busy workers per core a busy worker finds, itself included: above 1, it
-    computes so many times longer than alone.
+from scipy.optimize import brentq
 
-    `most`: the number if all of them are busy; at most 1 crowds nobody. `utilization`: of the
-    cores, from 0 to 1. Exact for full cores, and for many workers on one or two cores with random
-    arrivals and random CPU times (M/M/1 and M/M/2 that share their time).
-    """
+
+def find_crowding(workers: int, cores: int, count_busy: Callable[[float], float]) -> float:
+    """Find how many busy workers per core a busy worker finds, itself included: above 1, it
+    computes so many times longer than alone. `count_busy`: the number of busy cores at a crowding,
+    which slows the workers down."""
+    most = workers / cores
     if most <= 1:
         return most
-    return min(most, 1 / (1 - (1 - 1 / most) * utilization**cores))
+
+    def exceed(crowding: float) -> float:
+        return compute_crowding(workers, cores, count_busy(crowding)) - crowding
+
+    return brentq(exceed, 1.0, most)
+
+
+def compute_crowding(workers: float, cores: float, busy_cores: float) -> float:
+    """Compute the crowding: workers / cores if all cores are busy, and 1 if none is. Exact for full
+    cores, and for many workers on one or two cores with random arrivals and random CPU times (M/M/1
+    and M/M/2 that share their time)."""
+    if workers <= cores:
+        return workers / cores
+    utilization = min(1.0, busy_cores / cores)
+    return min(workers / cores, 1 / (1 - (1 - cores / workers) * utilization**cores))

@@ -129,7 +129,7 @@ def compute_curve(
     load = Load(think_s=think_s, think_spread_s=think_spread_s)
     most = math.ceil(max(users) / model.workers)
 
-    @cache  # at most one for each number of busy workers
+    @cache  # one for all numbers of users, unless the CPU per request depends on them
     def build(crowded: ServerModel) -> tuple[Station, ...]:
         return build_stations(crowded, most)
 

@@ -1,12 +1,11 @@
 """The model of a web server: what a request needs, and the server's limits."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy.optimize import brentq
-
-from analysis.theory.cores import compute_crowding
+from analysis.theory.cores import find_crowding
 from analysis.theory.cpu_law import CpuLaw
 from scenarios.heartbeat import compute_blocking_s, delays_heartbeat, exceeds_worker_timeout
 from scenarios.model import THREADS_OF, Load, RareRequest, Style
@@ -126,26 +125,26 @@ class ServerModel:
     def scale_cpu_to_users(self, users: int, think_s: Second = 0.0) -> "ServerModel":
         """Return the model with the wall-clock CPU per request for this number of users, with one
         core per worker. More workers than cores share them, as far as they are busy at once."""
+
+        def settle(crowding: float) -> ServerModel:
+            return self._share_cores(crowding)._settle_users(users, think_s)
+
         busy = min(self.workers, users)
-        most = busy / (self.cores or busy)
-
-        def exceed(crowding: float) -> float:
-            settled = self._share_cores(crowding)._settle_users(users, think_s)
-            rate = settled.estimate_rps(users, think_s)
-            return self._find_crowding(busy, rate, settled.cpu_s) - crowding
-
-        crowding = most if most <= 1 else brentq(exceed, 1.0, most)
-        return self._share_cores(crowding)._settle_users(users, think_s)
+        return settle(
+            self._find_crowding(busy, settle, lambda each: each.estimate_rps(users, think_s))
+        )
 
     def scale_cpu_to_rate(self, rate: float = math.inf) -> "ServerModel":
         """Return the model with the CPU per request at this arrival rate, at most at the rate that
         just fills it."""
-        settled, share = self, rate / self.workers
-        for _ in range(ROUNDS):
-            crowded = self._share_cores(self._find_crowding(self.workers, rate, settled.cpu_s))
-            most = settled.undisturbed_s / settled.loop_cpu_s if settled.loop_cpu_s else math.inf
-            settled = crowded.settle_cpu(min(share * settled.undisturbed_s, most))
-        return settled
+
+        def settle(crowding: float) -> ServerModel:
+            return self._share_cores(crowding)._settle_rate(rate)
+
+        def serve(settled: ServerModel) -> float:
+            return min(rate, settled.estimate_rps(math.inf))
+
+        return settle(self._find_crowding(self.workers, settle, serve))
 
     def settle_cpu(self, in_flight: float) -> "ServerModel":
         """Return the model with the CPU per request for this many in flight at its worker."""
@@ -158,8 +157,9 @@ class ServerModel:
             cpu_s=law.compute_cpu_s(in_flight),
         )
 
-    def estimate_rps(self, users: int, think_s: Second) -> float:
-        """Estimate throughput by its upper bounds, without queueing."""
+    def estimate_rps(self, users: float, think_s: Second = 0.0) -> float:
+        """Estimate throughput by its upper bounds, without queueing. An infinite number of users
+        fills the server."""
         busy_s = self.undisturbed_s if self.needs_tokens else 0.0
         alone_s = self.undisturbed_s if self.blocks else self.loop_cpu_s
         bounds = [(users, think_s + self.undisturbed_s), (self.workers, alone_s),
@@ -174,11 +174,29 @@ class ServerModel:
             in_flight = users / self.workers - thinking
         return settled
 
-    def _find_crowding(self, busy: int, rate: float, cpu_s: Second | None) -> float:
+    def _settle_rate(self, rate: float) -> "ServerModel":
+        settled = self
+        for _ in range(ROUNDS):
+            most = settled.undisturbed_s / settled.loop_cpu_s if settled.loop_cpu_s else math.inf
+            settled = self.settle_cpu(min(rate / self.workers * settled.undisturbed_s, most))
+        return settled
+
+    def _find_crowding(
+        self,
+        workers: int,
+        settle: Callable[[float], "ServerModel"],
+        serve: Callable[["ServerModel"], float],
+    ) -> float:
+        """`settle` returns the model at a crowding, `serve` its requests per second."""
         if self.cores is None:
             return 1.0
-        used_cores = rate * (self.loop_cpu_s if cpu_s is None else cpu_s)
-        return compute_crowding(busy / self.cores, self.cores, min(1.0, used_cores / self.cores))
+
+        def count_busy(crowding: float) -> float:
+            settled = settle(crowding)
+            cpu_s = self.loop_cpu_s if settled.cpu_s is None else settled.cpu_s
+            return serve(settled) * cpu_s if cpu_s else 0.0
+
+        return find_crowding(workers, self.cores, count_busy)
 
     def _share_cores(self, crowding: float) -> "ServerModel":
         if self.cores is None:

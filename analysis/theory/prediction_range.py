@@ -62,7 +62,9 @@ def compute_range(
         for sign in (1, -1)
     ]
     low, high = (ok_rps * each / middle for each in sorted(rates))
-    busy = min(1.0, middle * scale_cpu_to_load(model, load).loop_cpu_s / model.workers)
+    settled, cores = scale_cpu_to_load(model, load), min(model.cores or math.inf, model.workers)
+    cpu_s = model.loop_cpu_s if settled.cpu_s is None else settled.cpu_s
+    busy = min(1.0, middle * max(settled.loop_cpu_s / model.workers, cpu_s / cores))
     unknown = OTHER_SHARE + COMPANY_SHARE * busy**2
     return max(0.0, low * (1 - unknown) - noise), high * (1 + OTHER_SHARE) + noise
 

@@ -31,6 +31,7 @@ TEARDOWN = (
     *APP,
 )
 BACKGROUND = (*TO_THREAD, library("starlette.background", "__call__"), *APP)
+CALLBACK = (library("asyncio.threads", "to_thread"), *RUN)
 CHUNK = (
     TO_THREAD[0],
     library("starlette.concurrency", "iterate_in_threadpool"),

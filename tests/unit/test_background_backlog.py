@@ -15,7 +15,7 @@ from analysis.findings import AuditEvidence
 from analysis.findings.layers.background_backlog import BackgroundBacklog
 from records.rows import HANDOVERS, LAYERS, MADE
 from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, find_kind, make_table
-from tests.unit.handover_samples import BACKGROUND, TEARDOWN, make_handover
+from tests.unit.handover_samples import BACKGROUND, CALLBACK, TEARDOWN, make_handover
 from tests.unit.layer_samples import Row, pass_through
 
 ENDED_S = 10.0
@@ -100,6 +100,21 @@ def test_an_exit_after_the_response_is_the_work_only_if_it_takes_the_time(
     ]  # fmt: skip
     (found,) = judge(replace(build(served), handovers=make_table(exits, HANDOVERS)))
     assert (found.file, found.line) == ("main.py", line)
+
+
+def test_calls_of_a_task_s_own_tasks_are_its_work() -> None:
+    """As with asyncio.gather: no frame of the background task is on their stacks."""
+    served = serve(50, 0.5, 10)
+    work = f"{FOLDER}/main.py:9 send"
+    calls = [
+        make_handover(
+            visit=visit, work=work, asker=json.dumps(CALLBACK),
+            asked_s=at_s, began_s=at_s, ended_s=at_s + 0.3 * (ended_s - at_s),
+        )
+        for visit, (at_s, _, ended_s) in enumerate(served, start=1)
+    ]  # fmt: skip
+    (found,) = judge(replace(build(served), handovers=make_table(calls, HANDOVERS)))
+    assert (found.file, found.line) == ("main.py", 9)
 
 
 def test_the_work_of_threads_is_no_exit_that_runs_as_often() -> None:

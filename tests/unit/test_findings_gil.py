@@ -97,6 +97,31 @@ def test_a_thread_that_released_the_gil_is_not_accused() -> None:
     assert sum_seconds(evidence) == {("/sort", 30): 0.9}
 
 
+def test_many_short_parts_of_one_code_are_not_nobody() -> None:
+    """Twenty calls pass the GIL on, 4 ms each; one more thread computes without it all the time."""
+    audit, calls = AuditBuilder(), []
+    for began_s in (2.0, 6.0, 10.0):
+        clocks = {"unseen_s": 0.08, "holder_cpu_s": 0.08, "holder_thread": 9, "visit": 0}
+        audit.block(began_s, 0.08, [], None, **clocks)
+        calls.append(("/hash", HASH, 9, began_s, began_s + 0.08, 0.08))
+        calls += [("/search", SEARCH, 10 + at, began_s - 1, began_s + 1, 0.1) for at in range(20)]
+    assert list_blocks(judge(audit, *calls)) == {}
+
+
+def test_of_several_threads_one_answers_for_its_sure_part_only() -> None:
+    """Of a call of 0.7 s with 0.5 s of CPU, 0.5 s are within the block, 0.3 s of CPU surely."""
+    audit = AuditBuilder()
+    block(audit, 0.5, holder_thread=12)
+    audit.block(3.0, 0.4, [], None, unseen_s=0.4, holder_cpu_s=0.4, holder_thread=11, visit=0)
+    evidence = judge(
+        audit,
+        ("/sort", SORT, 11, 0.8, 1.5, 0.5),
+        ("/hash", HASH, 12, 1.0, 1.5, 0.5),
+        ("/sort", SORT, 11, 3.0, 3.4, 0.4),
+    )
+    assert sum_seconds(evidence) == {("/sort", 30): 0.7}
+
+
 def test_a_long_call_that_computed_before_has_no_part_of_a_later_block() -> None:
     audit = AuditBuilder()
     for began_s, thread in ((1.0, 11), (4.0, 12), (8.0, 12)):

@@ -209,16 +209,29 @@ def test_workers_crowd_each_other_as_far_as_they_are_busy(
 def test_crowding_grows_from_none_to_that_of_full_cores(
     workers: int, cores: int, one: float, other: float
 ) -> None:
-    most, (lower, higher) = workers / cores, sorted((one, other))
-    assert compute_crowding(most, cores, 0.0) == pytest.approx(min(1.0, most))
-    assert compute_crowding(most, cores, 1.0) == pytest.approx(most)
-    assert compute_crowding(most, cores, lower) <= compute_crowding(most, cores, higher) <= most
+    most, (lower, higher) = workers / cores, sorted((one * cores, other * cores))
+    assert compute_crowding(workers, cores, 0.0) == pytest.approx(min(1.0, most))
+    assert compute_crowding(workers, cores, cores) == pytest.approx(most)
+    fewer, more = (compute_crowding(workers, cores, busy) for busy in (lower, higher))
+    assert fewer <= more <= most
 
 
 def test_crowding_of_very_many_workers_is_that_of_a_queue_for_the_cores() -> None:
     """M/M/1: 1/(1 - ρ), M/M/2: 1/(1 - ρ²) times the service."""
     assert compute_crowding(1e9, 1, 0.5) == pytest.approx(2.0)
-    assert compute_crowding(1e9, 2, 0.5) == pytest.approx(4 / 3)
+    assert compute_crowding(1e9, 2, 1.0) == pytest.approx(4 / 3)
+
+
+@given(st.floats(0.01, 100.0))
+def test_an_overload_serves_the_same_however_much_is_offered(excess: float) -> None:
+    """The cores of blocked loops are never full: 8 workers that wait for 0.3 s of 0.38."""
+    server = ServerModel("async def that blocks", workers=8, cores=2, delay_s=0.3, loop_cpu_s=0.06)
+    full = server.scale_cpu_to_rate()
+    capacity = 8 / full.undisturbed_s
+    assert 8 / (0.3 + 4 * 0.06) < capacity < 8 / 0.36
+    offered = server.scale_cpu_to_rate(capacity + excess)
+    assert offered.loop_cpu_s == pytest.approx(full.loop_cpu_s)
+    assert server.scale_cpu_to_users(10_000).loop_cpu_s == pytest.approx(full.loop_cpu_s)
 
 
 def test_users_who_think_do_not_crowd_idle_cores() -> None:

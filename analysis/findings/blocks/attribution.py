@@ -61,7 +61,7 @@ NOTED_S = 0.1
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within
-    the time of these. shared: unexplained, while another thread computed."""
+    the time of the accused places. shared: unexplained, while another thread computed."""
 
     sites: Mapping[BlockPlace, Sequence[StretchShare]]
     blocked_s: Second
@@ -143,11 +143,11 @@ def share_with_holders(
     stretch: Stretch, code_s: Second, finder: PlaceFinder, calls: ThreadWorks
 ) -> Iterator[StretchShare]:
     """Share the stretch among the GIL holders in proportion to their CPU time. If they used less
-    than half of the stretch together, attribute only that CPU time: other threads held the GIL for
-    the rest. A holder without a stack or a function is no evidence of a place."""
-    parts = calls.list_parts(stretch)
+    than half of the stretch together, or others may have held the GIL too, attribute only that CPU
+    time. A holder without a stack or a function is no evidence of a place."""
+    parts, are_all = calls.list_parts(stretch)
     total_s = sum(each.cpu_s for each in parts)
-    is_most = total_s >= MOST * (stretch.clocks.unseen_s or 0.0)
+    is_most = are_all and total_s >= MOST * (stretch.clocks.unseen_s or 0.0)
     for part in parts:
         share_s = code_s * part.cpu_s / total_s if total_s else 0.0
         seconds = share_s if is_most else min(share_s, part.cpu_s)

@@ -7,7 +7,7 @@ and only of the CPU that it surely used meanwhile.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -139,13 +139,14 @@ class ThreadWorks:
                     found[call.code][holder.stack] += stretch.clocks.length_s
         self._seen = dict(found)
 
-    def list_parts(self, stretch: Stretch) -> list[GilPart]:
-        """List the threads that may have held the GIL during the stretch. Call `learn` first."""
+    def list_parts(self, stretch: Stretch) -> tuple[list[GilPart], bool]:
+        """List the threads that may have held the GIL during the stretch, and return whether all of
+        them are listed. Call `learn` first."""
         parts = list(self._list_busy(stretch))
-        if not used_too_much(parts, stretch):
-            return parts
+        if not exceed_stretch(parts, stretch):
+            return parts, True
         sure = (replace(each, cpu_s=each.sure_s) for each in parts if each.runner in self._lone)
-        return [each for each in sure if each.cpu_s > 0]
+        return [each for each in sure if each.cpu_s > 0], False
 
     def _list_busy(self, stretch: Stretch) -> Iterator[GilPart]:
         """List the calls that used CPU during the stretch, and the busiest thread if it belongs to
@@ -174,11 +175,18 @@ class ThreadWorks:
 
 
 def name_runners(parts: Sequence[GilPart]) -> set[Runner]:
-    """Name the code that computed long enough to delay another thread."""
-    return {each.runner for each in parts if each.cpu_s >= LEAST_S}
+    """Name the code that computed long enough to delay another thread, in all its calls."""
+    return {each for each, cpu_s in sum_cpu(parts).items() if cpu_s >= LEAST_S}
 
 
-def used_too_much(parts: Sequence[GilPart], stretch: Stretch) -> bool:
+def sum_cpu(parts: Sequence[GilPart]) -> Mapping[Runner, Second]:
+    taken_s: dict[Runner, Second] = defaultdict(float)
+    for each in parts:
+        taken_s[each.runner] += each.cpu_s
+    return taken_s
+
+
+def exceed_stretch(parts: Sequence[GilPart], stretch: Stretch) -> bool:
     """Return True if not all parts can have held the GIL. Many calls of one code wait for each
     other: for them, only the least CPU counts."""
     is_one = len(name_runners(parts)) < 2
@@ -189,6 +197,7 @@ def used_too_much(parts: Sequence[GilPart], stretch: Stretch) -> bool:
 def find_lone(parts: Sequence[GilPart], stretch: Stretch) -> set[Runner]:
     """Return the code that alone computed for most of the stretch; empty if there is none."""
     found = name_runners(parts)
-    is_most = sum(each.cpu_s for each in parts) >= MOST * (stretch.clocks.unseen_s or 0.0)
-    is_lone = len(found) == 1 and is_most and not used_too_much(parts, stretch)
+    own_s = max(sum_cpu(parts).values(), default=0.0)
+    is_most = own_s >= MOST * (stretch.clocks.unseen_s or 0.0)
+    is_lone = len(found) == 1 and is_most and not exceed_stretch(parts, stretch)
     return found if is_lone else set()

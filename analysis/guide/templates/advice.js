@@ -25,6 +25,18 @@ function crowd(workers, cores, busy) {
   return Math.min(workers / cores, 1 / idle);
 }
 
+// The same while each worker serves as many requests at once as it has places, or only computes.
+function crowd_full(workers, cores, places, delay_s, cpu_s) {
+  let low = 1, high = Math.max(1, workers / cores);
+  for (let round = 0; round < 60; round += 1) {
+    const crowding = (low + high) / 2;
+    const each = Math.min(1 / (crowding * cpu_s), places / (delay_s + crowding * cpu_s));
+    if (crowd(workers, cores, workers * each * cpu_s) > crowding) low = crowding;
+    else high = crowding;
+  }
+  return high;
+}
+
 function formatDigits(value) {
   if (value > 0 && value < 0.001) return "<0.001";
   if (value >= 99.95) return Number(value.toFixed(0)).toLocaleString("en-US");
