@@ -317,6 +317,15 @@ def test_all_that_the_awaitable_calls_need_is_said(tmp_path: Path) -> None:
     assert "client.get" not in "".join(cure.after)
 
 
+def test_two_awaitable_calls_in_one_line_are_left_to_the_user(tmp_path: Path) -> None:
+    """An edit of each line would await one of them alone."""
+    line = "return requests.get(URL).text + requests.post(URL).text"
+    file = write_app(tmp_path, f"import requests\n\ndef check():\n    {line}\n")
+    finding = pin(find_line(file, "def check"), "check", "stream")
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "THREADS_PINNED")
+    assert (cure.before, cure.after) == ((), ("# make this asynchronous",))
+
+
 def delay(line: int, function: str, cause: str) -> AnswerDelayed:
     return AnswerDelayed(
         severity="warning", confidence="high", file="main.py", line=line, function=function,
@@ -469,6 +478,8 @@ def test_a_client_for_all_requests_is_made_once(tmp_path: Path) -> None:
     text = """
         async def ask():
             async with httpx.AsyncClient(timeout=5) as client:
+                # the slow one
+
                 answer = await client.get(URL)
                 return answer.text
         """
@@ -477,6 +488,8 @@ def test_a_client_for_all_requests_is_made_once(tmp_path: Path) -> None:
     cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "CLIENT_PER_REQUEST")
     assert cure.after == (
         "    # once, at startup: client = httpx.AsyncClient(timeout=5)",
+        "    # the slow one",
+        "",
         "    answer = await client.get(URL)",
         "    return answer.text",
     )
@@ -515,6 +528,26 @@ def test_a_client_that_requests_cannot_share_stays_where_it_is(body: str, tmp_pa
     assert cure.before == ()
     assert cure.after[0].endswith("# once, at startup: create it, and share it")
     assert "Pass to each call what differs" in cure.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "is_shared"),
+    [
+        ("return await http.get(URL)", True),
+        ("http.headers['a'] = 'b'\n    return await http.get(URL)", False),
+        ("await http.post(URL)\n    return await http.get(URL)", False),
+        ("return await read(http)", False),
+    ],
+)
+def test_a_client_is_shared_if_the_function_that_gets_it_only_uses_it(
+    body: str, is_shared: bool, tmp_path: Path
+) -> None:
+    fetch = f"async def fetch(url, http):\n    {body}\n\nasync def read(http): ...\n"
+    ask = f"async def ask():\n    {MAKE}\n    return await fetch(URL, http=client)\n"
+    file = write_app(tmp_path, f"{fetch}\n{ask}")
+    finding = make_client(find_line(file, MAKE), "ask", "httpx.AsyncClient")
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
+    assert bool(cure.before) is is_shared
 
 
 def test_another_function_of_the_factory_has_its_own_client(tmp_path: Path) -> None:

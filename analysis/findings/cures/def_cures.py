@@ -107,10 +107,11 @@ def edit_whole(
     site: CodeSite, function: ast.FunctionDef, edits: Sequence[LineEdit]
 ) -> LineEdit | None:
     """Write `async def`, and make the edits, which await calls in it. Return None if there are
-    none, or if the function is too long for a hint."""
+    none, if a line has two, or if the function is too long for a hint."""
     first, last = function.lineno, function.end_lineno or function.lineno
     head = edit_def(site.source, function)
-    if head is None or not edits or last - first >= MOST_LINES:
+    is_twice = len({each.line for each in edits}) < len(edits)
+    if head is None or not edits or is_twice or last - first >= MOST_LINES:
         return None
     lines = list(site.source.lines[first - 1 : last])
     for edit in (head, *edits):

@@ -1,7 +1,7 @@
 """The cure for an object that each request creates and all could share."""
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from analysis.findings.base import PlaceFields
@@ -11,6 +11,7 @@ from analysis.findings.cures.code_sites import (
     CodeSite,
     descend,
     find_first_line,
+    find_header_end,
     find_site,
     is_all_of_block,
     list_uses,
@@ -18,7 +19,7 @@ from analysis.findings.cures.code_sites import (
 from analysis.findings.cures.edits import LineEdit, list_calls, quote
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
-from analysis.findings.source_code import find_assigned, get_last_name
+from analysis.findings.source_code import ParsedSource, find_assigned, get_last_name
 
 MOST_LINES = 12
 """Longest `with` that is removed, including its body."""
@@ -105,7 +106,7 @@ def take_out_of_with(
 ) -> LineEdit | None:
     (item,) = statement.items
     first, last = statement.lineno, statement.end_lineno or statement.lineno
-    begin = find_first_line(statement.body[0])
+    begin = find_body_begin(site.source, statement)
     name = item.optional_vars
     if not isinstance(name, ast.Name) or not is_shareable(site, item.context_expr, name, maker):
         return None
@@ -121,6 +122,14 @@ def take_out_of_with(
     return LineEdit(first, site.source.lines[first - 1 : last], after)
 
 
+def find_body_begin(source: ParsedSource, statement: ast.With | ast.AsyncWith) -> int:
+    """Return the line of its first statement, or of the comments before that."""
+    begin, end = find_first_line(statement.body[0]), find_header_end(statement)
+    while begin - 1 > end and source.lines[begin - 2].strip()[:1] in ("", "#"):
+        begin -= 1
+    return begin
+
+
 def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | None) -> bool:
     """Return True if the call creates the object from nothing of the request's own, and if the
     function only uses it."""
@@ -133,18 +142,12 @@ def is_shareable(site: CodeSite, made: ast.expr, name: ast.expr, maker: str | No
         and not any(is_of_request(each, bound) for each in ast.walk(made) if each is not made)
         and isinstance(name, ast.Name)
         and list(find_assigned(scope)).count(name.id) == 1
-        and is_only_used(scope, name.id, get_last_name(made.func) or "")
-        and (count_uses(scope, name.id) < 2 or not keeps_cookies(get_last_name(made.func)))
+        and is_only_used(site.source, scope, name.id, get_last_name(made.func) or "")
     )
 
 
 def keeps_cookies(maker: str | None) -> bool:
     return maker in KEEPS_COOKIES
-
-
-def count_uses(scope: ast.AST, name: str) -> int:
-    """A second use may rely on what the first one left, as after a login."""
-    return sum(1 for _ in list_uses(scope, name))
 
 
 def is_maker(call: ast.Call, maker: str | None = None) -> bool:
@@ -159,9 +162,13 @@ def is_of_request(node: ast.AST, local: Collection[str]) -> bool:
     return isinstance(node, ast.Await) or (isinstance(node, ast.Call) and not is_maker(node))
 
 
-def is_only_used(scope: ast.AST, name: str, maker: str) -> bool:
-    """Return True if the code only calls or reads attributes of the object: other code that gets it
-    may change it. Contexts and executors are there to be passed on."""
+def is_only_used(source: ParsedSource | None, scope: ast.AST, name: str, maker: str) -> bool:
+    """Return True if the code only calls or reads attributes of the object, or passes it to a
+    function of the file (source) that does: other code may change it. Contexts and executors are
+    there to be passed on."""
+    uses = list(list_uses(scope, name))
+    if keeps_cookies(maker) and len(uses) > 1:
+        return False  # the second one may rely on what the first one left, as after a login
     is_passed = maker.lower().endswith(PASSED)
     used: set[ast.AST] = set()
     for each in ast.walk(scope):
@@ -169,7 +176,25 @@ def is_only_used(scope: ast.AST, name: str, maker: str) -> bool:
             used |= {each.value} if each.attr not in CHANGES else set()
         elif isinstance(each, ast.Call) and is_passed:
             used |= {*each.args, *(keyword.value for keyword in each.keywords)}
-    return all(each in used for each in list_uses(scope, name))
+        elif isinstance(each, ast.Call) and source is not None:
+            passed = (found for found in list_passed(source, each) if found[2] in uses)
+            used |= {value for part, own, value in passed if is_only_used(None, part, own, maker)}
+    return all(each in used for each in uses)
+
+
+def list_passed(
+    source: ParsedSource, call: ast.Call
+) -> Iterator[tuple[CodeFunction, str, ast.expr]]:
+    """Yield the function of the file that is called, with its name of each argument."""
+    if any(isinstance(each, ast.Starred) for each in call.args):
+        return
+    name = call.func.id if isinstance(call.func, ast.Name) else None
+    for part in source.tree.body:
+        if isinstance(part, CodeFunction) and part.name == name:
+            own = [each.arg for each in (*part.args.posonlyargs, *part.args.args)]
+            pairs = [*zip(own, call.args, strict=False)]
+            pairs += [(each.arg or "", each.value) for each in call.keywords]
+            yield from ((part, *each) for each in pairs if not part.decorator_list)
 
 
 def has_long_text(statement: ast.stmt) -> bool:
