@@ -22,10 +22,9 @@ from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_si
 from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.cures.one_caller import cure_for_one_caller
-from analysis.findings.cures.place_edit import place_comment, place_edit
+from analysis.findings.cures.place_edit import add_library, place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
 from analysis.findings.cures.sqlite_cures import OWN_CONNECTION, uses_sqlite
-from analysis.findings.cures.twins import ASYNC_LIBRARIES
 from analysis.findings.cures.write_file import write_file
 from analysis.findings.cures.write_twin import write_twin
 from analysis.findings.evidence import AuditEvidence
@@ -124,17 +123,17 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     if file is not None and file.hops * (hop_ms or 0.0) < code.block_ms:
         cure = place_edit(code, found.site, file.edit, IN_THREADS, "offload")
         return replace(cure, costs_ms=hop_ms and file.hops * hop_ms)
-    edit, reason = edit_for_thread(found, can_be_def)
-    library = ASYNC_LIBRARIES.get(code.package)
-    if library is not None and code.cause == "wait":
-        reason = f"{reason} {library} can be awaited instead."
+    edit, reason = edit_for_thread(found, can_be_def, evidence)
+    reason = add_library(code, reason)
     if uses_sqlite(code, found.site, evidence):
         reason = f"{reason} {OWN_CONNECTION}"
     cure = place_edit(code, found.site, edit, reason, "offload")
     return replace(cure, trial=trial, costs_ms=hop_ms)
 
 
-def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, str]:
+def edit_for_thread(
+    found: AwaitingSite, can_be_def: bool, evidence: AuditEvidence
+) -> tuple[LineEdit, str]:
     """Move the whole function if it awaits nothing, or else the call, or say to move the `with`."""
     site, function, holder = found.site, found.site.function, found.site.holder
     if can_be_def and function is not None and (edit := edit_def(site.source, function)):
@@ -144,7 +143,7 @@ def edit_for_thread(found: AwaitingSite, can_be_def: bool) -> tuple[LineEdit, st
     runner, missing = spell(site.source, full)
     node = choose_expression(site, found.callee)
     parts = ast.walk(site.statement if node is None else node)
-    is_free = holder is not None or found.can_move(parts)
+    is_free = holder is not None or found.can_move(parts, evidence)
     is_safe = is_free and not (site.is_final or site.is_repeated)
     if node is not None and is_safe and holder is None:
         text = write_thread_call(site.source, node, runner)

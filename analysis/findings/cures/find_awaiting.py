@@ -1,8 +1,8 @@
 """Find where a blocking call can be awaited: the line of the nearest coroutine on its stack."""
 
 import ast
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from analysis.findings.base import ShownFrame
@@ -18,8 +18,9 @@ from analysis.findings.cures.code_sites import (
 )
 from analysis.findings.cures.find_calls import REGISTERS, is_called
 from analysis.findings.cures.one_caller import is_for_one_caller
+from analysis.findings.cures.portable import name_library_call
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.source_code import ParsedSource, get_last_name
+from analysis.findings.source_code import find_assigned, get_last_name
 
 FRAMEWORKS = ("fastapi.", "starlette.", "uvicorn.", "hypercorn.", "granian.", "asyncio.")
 """Beyond these frames, no code of the user's can await the call."""
@@ -51,6 +52,8 @@ UNKNOWN = "<generator>"
 """A callee that no call in a line has."""
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
 CONTAINERS = frozenset({"dict", "list", "set", "bytearray", "defaultdict", "deque"})
+COPIES = frozenset({"enumerate", "list", "reversed", "sorted", "tuple"})
+"""A loop over their results gets the parts of their arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +79,32 @@ class AwaitingSite:
             and called_by in CALLS_CODE
             and is_only_registered(function)
             and not any(isinstance(each, YIELDS) for each in walk_own(function))
-            and self.can_move(walk_own(function))
+            and self.can_move(walk_own(function), evidence)
             and not is_called(self.site, function, evidence)
             and not is_for_one_caller(code, evidence)
         )
 
-    def can_move(self, nodes: Iterable[ast.AST]) -> bool:
+    def can_move(self, nodes: Iterable[ast.AST], evidence: AuditEvidence) -> bool:
         """Return True if a thread can run these nodes of its function, with all that they call in
         its file, and with the functions between."""
         runs = [(self.site, nodes)]
         runs += [(each, walk_own(each.function)) for each in self.between if each.function]
         return not any(
-            needs_loop(site.source, function, node)
+            needs_loop(own, node, evidence)
             for site, parts in runs
-            for function, node in list_run(site, parts)
+            for own, node in list_run(site, parts)
         )
 
 
-def list_run(
-    site: CodeSite, nodes: Iterable[ast.AST]
-) -> Iterator[tuple[CodeFunction | None, ast.AST]]:
+def list_run(site: CodeSite, nodes: Iterable[ast.AST]) -> Iterator[tuple[CodeSite, ast.AST]]:
     """Yield the nodes of the site's function, and those of functions of the file that they use,
     each with its function."""
     own = [each for each in ast.walk(site.source.tree) if isinstance(each, ast.FunctionDef)]
     pending, known = [(site.function, list(nodes))], {site.function}
     while pending:
         function, parts = pending.pop()
-        yield from ((function, each) for each in parts)
+        place = replace(site, function=function)
+        yield from ((place, each) for each in parts)
         names = set(map(name_own, parts))
         used = [each for each in own if each.name in names and each not in known]
         pending += [(each, list(walk_own(each))) for each in used]
@@ -115,36 +117,57 @@ def name_own(node: ast.AST) -> str | None:
     return get_last_name(node) if isinstance(node, ast.Name) or is_method else None
 
 
-def needs_loop(source: ParsedSource, function: CodeFunction | None, node: ast.AST) -> bool:
+def needs_loop(site: CodeSite, node: ast.AST, evidence: AuditEvidence) -> bool:
     """Return True if it uses the event loop or a task of it, or changes what requests share:
     several threads would change it at the same time."""
     if isinstance(node, ast.Call) and get_last_name(node.func) in SETTERS:
         return isinstance(node.func, ast.Attribute) and len(node.args) + len(node.keywords) < 2
-    if isinstance(node, ast.AugAssign):
-        return function is None or not is_own(node.target, function)
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute | ast.Subscript):
+        return not is_own(site, node.target.value, evidence)
     if isinstance(node, ast.Name):
-        full = source.imports.get(node.id, "")
+        full = site.source.imports.get(node.id, "")
         return full.startswith(WITH_LOOP) and full.rpartition(".")[2] in NEEDS_LOOP
     is_shared = isinstance(node, ast.Global | ast.Nonlocal)
     return is_shared or (isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP)
 
 
-def is_own(target: ast.expr, function: CodeFunction) -> bool:
-    """Return True for a name, and for a part of what the function creates or of its request. Return
-    False for what other requests may have too, such as app.state or a dependency's object."""
-    root, names = target, set[str]()
-    while isinstance(root, ast.Attribute | ast.Subscript):
-        names |= {root.attr} if isinstance(root, ast.Attribute) else set()
-        root = root.value
-    if not isinstance(root, ast.Name) or root.id in ("self", "cls") or "app" in names:
+def is_own(
+    site: CodeSite, value: ast.expr, evidence: AuditEvidence, known: Collection[str] = ()
+) -> bool:
+    """Return True for what the function creates, or gets of its request, and for a part of it.
+    Return False for what other requests may have too, such as app.state or a dependency's object.
+
+    known: names of loops that are looked up already.
+    """
+    if isinstance(value, ast.Attribute | ast.Subscript):
+        is_of_app = isinstance(value, ast.Attribute) and value.attr == "app"
+        return not is_of_app and is_own(site, value.value, evidence, known)
+    if not isinstance(value, ast.Name) or site.function is None:
+        return is_creation(site, value, evidence)
+    name, function = value.id, site.function
+    if name in ("self", "cls"):
         return False
-    made = [each.value for each in walk_own(function) if is_assigned(each, root.id)]
-    if root is target or made:
-        return root is target or all(map(is_creation, made))
+    nodes = list(walk_own(function))
+    made = [each.value for each in nodes if is_assigned(each, name)]
+    read = [] if name in known else [each for node in nodes for each in list_read(node, name)]
+    if made or read:
+        return all(is_creation(site, each, evidence) for each in made) and all(
+            is_own(site, each, evidence, {*known, name}) for each in read
+        )
     arguments = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
     given = ast.unparse(function.args)
     is_given = "Depends(" in given or "Security(" in given
-    return root.id in arguments and (root.id == "request" or not is_given)
+    return name in arguments and (name == "request" or not is_given)
+
+
+def list_read(node: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Yield what the loop takes its variable of that name from."""
+    if isinstance(node, ast.For | ast.comprehension) and name in find_assigned(node.target):
+        match node.iter:
+            case ast.Call(func=ast.Name(id=copier), args=[whole, *_]) if copier in COPIES:
+                yield whole
+            case whole:
+                yield whole
 
 
 def is_assigned(node: ast.AST, name: str) -> TypeGuard[ast.Assign | ast.AnnAssign]:
@@ -154,10 +177,15 @@ def is_assigned(node: ast.AST, name: str) -> TypeGuard[ast.Assign | ast.AnnAssig
     return isinstance(node, ast.AnnAssign) and get_last_name(node.target) == name
 
 
-def is_creation(value: ast.expr | None) -> bool:
-    """Return True for a container's display, and for a call of a class."""
-    name = get_last_name(value.func) or "" if isinstance(value, ast.Call) else ""
-    return isinstance(value, DISPLAYS) or name[:1].isupper() or name in CONTAINERS
+def is_creation(site: CodeSite, value: ast.expr | None, evidence: AuditEvidence) -> bool:
+    """Return True for a container's display, a sum with one, and the call of a class or library."""
+    if isinstance(value, ast.BinOp):
+        return any(is_creation(site, each, evidence) for each in (value.left, value.right))
+    if not isinstance(value, ast.Call):
+        return isinstance(value, DISPLAYS)
+    name = get_last_name(value.func) or ""
+    is_class = name[:1].isupper() or name in CONTAINERS
+    return is_class or name_library_call(site, value, evidence) is not None
 
 
 def is_only_registered(function: CodeFunction) -> bool:

@@ -11,8 +11,8 @@ from analysis.findings.cures.code_sites import (
     list_header,
     walk_own,
 )
-from analysis.findings.cures.edits import find_call, list_calls
-from analysis.findings.cures.place_edit import place_comment
+from analysis.findings.cures.edits import list_calls
+from analysis.findings.cures.place_edit import add_library, place_comment
 from analysis.findings.cures.sqlite_cures import QUERIES, uses_sqlite
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
@@ -21,9 +21,13 @@ from analysis.findings.source_code import BUILTINS, find_assigned, get_last_name
 SERVES_ONE = ONE_AT_A_TIME | {"psycopg2", "MySQLdb", "mysql", "sqlalchemy", "matplotlib"}
 SERVES_ALL = ("engine", "pool", "sessionmaker", "session_factory")
 """Ends of the names of objects that several threads may use, and of what makes them."""
-OWN = "give each request its own connection from a pool"
-OWN_FIGURE = "draw on a matplotlib.figure.Figure that the request creates, without pyplot"
-SERVES = "Several threads would use the same object at once, and it serves one caller at a time."
+OWN = "give each request its own connection from a pool, and make this call in a thread"
+OWN_FIGURE = (
+    "draw in a thread, on a matplotlib.figure.Figure that the request creates, without pyplot"
+)
+SERVES = (
+    "In a thread, requests would use the same object at once, and it serves one caller at a time."
+)
 
 
 def cure_for_one_caller(code: BlockedCode, site: CodeSite, evidence: AuditEvidence) -> Cure | None:
@@ -31,7 +35,7 @@ def cure_for_one_caller(code: BlockedCode, site: CodeSite, evidence: AuditEviden
     if not is_for_one_caller(code, evidence):
         return None
     text = OWN_FIGURE if code.package == "matplotlib" else OWN
-    return place_comment(code, site, text, SERVES, "offload")
+    return place_comment(code, site, text, add_library(code, SERVES), "offload")
 
 
 def is_for_one_caller(code: BlockedCode, evidence: AuditEvidence) -> bool:
@@ -46,19 +50,30 @@ def is_for_one_caller(code: BlockedCode, evidence: AuditEvidence) -> bool:
         return False
     if code.package == "matplotlib":
         return "matplotlib.pyplot" in site.source.imports.values()
-    call = find_call(site, code.callee_name)
-    calls = list(list_calls(site)) if call is None else [call]
-    parts = [each.func for each in calls] or list_header(site.statement)
-    names = [name for part in parts for name in list_objects(part)]
+    names = list_objects(code, site)
     return depends_on_thread(site) or any(is_shared(site, each) for each in names)
 
 
-def list_objects(part: ast.AST) -> Iterator[str]:
-    """Yield the names in it, without those of functions that it calls."""
-    called = {each.func for each in ast.walk(part) if isinstance(each, ast.Call)} | {part}
-    for each in ast.walk(part):
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each not in called:
-            yield each.id
+def list_objects(code: BlockedCode, site: CodeSite) -> Iterator[str]:
+    """Yield the names of the objects whose methods may block in the line. What these get as
+    arguments, such as a table, does not block."""
+    calls = list(list_calls(site))
+    names = QUERIES if code.callee is None else {code.callee_name}
+    parts = [each for each in calls if get_last_name(each.func) in names] or calls
+    header = (each for part in list_header(site.statement) for each in ast.walk(part))
+    for each in parts or header:
+        yield from find_owner(each)
+
+
+def find_owner(node: ast.AST) -> Iterator[str]:
+    """Yield `db` for db.query(x)[0].all(); nothing for what the call of a name returns."""
+    match node:
+        case ast.Attribute(value=inner) | ast.Subscript(value=inner):
+            yield from find_owner(inner)
+        case ast.Call(func=ast.Attribute() as method):
+            yield from find_owner(method)
+        case ast.Name(id=name, ctx=ast.Load()):
+            yield name
 
 
 def is_shared(site: CodeSite, name: str) -> bool:
@@ -66,9 +81,9 @@ def is_shared(site: CodeSite, name: str) -> bool:
     gets or creates, and for a pool."""
     function, source = site.function, site.source
     if function is not None and name in find_local(function):
-        made = [each for each in list_made(function, name) if get_last_name(each) == "cursor"]
-        owners = {owner for each in made for owner in list_objects(each)} - {name}
-        return any(is_shared(site, each) for each in owners)
+        made = (each for each in list_made(function, name) if isinstance(each, ast.Attribute))
+        owners = {owner for each in made if each.attr == "cursor" for owner in find_owner(each)}
+        return any(is_shared(site, each) for each in owners - {name})
     makers = [get_last_name(each) or "" for each in list_made(source.tree, name)]
     if any(each.lower().endswith(SERVES_ALL) for each in (name, *makers)):
         return False

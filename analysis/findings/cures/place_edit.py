@@ -3,6 +3,7 @@
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.cures.code_sites import CodeSite
 from analysis.findings.cures.edits import LineEdit
+from analysis.findings.cures.twins import ASYNC_LIBRARIES
 from analysis.findings.remedies import Cure, CureRule
 
 
@@ -37,3 +38,11 @@ def place_comment(
         saves_ms=code.block_ms,
         frees_loop=True,
     )
+
+
+def add_library(code: BlockedCode, reason: str) -> str:
+    """Name the library whose calls can be awaited instead, if there is one."""
+    library = ASYNC_LIBRARIES.get(code.package)
+    if library is None or code.cause != "wait":
+        return reason
+    return f"{reason} {library} can be awaited instead."

@@ -1,12 +1,24 @@
 """Which functions another process can run: it has only what importing their modules creates."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from analysis.findings.cures.code_sites import YIELDS, CodeFunction, locate_source, walk_own
+from analysis.findings.cures.code_sites import (
+    YIELDS,
+    CodeFunction,
+    CodeSite,
+    locate_source,
+    walk_own,
+)
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.source_code import BUILTINS, ParsedSource, find_assigned
+from analysis.findings.source_code import (
+    BUILTINS,
+    ParsedSource,
+    find_assigned,
+    get_last_name,
+    resolve_call,
+)
 
 CHANGES = frozenset(
     {
@@ -17,6 +29,8 @@ CHANGES = frozenset(
 """Methods that change an object."""
 LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 """Methods that are called for their effect, and change nothing that other code reads."""
+ITERATORS = frozenset({"enumerate", "filter", "iter", "map", "reversed", "zip"})
+"""Functions whose results are read once, as a generator's."""
 Definition = CodeFunction | ast.ClassDef
 
 
@@ -30,7 +44,7 @@ def is_portable(source: ParsedSource, name: str, file: str, evidence: AuditEvide
     first = own.get(name)
     if not isinstance(first, ast.FunctionDef) or first.decorator_list:
         return False
-    if any(map(is_lazy, walk_own(first))):
+    if any(is_lazy(each, own) for each in walk_own(first)):
         return False
     shared, pending, known = set(list_shared(source)), [name], {name}
     while pending:
@@ -47,10 +61,21 @@ def is_portable(source: ParsedSource, name: str, file: str, evidence: AuditEvide
     return True
 
 
-def is_lazy(node: ast.AST) -> bool:
-    """Return True if the function's result is a generator, which cannot be copied."""
-    is_given = isinstance(node, ast.Return) and isinstance(node.value, ast.GeneratorExp)
-    return is_given or isinstance(node, YIELDS)
+def is_lazy(node: ast.AST, own: Mapping[str, Definition]) -> bool:
+    """Return True if its function's result is a generator, which cannot be copied. own: what the
+    file defines; the result may be that of a generator there."""
+    given = node.value if isinstance(node, ast.Return) else None
+    maker = get_last_name(given.func) or "" if isinstance(given, ast.Call) else ""
+    part = own.get(maker)
+    return (
+        isinstance(node, YIELDS)
+        or isinstance(given, ast.GeneratorExp)
+        or maker in ITERATORS
+        or (
+            isinstance(part, CodeFunction)
+            and any(isinstance(each, YIELDS) for each in walk_own(part))
+        )
+    )
 
 
 def is_same_there(source: ParsedSource, name: str, file: str, evidence: AuditEvidence) -> bool:
@@ -66,6 +91,17 @@ def is_of_service(full: str, file: str, evidence: AuditEvidence) -> bool:
     folders = [each for each in path.parents if each.is_relative_to(root)]
     found = [each / name for each in (*folders, Path(root) / "src") for name in (top, f"{top}.py")]
     return top in path.parts or any(each.exists() for each in found)
+
+
+def name_library_call(site: CodeSite, call: ast.Call, evidence: AuditEvidence) -> str | None:
+    """Return the full name of a library's function; None for any other, and for a method of an
+    object that the file imports."""
+    if isinstance(call.func, ast.Attribute) and is_object(site.source, call.func):
+        return None
+    full = resolve_call(site.source, call)
+    if full is None or full in BUILTINS or is_of_service(full, site.file, evidence):
+        return None
+    return full
 
 
 def changes_others(source: ParsedSource, part: Definition) -> bool:

@@ -21,13 +21,13 @@ from analysis.findings.cures.edits import (
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
 from analysis.findings.cures.find_calls import CHECK_FILES
 from analysis.findings.cures.place_edit import place_comment, place_edit
-from analysis.findings.cures.portable import is_object, is_of_service, is_portable
+from analysis.findings.cures.portable import is_portable, name_library_call
 from analysis.findings.cures.sent_data import gives_data, is_data
 from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.process_lives import count_most_alive
 from analysis.findings.remedies import Cure
-from analysis.findings.source_code import BUILTINS, find_assigned, resolve_call
+from analysis.findings.source_code import BUILTINS, find_assigned
 from records.trial import MOST
 
 MOST_TURNS = 0.4
@@ -128,10 +128,6 @@ def is_sent_by_name(site: CodeSite, call: ast.Call, evidence: AuditEvidence) -> 
         name = call.func.id
         is_only = list(find_assigned(source.tree)).count(name) == 1
         return is_only and is_portable(source, name, site.file, evidence)
-    if isinstance(call.func, ast.Attribute) and is_object(source, call.func):
-        return False
-    full = resolve_call(source, call)
-    if full is None or full in BUILTINS or full.startswith(UNSENT):
-        return False
+    full = name_library_call(site, call, evidence)
     is_dropped = isinstance(site.statement, ast.Expr) and site.statement.value is call
-    return not is_dropped and not is_of_service(full, site.file, evidence)
+    return full is not None and not full.startswith(UNSENT) and not is_dropped
