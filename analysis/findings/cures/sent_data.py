@@ -1,9 +1,10 @@
 """Which arguments and results can be copied between processes: what is certain to be plain data."""
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from analysis.findings.cures.code_sites import CodeSite, list_uses, map_parents
+from analysis.findings.cures.find_calls import REGISTERS
 from analysis.findings.source_code import (
     QUICK,
     QUICK_METHODS,
@@ -33,17 +34,26 @@ READS = frozenset(
 )
 GIVES_DATA = (QUICK - {"getattr"}) | QUICK_METHODS | READS
 """Calls whose results always are."""
-TEXT_METHODS = QUICK_METHODS - {"hexdigest"}
-"""Methods of texts and bytes."""
+DATA_METHODS = frozenset(
+    name for kind in (dict, list, set, str, bytes, int, float) for name in dir(kind)
+)
+"""Methods of such data."""
 COPYABLE = ("math.", "numpy.", "pandas.", "polars.", "cv2.")
 """Packages whose objects can be copied."""
 OF_FRAMEWORK = frozenset({"self", "cls", "request", "websocket"})
+OF_ENDPOINTS = REGISTERS - {"exception_handler"}
+"""Decorators of functions whose other arguments come from the request."""
+DISPLAYS = (ast.ListComp, ast.SetComp, ast.DictComp)
 
 
 def is_data(site: CodeSite, node: ast.AST, known: Collection[str] = ()) -> bool:
     """known: names that are looked up already."""
     if isinstance(node, ast.Name):
         return node.id in known or is_data_name(site, node.id, {*known, node.id})
+    if isinstance(node, ast.Attribute):
+        return is_data_field(site, node)
+    if isinstance(node, DISPLAYS):
+        return is_data_display(site, node, known)
     if isinstance(node, ast.Await):
         return isinstance(node.value, ast.Call) and is_data(site, node.value, known)
     if isinstance(node, ast.Call):
@@ -53,6 +63,37 @@ def is_data(site: CodeSite, node: ast.AST, known: Collection[str] = ()) -> bool:
         return name in GIVES_DATA or (is_copied and all(are_data))
     are_data = (is_data(site, each, known) for each in ast.iter_child_nodes(node))
     return isinstance(node, ast.JoinedStr) or (isinstance(node, PARTS) and all(are_data))
+
+
+def is_data_field(site: CodeSite, node: ast.Attribute) -> bool:
+    """Return True for the `job.n` of an argument `job: Job` if class Job of the file says that `n`
+    is such data."""
+    name = node.value.id if isinstance(node.value, ast.Name) else ""
+    kinds = [each.annotation for each in list_arguments(site) if each.arg == name]
+    bodies = [
+        each.body
+        for each in site.source.tree.body
+        if isinstance(each, ast.ClassDef) and any(is_name(kind, each.name) for kind in kinds)
+    ]
+    fields = [
+        each.annotation
+        for body in bodies
+        for each in body
+        if isinstance(each, ast.AnnAssign) and is_name(each.target, node.attr)
+    ]
+    count = list(find_assigned(site.function or site.source.tree)).count(name)
+    return count == len(kinds) == len(fields) == 1 and is_plain_type(fields[0])
+
+
+def is_data_display(
+    site: CodeSite, node: ast.ListComp | ast.SetComp | ast.DictComp, known: Collection[str]
+) -> bool:
+    for each in node.generators:
+        if not is_data(site, each.iter, known):
+            return False
+        known = {*known, *find_assigned(each.target)}
+    parts = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
+    return all(is_data(site, each, known) for each in parts)
 
 
 def is_data_name(site: CodeSite, name: str, known: Collection[str]) -> bool:
@@ -87,15 +128,18 @@ def list_values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
             yield each.iter
 
 
-def is_name(node: ast.expr, name: str) -> bool:
+def is_name(node: ast.expr | None, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
 
 
 def is_plain_argument(site: CodeSite, argument: ast.arg) -> bool:
-    """Return False for what the framework or a dependency makes, such as a session."""
+    """Return False for what the framework, a dependency, or other code makes, such as a session."""
     if argument.annotation is not None:
         return is_plain_type(argument.annotation)
-    return argument.arg not in {*OF_FRAMEWORK, *list_made(site)}
+    decorators = site.function.decorator_list if site.function else ()
+    calls = (each.func for each in decorators if isinstance(each, ast.Call))
+    is_endpoint = any(get_last_name(each) in OF_ENDPOINTS for each in calls)
+    return is_endpoint and argument.arg not in {*OF_FRAMEWORK, *list_made(site)}
 
 
 def list_made(site: CodeSite) -> Iterator[str]:
@@ -117,8 +161,8 @@ def is_plain_type(annotation: ast.expr) -> bool:
 
 def gives_data(site: CodeSite, call: ast.Call) -> bool:
     """Return True if the result is such data, or if nothing shows that it is another object."""
-    own = [each for each in site.source.tree.body if isinstance(each, ast.FunctionDef)]
-    types = [each.returns for each in own if is_name(call.func, each.name)]
+    functions = [each for each in site.source.tree.body if isinstance(each, ast.FunctionDef)]
+    types = [each.returns for each in functions if is_name(call.func, each.name)]
     is_annotated = any(each is not None and is_plain_type(each) for each in types)
     if is_annotated or (resolve_call(site.source, call) or "").startswith(COPYABLE):
         return True
@@ -127,13 +171,17 @@ def gives_data(site: CodeSite, call: ast.Call) -> bool:
     parent, uses = parents[call], list[ast.expr]([call])
     if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
         uses += [use for name in find_assigned(parent) for use in list_uses(scope, name)]
-    return not any(is_object_use(each, parents[each]) for each in uses)
+    return not any(is_object_use(each, parents, is_own=bool(types)) for each in uses)
 
 
-def is_object_use(node: ast.expr, parent: ast.AST) -> bool:
-    """Return True for a `with`, a loop, which may read a generator, and an object's attribute."""
+def is_object_use(node: ast.expr, parents: Mapping[ast.AST, ast.AST], *, is_own: bool) -> bool:
+    """Return True for a `with`, for an object's attribute, and for a loop, which may read a
+    generator, unless the file's own function (is_own) returned it: is_portable rejects those."""
+    parent = parents[node]
     if isinstance(parent, ast.Attribute):
-        return parent.attr not in TEXT_METHODS
+        reader = parents[parent]
+        is_called = isinstance(reader, ast.Call) and reader.func is parent
+        return not is_called or parent.attr not in DATA_METHODS
     if isinstance(parent, ast.For | ast.comprehension):
-        return parent.iter is node
+        return parent.iter is node and not is_own
     return isinstance(parent, ast.withitem)
