@@ -725,7 +725,7 @@ def test_threads_do_not_get_a_connection_that_requests_share(
         "with open_link() as link, link.cursor() as cursor:\n        cursor.execute(1)",
         "number.execute(1)",
         "return number.query(models.User).filter(models.User.id == 1).first()",
-        "return number.execute(users.select()).fetchall()",
+        "return number.connect(users.select()).execute(1)",
         "return urlopen(URL).read()",
     ],
 )
@@ -800,9 +800,12 @@ def test_the_call_of_a_generator_does_not_do_its_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "line"),
     [
-        ("def render(n):\n    yield n", "return list(render(number))"),
-        ("def render(n):\n    return rows(n)\n\ndef rows(n):\n    yield n", "list(render(number))"),
-        ("def render(n):\n    return map(str, n)", "return list(render(number))"),
+        ("def render(n):\n    yield n", "return render(number)"),
+        (
+            "def render(n):\n    return rows(n)\n\ndef rows(n):\n    yield n",
+            "return render(number)",
+        ),
+        ("def render(n):\n    return map(str, n)", "return render(number)"),
         ("def render(n):\n    SEEN[n] = 1", "return render(number)"),
         ("def render(n):\n    global total\n    total = n", "return render(number)"),
         ("def render(n): ...", "return render(request)"),
