@@ -4,7 +4,7 @@ with its line and its request."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from operator import attrgetter
 from typing import NamedTuple
@@ -19,9 +19,10 @@ RELEVANT_CPU_S = 0.001
 PER_THREAD_S = 0.00025
 """Pause per thread between two reads. Reading a thread's clock takes 1 µs, so that reading all
 takes at most 0.4 % of a core, for any number of threads."""
-MOST_LOOKS, DENSITY = 400, 0.1
-"""Once there are MOST_LOOKS, they are thinned out: at the end of a block its holder's CPU time is
-exact to 10 % of the block's length, however long that is."""
+MOST_LOOKS, NEWEST, DENSITY = 600, 200, 0.1
+"""Once there are MOST_LOOKS, all but the NEWEST are thinned out: at the end of a block its holder's
+CPU time is exact to 10 % of the block's length, however long that is. Of a day 420 are left."""
+MOST_SPAN = 1.5
 
 
 class Holder(NamedTuple):
@@ -35,13 +36,13 @@ NO_HOLDER = Holder(0, 0.0, None, None)
 
 
 class Snapshot(NamedTuple):
-    """Total CPU seconds of each thread by its native id; and the thread that used the most since
-    the previous sample: its native id, its CPU seconds in between, and its stack."""
+    """Total CPU seconds of each thread by its native id, which did not grow until until_s; and the
+    thread that used the most since the previous sample: its native id and its stack."""
 
     at_s: float
+    until_s: float
     cpu_s: Mapping[int, float]
     busiest: int
-    busiest_cpu_s: float
     stack: str | None
 
 
@@ -58,7 +59,10 @@ class HolderLog:
     def read(self, now_s: float, others_cpu_s: float, *, reads_stacks: bool) -> None:
         """Take a snapshot if another thread has computed since the last one. others_cpu_s: total
         CPU of all other threads. reads_stacks: read the busiest thread's stack too."""
-        if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S or now_s < self._next_s:
+        if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S:
+            self._looks[-1:] = [each._replace(until_s=now_s) for each in self._looks[-1:]]
+            return
+        if now_s < self._next_s:
             return
         self._others_cpu_s = others_cpu_s
         own = threading.get_ident()
@@ -70,11 +74,11 @@ class HolderLog:
         self._next_s = now_s + PER_THREAD_S * len(self._idents)
         cpu_s = {native: read_thread_cpu_s(native) for native in self._idents}
         before = self._looks[-1].cpu_s if self._looks else cpu_s
-        busiest, used_s = find_busiest(before, cpu_s)
+        busiest, _ = find_busiest(before, cpu_s)
         stack = self._find_stack(self._idents.get(busiest, 0), reads_stacks)
-        self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
+        self._looks.append(Snapshot(now_s, now_s, cpu_s, busiest, stack))
         if len(self._looks) > MOST_LOOKS:
-            self._looks = thin(self._looks, DENSITY, attrgetter("at_s"))
+            self._looks[:-NEWEST] = thin(self._looks[:-NEWEST], DENSITY, attrgetter("at_s"))
 
     def _find_stack(self, ident: int, reads_stacks: bool) -> str | None:
         """Return a thread's stack; None if its call has ended: it is elsewhere by now."""
@@ -88,23 +92,21 @@ class HolderLog:
         return self._watch.stacks.format_stack(read_stack(ident) if reads_stacks else ())
 
     def find_holder(self, began_s: float, ended_s: float) -> Holder:
-        """Return the thread that computed the most between two times."""
-        looks = self._looks
-        before = [each for each in looks if each.at_s <= began_s]
-        during = [each for each in looks if each.at_s > began_s]
-        if not during:
+        """Return the thread that computed the most between two times; NO_HOLDER if it may have
+        computed at other times: looks that were thinned out are too far apart for a short block."""
+        earlier = sum(each.at_s <= began_s for each in self._looks)
+        looks = self._looks[max(0, earlier - 1) :]
+        if not looks:
             return NO_HOLDER
-        first = before[-1].cpu_s if before else during[0].cpu_s
-        last = next((each for each in during if each.at_s >= ended_s), during[-1])
-        thread, cpu_s = find_busiest(first, last.cpu_s)
+        first, last = looks[0], next((each for each in looks if each.until_s >= ended_s), looks[-1])
+        span_s = max(ended_s, last.at_s) - min(began_s, first.until_s)
+        if len(looks) > NEWEST and span_s > MOST_SPAN * (ended_s - began_s):
+            return NO_HOLDER
+        thread, cpu_s = find_busiest(first.cpu_s, last.cpu_s)
         if cpu_s < RELEVANT_CPU_S:
             return NO_HOLDER
         cpu_s = min(cpu_s, ended_s - began_s)
-        stacks: dict[str, float] = {}
-        for each in during:
-            if each.stack is not None and each.busiest == thread and each.at_s <= last.at_s:
-                stacks[each.stack] = stacks.get(each.stack, 0.0) + each.busiest_cpu_s
-        stack = max(stacks, key=stacks.__getitem__) if stacks else None
+        stack = find_main_stack([each for each in looks if each.at_s <= last.at_s], thread)
         record = self._find_request(thread, began_s, ended_s, cpu_s)
         return Holder(thread, cpu_s, record, stack)
 
@@ -121,14 +123,28 @@ class HolderLog:
 
 
 def find_busiest(before: Mapping[int, float], after: Mapping[int, float]) -> tuple[int, float]:
-    """Return the thread that used the most CPU, and its seconds. A new thread began at 0. A clock
-    that went back belongs to a new thread with the id of an ended one."""
-    used = {}
-    for thread, cpu_s in after.items():
-        since_s = before.get(thread, 0.0)
-        used[thread] = cpu_s - since_s if cpu_s >= since_s else cpu_s
+    """Return the thread that used the most CPU, and its seconds."""
+    used = {thread: measure_growth(before, after, thread) for thread in after}
     known = {thread: cpu_s for thread, cpu_s in used.items() if cpu_s == cpu_s}
     if not known:
         return 0, 0.0
     thread = max(known, key=known.__getitem__)
     return thread, known[thread]
+
+
+def measure_growth(before: Mapping[int, float], after: Mapping[int, float], thread: int) -> float:
+    """Return a thread's CPU seconds between two looks. A new thread began at 0. A clock that went
+    back belongs to a new thread with the id of an ended one."""
+    since_s, cpu_s = before.get(thread, 0.0), after[thread]
+    return cpu_s - since_s if cpu_s >= since_s else cpu_s
+
+
+def find_main_stack(looks: Sequence[Snapshot], thread: int) -> str | None:
+    """Return the stack in which a thread computed the most. Each look stands for all time since the
+    one before it, also for that of looks that were thinned out."""
+    stacks: dict[str, float] = {}
+    for before, each in zip(looks, looks[1:]):
+        if each.stack is not None and each.busiest == thread:
+            cpu_s = measure_growth(before.cpu_s, each.cpu_s, thread)
+            stacks[each.stack] = stacks.get(each.stack, 0.0) + cpu_s
+    return max(stacks, key=stacks.__getitem__) if stacks else None

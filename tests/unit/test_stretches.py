@@ -3,13 +3,14 @@ heartbeat's delay, and a coroutine whose steps are timed."""
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
 from math import isclose, nan
 
 import pytest
 from asgi_probe import counters, holders
 from asgi_probe.blocks import LoopWatch
 from asgi_probe.counters import Counters, interpolate, limit, subtract
-from asgi_probe.holders import HolderLog
+from asgi_probe.holders import NO_HOLDER, HolderLog
 from asgi_probe.routes import Message
 from asgi_probe.stretches import subtract_spans
 from asgi_probe.timed_call import time_call
@@ -105,19 +106,70 @@ def test_a_block_is_measured_from_its_start(
     assert used.cpu_s == pytest.approx(blocked_s, rel=0.03)
 
 
+def log_thread(
+    monkeypatch: pytest.MonkeyPatch,
+    looks: Sequence[float],
+    read_cpu_s: Callable[[float], float],
+    find_stack: Callable[[float], str] = str,
+) -> HolderLog:
+    """Log a thread whose CPU seconds and stack are functions of the time."""
+    now, ended, watch = [0.0], threading.Event(), make_watch()
+    thread = threading.Thread(target=ended.wait, daemon=True)
+    thread.start()
+    monkeypatch.setattr(
+        holders,
+        "read_thread_cpu_s",
+        lambda native: read_cpu_s(now[0]) if native == thread.native_id else 0.0,
+    )
+    log = HolderLog(watch)
+    for now[0] in looks:
+        watch.others = now[0], {thread.ident or 0: find_stack(now[0])}
+        log.read(now[0], read_cpu_s(now[0]), reads_stacks=False)
+    ended.set()
+    thread.join()
+    return log
+
+
 def test_the_thread_that_held_the_gil_is_measured_from_the_start_of_a_long_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now, ended = [0.0], threading.Event()
-    monkeypatch.setattr(holders, "read_thread_cpu_s", lambda _: max(0.0, now[0] - IDLE_S))
-    thread = threading.Thread(target=ended.wait, daemon=True)
-    thread.start()
-    log = HolderLog(make_watch())
-    for now[0] in list_looks(60):
-        log.read(now[0], max(0.0, now[0] - IDLE_S), reads_stacks=False)
-    ended.set()
-    thread.join()
+    log = log_thread(monkeypatch, list_looks(60), lambda at_s: max(0.0, at_s - IDLE_S))
     assert log.find_holder(IDLE_S, IDLE_S + 60).cpu_s == pytest.approx(60, rel=0.1)
+
+
+@pytest.mark.parametrize(("first_s", "last_s"), [(50, 10), (1.2, 0.3)])
+def test_the_line_that_held_the_gil_for_most_of_a_block_is_named(
+    first_s: float, last_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its last part, all looks are kept."""
+    log = log_thread(
+        monkeypatch,
+        list_looks(first_s + last_s),
+        float,
+        lambda at_s: "first" if at_s <= IDLE_S + first_s else "last",
+    )
+    assert log.find_holder(IDLE_S, IDLE_S + first_s + last_s).stack == "first"
+
+
+PAUSES = {"looks that were left out": (30, 31, list_looks(0)), "one look": (0, 3, [0, 1, 2, 4])}
+
+
+@pytest.mark.parametrize(("paused_s", "until_s", "looks"), PAUSES.values(), ids=PAUSES)
+def test_a_thread_that_computed_before_and_after_a_block_did_not_cause_it(
+    paused_s: float, until_s: float, looks: Sequence[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pytest plug-in asks at the end of the test, when the looks are thinned out."""
+    log = log_thread(
+        monkeypatch, looks, lambda at_s: min(at_s, paused_s) + max(0.0, at_s - until_s)
+    )
+    assert log.find_holder(paused_s + 0.2, paused_s + 0.25) == NO_HOLDER
+
+
+def test_a_short_block_between_the_looks_of_a_slow_heartbeat_has_its_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = log_thread(monkeypatch, [each / 20 for each in range(1_000)], float)
+    assert log.find_holder(49.76, 49.81).cpu_s == pytest.approx(0.05)
 
 
 def make_watch() -> LoopWatch:
