@@ -46,10 +46,10 @@ class Probe:
     and creates the folder.
 
     `Probe(app, metrics=...)` feeds a metrics library, with or without a directory. `Probe(app)`
-    attaches a service by hand: it does nothing without an audit. During an audit each probe writes
-    the audit's files instead, unless the audit has attached one in front of it. user_root: folder
-    of the user's own code; default: the current one. max_journal_bytes: limit of the files of a
-    process, at least 1 MiB; default: ASGI_PROBE_MAX_JOURNAL_BYTES, or no limit.
+    attaches a service by hand: it does nothing without the launcher or an audit. Under these, each
+    probe writes to their folder; behind a probe that they attached, it is off, with its metrics.
+    user_root: folder of the user's own code; default: the current one. max_journal_bytes: limit of
+    a process's files, at least 1 MiB; default: ASGI_PROBE_MAX_JOURNAL_BYTES, or no limit.
     listen: where `asgi_probe top` can connect: PATH of a Unix socket, HOST:PORT, or PORT of the
     loopback; nowhere by default, and only with a directory.
 
