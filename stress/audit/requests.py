@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
-from urllib.parse import urlsplit
 
 from records.audit import UnaskedRoute
 from records.harmless import make_harmless
@@ -106,13 +105,14 @@ def plan_requests(url: str, options: RequestOptions, interruption: Interruption)
     headers, methods = parse_headers(options), parse_methods(options.methods)
     if options.drive in ("locustfile", "none"):
         return plan_other_load(url, options, plan, interruption)
+    host = parse_host(url)
     reject_path(url)
     is_from_document = options.drive == "openapi" or not plan.asks
-    if not is_own_address(parse_host(url)):
+    if not is_own_address(host):
         if options.drive is None and not plan.asks:
             raise UserError(
-                f"{urlsplit(url).hostname} is another machine; give the requests to send with "
-                "--request, or allow its OpenAPI document with --drive openapi"
+                f"{host} is another machine; give the requests to send with --request, or allow "
+                "its OpenAPI document with --drive openapi"
             )
         if not is_from_document:
             return plan

@@ -20,7 +20,7 @@ from stress.audit import example_values, openapi
 from stress.audit.ask import Ask, RequestPlan
 from stress.audit.example_values import GENERATOR_S, Node, Stated
 from stress.audit.openapi import parse_document, plan_operations
-from stress.audit.parse_requests import parse_header, parse_host, parse_request
+from stress.audit.parse_requests import parse_header, parse_request
 from stress.audit.requests import RequestOptions, plan_requests, render_plan
 from stress.interruption import CellInterruptedError, Interruption
 
@@ -195,10 +195,13 @@ class TestWhatIsAdvised:
 
 
 class TestWrongWords:
-    @pytest.mark.parametrize("url", ["http://[", "127.0.0.1:8000", "ftp://a", "", "http://a:b"])
-    def test_an_address(self, url: str) -> None:
+    @pytest.mark.parametrize(
+        "url", ["http://[", "127.0.0.1:8000", "localhost:8000", "ftp://a", "", "http://a:b"]
+    )
+    @pytest.mark.parametrize("requests", [(), ("GET /items/1",)])
+    def test_an_address(self, url: str, requests: tuple[str, ...]) -> None:
         with pytest.raises(UserError, match="--url needs"):
-            parse_host(url)
+            plan_requests(url, RequestOptions(requests), Interruption())
 
     def test_a_path_belongs_into_the_requests(self) -> None:
         options = RequestOptions(("GET /items/1",))
