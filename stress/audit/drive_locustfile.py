@@ -62,16 +62,18 @@ def drive_locustfile(
         rows_file = Path(folder) / "rows.jsonl"
         process = Process("locustfile", Path(folder) / "locust.log")
         command = build_locust_command(url, plan.locustfile, load, rows_file)
+        started_s = monotonic() - load.t0_s
         interrupted = run_locust(process, command, load, interruption, is_alive)
+        ended_s = monotonic() - load.t0_s
         rows = read_rows(rows_file, plan, load.t0_s)
         if not rows and is_alive() and interruption.reason is None:
             raise build_cannot_run_error(
                 f"{plan.locustfile.name} sent no HTTP request: {process.read_last_words()}"
             )
-    ended_s = monotonic() - load.t0_s
     began_s = min((started_s for *_, started_s, _, _, _, _ in rows), default=ended_s)
     phase = Phase(PHASE, began_s, ended_s, load.users)
-    return Driven(build_asked_table(rows), (phase,), interrupted=interrupted)
+    warnings = () if interrupted else describe_own_end(ended_s - started_s, load.duration_s)
+    return Driven(build_asked_table(rows), (phase,), warnings, interrupted)
 
 
 def run_locust(
@@ -81,7 +83,8 @@ def run_locust(
     interruption: Interruption,
     is_alive: Callable[[], bool],
 ) -> str | None:
-    """Run Locust, and return why it ended early; None if it did not."""
+    """Run Locust, and return why it was cut short; None if it was not, or if it ended in order, as
+    a LoadTestShape that is over."""
     until_s = monotonic() + load.duration_s
     limit_s = load.duration_s + load.timeout_s + GRACE_S
     try:
@@ -94,7 +97,16 @@ def run_locust(
         process.end(END_S)
     if not is_alive():
         return APP_ENDED
-    return None if code is None else f"Locust ended early ({describe_exit_code(code)})"
+    return f"Locust ended early ({describe_exit_code(code)})" if code else None
+
+
+def describe_own_end(lasted_s: Second, duration_s: Second) -> tuple[str, ...]:
+    if lasted_s >= duration_s:
+        return ()
+    return (
+        f"The locustfile ended its load after {lasted_s:.1f} s, before the {duration_s:g} s of "
+        "--duration; the figures cover that time.",
+    )
 
 
 def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:

@@ -21,13 +21,12 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from records.audit import ASKED
 from scenarios.errors import CANNOT, UserError
+from stress.audit import drive_locustfile
 from stress.audit.ask import RequestPlan
 from stress.audit.drive import AuditLoad, Driven, drive_requests
-from stress.audit.drive_locustfile import run_locust
 from stress.audit.requests import RequestOptions, plan_requests, render_plan
 from stress.interruption import Interruption
 from stress.plan import Command
-from stress.processes import Process
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed]
 SECRET = "s3cr3t-value"
@@ -461,15 +460,34 @@ def test_a_locustfile_s_load_ends_with_the_app(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "end"), [(1000.0, "Locust ended early (exit code 3)"), (0.0, None)]
+    ("code", "duration_s", "end", "is_warned"),
+    [
+        (3, 1000.0, "Locust ended early (exit code 3)", False),
+        (3, 0.0, None, False),
+        (0, 1000.0, None, True),
+    ],
 )
-def test_locust_s_own_end_is_early_before_the_load_s_time(
-    duration_s: float, end: str | None, tmp_path: Path
+def test_locust_s_own_end_before_the_load_s_time_is_early_or_a_warning(
+    code: int,
+    duration_s: float,
+    end: str | None,
+    is_warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    command = Command("locustfile", (sys.executable, "-c", "exit(3)"), tmp_path, {})
-    load = AuditLoad(monotonic(), duration_s=duration_s)
-    process = Process("locustfile", tmp_path / "locust.log")
-    assert run_locust(process, command, load, Interruption(), lambda: True) == end
+    def build_command(*arguments: object) -> Command:
+        row = [0, 1, "GET", "/", 0.0, 1.0, 200, None, 0]
+        write = f"open({str(arguments[-1])!r}, 'w').write({json.dumps(row)!r} + chr(10))"
+        return Command("locustfile", (sys.executable, "-c", f"{write}; exit({code})"), tmp_path, {})
+
+    monkeypatch.setattr(drive_locustfile, "build_locust_command", build_command)
+    driven = drive_requests(
+        "", RequestPlan(locustfile=tmp_path / "mine.py"),
+        AuditLoad(monotonic(), duration_s=duration_s), Interruption(), lambda _: None,
+    )  # fmt: skip
+    assert driven.interrupted == end
+    assert driven.rows.height == 1
+    assert any("before the 1000 s of --duration" in each for each in driven.warnings) is is_warned
 
 
 def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -> None:
