@@ -131,6 +131,16 @@ def list_listening_pids(port: int) -> list[int]:
         return []
 
 
+def has_ipv4_listener(port: int) -> bool:
+    """Return True if the system shows a program that listens on the port at an IPv4 address."""
+    with contextlib.suppress(psutil.Error):
+        return any(
+            each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+            for each in psutil.net_connections("tcp4")
+        )
+    return False
+
+
 def read_cpu_s(process: psutil.Process) -> Second:
     """Return the CPU seconds used so far: on Linux to the nanosecond, where /proc counts in steps
     of 10 ms. Raises psutil.NoSuchProcess.

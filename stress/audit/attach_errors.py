@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,7 +23,8 @@ from stress.processes import describe_exit_code
 
 IN_USE = re.compile(r"address already in use|address in use|connection in use", re.I)
 NOT_BOUND = re.compile(r"can't connect to \(.*, (\d+)\)", re.I)
-"""gunicorn's last words, whether the port is taken, forbidden or of another machine."""
+"""gunicorn's last words; an earlier line says whether the port is taken, forbidden or of another
+machine."""
 PORT = re.compile(r"(?:, |:|port[ =])(\d{2,5})\b")
 NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 NO_VARIABLE = re.compile(r"KeyError: '([A-Z][A-Z0-9_]*)'")
@@ -92,16 +93,16 @@ def build_worker_error(command: AuditedCommand, log: Path) -> UserError:
 
 def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError:
     words = read_last_words(log)
-    cure = describe_cure(command, words)
+    cure = describe_cure(command, words, read_last_lines(log))
     return build_cannot_run_error(f"{how}: {words}{cure} ({HOW_WHOLE})")
 
 
-def describe_cure(command: AuditedCommand, words: str) -> str:
-    """Return the remedy for the app's last output, if the cause is certain."""
-    is_in_use = IN_USE.search(words)
-    ports = PORT.findall(f"{words} {command}") if is_in_use else NOT_BOUND.findall(words)
-    owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
-    if is_in_use or owner:
+def describe_cure(command: AuditedCommand, words: str, lines: Sequence[str] = ()) -> str:
+    """Return the remedy for the app's last words, if the cause is certain. lines: of its output."""
+    not_bound = NOT_BOUND.findall(words)
+    if any(map(IN_USE.search, (words, *(lines if not_bound else ())))):
+        ports = not_bound or PORT.findall(f"{words} {command}")
+        owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
         return f". The port is taken{owner}; stop that program, or give the command another port"
     if missing := NO_MODULE.search(words):
         if "S" in find_options(list(command.argv)):

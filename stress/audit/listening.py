@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from stress.machine import has_ipv4_listener
+
 CONNECT_WITHIN_S = 1.0
-REACHED_AT = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}
-"""Maps a wildcard to where it is reached. With IPV6_V6ONLY, 127.0.0.1 may be another program's; a
-container may have no ::1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,19 @@ def list_listeners(processes: Iterable[psutil.Process]) -> list[Listener]:
 def build_url(listeners: Iterable[Listener]) -> str | None:
     """Return a URL such as `http://127.0.0.1:8000` for one port; None if no address responds."""
     listeners = sorted(listeners, key=lambda each: ":" in each.host)  # IPv4 first
-    names = chain.from_iterable(REACHED_AT.get(each.host, (each.host,)) for each in listeners)
-    for host in dict.fromkeys(names):
-        address = host, listeners[0].port
-        with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_WITHIN_S):
-            return f"http://{f'[{host}]' if ':' in host else host}:{address[1]}"
+    port, hosts = listeners[0].port, dict.fromkeys(each.host for each in listeners)
+    for host in chain.from_iterable(list_names(each, port) for each in hosts):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), CONNECT_WITHIN_S):
+            return f"http://{f'[{host}]' if ':' in host else host}:{port}"
     return None
+
+
+def list_names(host: str, port: int) -> tuple[str, ...]:
+    """Return where a listening address is reached. An app may accept only the Host 127.0.0.1, which
+    belongs to another program if a socket on :: has IPV6_V6ONLY."""
+    if host == "::":
+        return ("::1",) if has_ipv4_listener(port) else ("127.0.0.1", "::1")
+    return ("127.0.0.1" if host == "0.0.0.0" else host,)
 
 
 def speaks_tls(url: str) -> bool:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from records.audit import KIND
 from records.rundir import create_run
 from scenarios.errors import WRONG_USE, UserError
-from stress.audit import attach_errors, audited_app
+from stress.audit import attach_errors, audited_app, listening
 from stress.audit.attach_errors import (
+    build_words_error,
     describe_cure,
     find_earlier_site,
     find_fault,
@@ -365,13 +366,22 @@ def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str
     assert cure in said if cure else said == ""
 
 
-def test_a_port_that_gunicorn_cannot_bind_is_taken_if_it_has_an_owner(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [
+        ("Connection in use: ('', 8000)", " The port is taken by it (8000);"),
+        ("connection to ('', 8000) failed: [Errno 13] Permission denied", ""),
+    ],
+)
+def test_why_gunicorn_cannot_bind_a_port_is_in_an_earlier_line(
+    why: str, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attach_errors, "describe_port_owner", lambda port: f" by it ({port})")
-    command = AuditedCommand(("gunicorn", "--bind", ":8000"), Path())
-    said = describe_cure(command, "Can't connect to ('', 8000)")
-    assert said.startswith(". The port is taken by it (8000);")
+    log = tmp_path / "server.log"
+    log.write_text(f"[10:22:53] [ERROR] {why}\n[10:22:53] [ERROR] Can't connect to ('', 8000)\n")
+    error = build_words_error(AuditedCommand(("gunicorn", "--bind", ":8000"), Path()), log, "ended")
+    _, _, rest = str(error).partition("Can't connect to ('', 8000)")
+    assert rest.startswith(f".{cure}" if cure else " (")
 
 
 @pytest.mark.parametrize(
@@ -380,7 +390,8 @@ def test_a_port_that_gunicorn_cannot_bind_is_taken_if_it_has_an_owner(
         (("::1",), ("127.0.0.1", "::1"), "[::1]"),
         (("::1",), ("127.0.0.1",), None),
         (("127.0.0.1",), ("::1",), None),
-        (("::",), ("127.0.0.1", "::1"), "[::1]"),  # it may have only IPv6
+        (("::",), ("127.0.0.1", "::1"), "127.0.0.1"),
+        (("::",), ("::1",), "[::1]"),  # it has only IPv6
         (("::",), ("127.0.0.1",), "127.0.0.1"),
         (("::", "0.0.0.0"), ("127.0.0.1", "::1"), "127.0.0.1"),
         (("192.0.2.1",), ("127.0.0.1", "192.0.2.1"), "192.0.2.1"),
@@ -398,8 +409,18 @@ def test_the_load_goes_to_no_other_program_with_the_port(
         return nullcontext()
 
     monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(listening, "has_ipv4_listener", lambda _: False)
     url = build_url(Listener(1, each, 8000) for each in hosts)
     assert url == (host and f"http://{host}:8000")
+
+
+def test_the_ipv4_address_of_another_program_gets_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_: nullcontext())
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert build_url([Listener(1, "::", port)]) == f"http://[::1]:{port}"
 
 
 def test_the_users_own_traffic_is_watched_for_the_given_time_or_without_end() -> None:
