@@ -90,6 +90,10 @@ class LoadDriver:
                 await self._send_before()
                 await self._send_first()
                 await self._run_phases()
+            except asyncio.CancelledError:
+                if not self.driven:
+                    await self._learn_routes()
+                raise
             finally:
                 beats.cancel()
                 self._keep_new_rows()

@@ -54,6 +54,26 @@ def test_the_phase_of_a_killed_audit_ends_with_its_last_row(tmp_path: Path) -> N
     assert record.ended_s == 2.5
 
 
+def test_an_interruption_of_the_first_requests_records_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupt(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    async def learn(*_: object) -> dict[tuple[str, str], str]:
+        return {("GET", "/reset/s3cr3t"): "/reset/{token}"}
+
+    monkeypatch.setattr(load_driver, "send", interrupt)
+    monkeypatch.setattr(load_driver, "learn_routes", learn)
+    plan = RequestPlan((Ask("GET", "/reset/s3cr3t", "/reset/s3cr3t"),))
+    load = AuditLoad(0.0, 1, journals=tmp_path)
+    driver = LoadDriver("http://127.0.0.1:9", plan, load, lambda _: None)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(driver.run())
+    assert [each.routes for each in driver.phases] == [("GET /reset/{token}",)]
+    assert [row[4] for row in driver.rows] == ["/reset/{token}"]
+
+
 def test_the_load_s_own_disk_is_one_of_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     clock_s = [0.0]
 
