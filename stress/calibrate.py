@@ -90,7 +90,7 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
 
 
 def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
-    """Shorten the delay so that requests arrive at the run's rate, to whole ms as the app gets."""
+    """Shorten the delay so that requests arrive at the run's rate; the app gets it in whole ms."""
     shorter_s = (scenario.delay_s or 0.0) * in_flight / count_in_flight(scenario)
     return replace(scenario, delay_s=max(1, round(1000 * shorter_s)) / 1000)
 
