@@ -367,21 +367,22 @@ def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str
 
 
 @pytest.mark.parametrize(
-    ("why", "cure"),
+    ("why", "owner", "cure"),
     [
-        ("Connection in use: ('', 8000)", " The port is taken by it (8000);"),
-        ("connection to ('', 8000) failed: [Errno 13] Permission denied", ""),
+        ("Connection in use: ('', 8000)", " by it ({})", ". The port is taken by it (8000);"),
+        ("Connection in use: ('', 8000)", "", ". The port is taken;"),  # by another user's program
+        ("connection to ('', 8000) failed: [Errno 13] Permission denied", " by it ({})", " ("),
     ],
 )
 def test_why_gunicorn_cannot_bind_a_port_is_in_an_earlier_line(
-    why: str, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    why: str, owner: str, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attach_errors, "describe_port_owner", lambda port: f" by it ({port})")
+    monkeypatch.setattr(attach_errors, "describe_port_owner", owner.format)
     log = tmp_path / "server.log"
     log.write_text(f"[10:22:53] [ERROR] {why}\n[10:22:53] [ERROR] Can't connect to ('', 8000)\n")
     error = build_words_error(AuditedCommand(("gunicorn", "--bind", ":8000"), Path()), log, "ended")
     _, _, rest = str(error).partition("Can't connect to ('', 8000)")
-    assert rest.startswith(f".{cure}" if cure else " (")
+    assert rest.startswith(cure)
 
 
 @pytest.mark.parametrize(
