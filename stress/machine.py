@@ -131,14 +131,15 @@ def list_listening_pids(port: int) -> list[int]:
         return []
 
 
-def has_ipv4_listener(port: int) -> bool:
-    """Return True if the system shows a program that listens on the port at an IPv4 address."""
+def may_have_ipv4_listener(port: int) -> bool:
+    """Return False if no program listens on the port at an IPv4 address; True also if the system
+    does not say."""
     with contextlib.suppress(psutil.Error):
         return any(
             each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
             for each in psutil.net_connections("tcp4")
         )
-    return False
+    return True
 
 
 def read_cpu_s(process: psutil.Process) -> Second:

@@ -126,12 +126,11 @@ def count_places(limit: MeasuredLimit) -> str:
 
 
 def explain_loop(limit: MeasuredLimit) -> Explanation:
-    place = describe_site(limit)
+    share, place = formats.percent(limit.blocked_share), describe_site(limit)
     if limit.computes:
-        share = formats.percent(limit.kind_share)
         clause = f"code computes on the event loop for {share} of the time{place}"
         return Explanation(clause, PROCESSES, "cpu")
-    clause = f"the event loop is blocked for {formats.percent(limit.share)} of the time{place}"
+    clause = f"the event loop is blocked for {share} of the time{place}"
     return Explanation(clause, AWAIT, "one-blocks-all")
 
 

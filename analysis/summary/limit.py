@@ -51,9 +51,9 @@ class MeasuredLimit:
     requested wait; restarts. None where unknown.
 
     whose: the blocking site, the threads, the library, the processes, or the causes of restarts.
-    computes: True if computation, not a waiting call, blocks the event loop most. kind_share,
-    whose_share: the shares of time of all such sites, and of `whose`. closest: for an unexplained
-    limit, the most used resource, if it was used for at least half.
+    computes: True if computation, not a waiting call, blocks the event loop most. blocked_share,
+    whose_share: the shares of time for which it is blocked, if `computes` only by computation, and
+    by `whose`. closest: for an unexplained limit, the most used, if used for at least half.
     """
 
     resource: Resource
@@ -61,7 +61,7 @@ class MeasuredLimit:
     capacity: float | None = None
     whose: str | None = None
     computes: bool = False
-    kind_share: float = 0.0
+    blocked_share: float = 0.0
     whose_share: float = 0.0
     closest: "MeasuredLimit | None" = None
 
@@ -144,10 +144,9 @@ def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit |
     alike = select_sites(sites, use.computes)
     if not alike:
         return use
-    kind = sum(each.share for each in alike)
-    return replace(
-        use, whose=str(alike[0]), kind_share=blocked * kind, whose_share=blocked * alike[0].share
-    )
+    kind = sum(each.share for each in alike) if use.computes else 1.0
+    shares = blocked * kind, blocked * alike[0].share
+    return replace(use, whose=str(alike[0]), blocked_share=shares[0], whose_share=shares[1])
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:

@@ -20,9 +20,9 @@ def find_crowding(workers: int, cores: int, count_busy: Callable[[float], float]
 
 
 def compute_crowding(workers: float, cores: float, busy_cores: float) -> float:
-    """Compute the crowding: workers / cores if all cores are busy, and 1 if none is. Exact for full
-    cores, and for many workers on one or two cores with random arrivals and random CPU times (M/M/1
-    and M/M/2 that share their time)."""
+    """Compute the crowding: from 1 with idle cores to workers / cores with full ones; workers /
+    cores also if each worker has a core. Exact for full cores, and for many workers on one or two
+    cores with random arrivals and random CPU times (M/M/1 and M/M/2 that share their time)."""
     if workers <= cores:
         return workers / cores
     utilization = min(1.0, busy_cores / cores)

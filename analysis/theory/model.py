@@ -161,7 +161,7 @@ class ServerModel:
         """Estimate throughput by its upper bounds, without queueing. An infinite number of users
         fills the server."""
         busy_s = self.undisturbed_s if self.needs_tokens else 0.0
-        alone_s = self.undisturbed_s if self.blocks else self.loop_cpu_s
+        alone_s = self.undisturbed_s if self.blocks else self.loop_cpu_s + self.blocked_by_rare_s
         bounds = [(users, think_s + self.undisturbed_s), (self.workers, alone_s),
                   (self.workers * self.pool, busy_s)]  # fmt: skip
         return min(many / each_s for many, each_s in bounds if each_s > 0)

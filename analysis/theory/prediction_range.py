@@ -12,7 +12,8 @@ from scenarios.model import Load
 OTHER_SHARE = 0.01
 """Share of the throughput, in both directions, by which two identical runs differ."""
 COMPANY_SHARE = 0.08
-"""Share of the throughput, downwards, times the square of the interpreter's utilization. The model
+"""Share of the throughput, downwards, times the square of the utilization of the interpreters, or
+of the cores that they share. The model
 lacks two effects: load, server and upstream wait for each other's cores, and a loop serves requests
 that arrive together in rounds, so that they arrive together again. On 2 cores, throughput was 1 to
 2.5 % lower than predicted at a utilization of 0.5, and 5 to 9 % lower at 0.7."""

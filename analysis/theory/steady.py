@@ -128,21 +128,17 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
     return replace(steady, median_ms=1000 * median_s, p99_ms=1000 * p99_s, reason=why)
 
 
-def find_capacity(settled: ServerModel) -> float:
-    return settled.workers * compute_highest_rps(find_bottleneck(settled))
-
-
 def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
     """Raise UserError if the length of the test was given but does not matter."""
     settled = scale_cpu_to_load(model, load)
-    tightest, capacity = find_bottleneck(settled), find_capacity(settled)
+    tightest = find_bottleneck(settled)
+    capacity = model.workers * compute_highest_rps(tightest)
     if rate < capacity:
         if load.requests is None:
             return compute_prediction(model, load)
         raise UserError(
-            f"--requests {load.requests}: leave it out; at {rate:g}/s, below the capacity of "
-            f"{find_capacity(model.scale_cpu_to_rate()):.1f}/s, no latency depends on the length "
-            "of the test"
+            f"--requests {load.requests}: leave it out; {rate:g}/s is below the capacity, so no "
+            "latency depends on the length of the test"
         )
     requests = load.requests or round(rate * load.duration_s)
     found = compute_overload(settled, requests, capacity, rate)

@@ -36,8 +36,9 @@ NO_HOLDER = Holder(0, 0.0, None, None)
 
 
 class Snapshot(NamedTuple):
-    """Total CPU seconds of each thread by its native id, which did not grow until until_s; and the
-    thread that used the most since the previous sample: its native id and its stack."""
+    """cpu_s: total CPU seconds of each thread by its native id; they did not grow until until_s.
+    busiest: the native id of the thread that used the most since the previous sample, with its
+    stack."""
 
     at_s: float
     until_s: float

@@ -72,7 +72,11 @@ def drive_locustfile(
             )
     began_s = min((started_s for *_, started_s, _, _, _, _ in rows), default=ended_s)
     phase = Phase(PHASE, began_s, ended_s, load.users)
-    warnings = () if interrupted else describe_own_end(ended_s - started_s, load.duration_s)
+    warnings = (
+        ()
+        if interrupted
+        else describe_own_end(ended_s - started_s, ended_s - began_s, load.duration_s)
+    )
     return Driven(build_asked_table(rows), (phase,), warnings, interrupted)
 
 
@@ -100,11 +104,12 @@ def run_locust(
     return f"Locust ended early ({describe_exit_code(code)})" if code else None
 
 
-def describe_own_end(lasted_s: Second, duration_s: Second) -> tuple[str, ...]:
-    if lasted_s >= duration_s:
+def describe_own_end(ran_s: Second, sent_s: Second, duration_s: Second) -> tuple[str, ...]:
+    """ran_s: with its start. sent_s: from its first request on."""
+    if ran_s >= duration_s:
         return ()
     return (
-        f"The locustfile ended its load after {lasted_s:.1f} s, before the {duration_s:g} s of "
+        f"The locustfile ended its load after {sent_s:.1f} s, before the {duration_s:g} s of "
         "--duration; the figures cover that time.",
     )
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from stress.machine import has_ipv4_listener
+from stress.machine import may_have_ipv4_listener
 
 CONNECT_WITHIN_S = 1.0
 
@@ -50,7 +50,7 @@ def list_names(host: str, port: int) -> tuple[str, ...]:
     """Return where a listening address is reached. An app may accept only the Host 127.0.0.1, which
     belongs to another program if a socket on :: has IPV6_V6ONLY."""
     if host == "::":
-        return ("::1",) if has_ipv4_listener(port) else ("127.0.0.1", "::1")
+        return ("::1",) if may_have_ipv4_listener(port) else ("127.0.0.1", "::1")
     return ("127.0.0.1" if host == "0.0.0.0" else host,)
 
 

@@ -410,7 +410,7 @@ def test_the_load_goes_to_no_other_program_with_the_port(
         return nullcontext()
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    monkeypatch.setattr(listening, "has_ipv4_listener", lambda _: False)
+    monkeypatch.setattr(listening, "may_have_ipv4_listener", lambda _: False)
     url = build_url(Listener(1, each, 8000) for each in hosts)
     assert url == (host and f"http://{host}:8000")
 

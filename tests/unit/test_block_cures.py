@@ -806,6 +806,12 @@ def test_the_call_of_a_generator_does_not_do_its_work(tmp_path: Path) -> None:
             "return render(number)",
         ),
         ("def render(n):\n    return map(str, n)", "return render(number)"),
+        (
+            "def render(n):\n    found = (2 * each for each in n)\n    return found",
+            "render(number)",
+        ),
+        ("def render(n):\n    counts = {n: 1}\n    return counts.items()", "render(number)"),
+        ("def render(n):\n    return Soup(n)", "return render(number).find('a')"),
         ("def render(n):\n    SEEN[n] = 1", "return render(number)"),
         ("def render(n):\n    global total\n    total = n", "return render(number)"),
         ("def render(n): ...", "return render(request)"),
@@ -850,12 +856,14 @@ def test_no_process_for_what_cannot_be_sent_there(function: str, line: str, tmp_
         ("page = render(number)\n    return dict(page.items())", True),
         ("page = render(number)\n    for each in page:\n        print(each[0])", True),
         ("page = render(number)\n    return page.commit()", False),
+        ("return render(job.size)", True),
         ("page = statistics.multimode(number)  # render(\n    return [*map(str, page)]", True),
         ("page = statistics.pages(number)  # render(\n    return [n for n in page]", False),
     ],
 )
 def test_a_process_gets_and_gives_plain_data(line: str, is_sent: bool, tmp_path: Path) -> None:
     job = "import statistics\nclass Job(BaseModel):\n    n: list[int] = []\n    page: Page\n"
+    job += "    size: Annotated[int, Field(ge=1)] = 1\n"
     text = AWAITING.replace("number: int = 1", "job: Job, number: int = 1").format(line=line)
     file = write_app(tmp_path, f"{job}def render(*n): ...\n{text}")
     (at,) = [each.strip() for each in line.split("\n") if "render(" in each]

@@ -515,7 +515,7 @@ MAKE = "client = httpx.AsyncClient()"
         f"{MAKE}\n    yield client",
         f"{MAKE}\n    sign(client)",
         f"{MAKE}\n    app.state.client = client",
-        "async with httpx.AsyncClient() as c:\n        await c.get(URL)\n# old\n        note()",
+        "async with httpx.AsyncClient() as c:\n        await c.get(\nURL)\n        note()",
         f"{MAKE}\n    await client.post(URL, data=token)\n    await client.get(URL)",  # a login
         f"client = None\n    {MAKE}\n    await client.get(URL)",
         f"if URL:\n        {MAKE}\n    await client.get(URL)",

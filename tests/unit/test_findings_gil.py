@@ -108,6 +108,15 @@ def test_many_short_parts_of_one_code_are_not_nobody() -> None:
     assert list_blocks(judge(audit, *calls)) == {}
 
 
+def test_many_short_parts_that_explain_little_are_nobody() -> None:
+    """46 ms of 400 ms, by even shares of what twenty calls used while they waited."""
+    audit = AuditBuilder()
+    block(audit, 0.4, holder_thread=9)
+    calls = [("/search", SEARCH, 10 + at, 0.5, 1.9, 0.008) for at in range(20)]
+    evidence = judge(audit, ("/hash", HASH, 9, 1.0, 1.4, 0.4), *calls)
+    assert sum_seconds(evidence)["/hash", 40] == pytest.approx(0.4, abs=0.05)
+
+
 def test_of_several_threads_one_answers_for_its_sure_part_only() -> None:
     """Of a call of 0.7 s with 0.5 s of CPU, 0.5 s are within the block, 0.3 s of CPU surely."""
     audit = AuditBuilder()

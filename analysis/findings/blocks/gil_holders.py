@@ -174,9 +174,12 @@ class ThreadWorks:
         return max(seen, key=lambda each: seen[each], default=()) or call.build_stack()
 
 
-def name_runners(parts: Sequence[GilPart]) -> set[Runner]:
-    """Name the code that computed long enough to delay another thread, in all its calls."""
-    return {each for each, cpu_s in sum_cpu(parts).items() if cpu_s >= LEAST_S}
+def name_runners(parts: Sequence[GilPart], stretch: Stretch) -> set[Runner]:
+    """Name the code that computed long enough to delay another thread: a call of it, or many short
+    ones for most of the stretch."""
+    most_s = MOST * stretch.clocks.length_s
+    long = {each.runner for each in parts if each.cpu_s >= LEAST_S}
+    return long | {each for each, cpu_s in sum_cpu(parts).items() if cpu_s >= most_s}
 
 
 def sum_cpu(parts: Sequence[GilPart]) -> Mapping[Runner, Second]:
@@ -189,14 +192,14 @@ def sum_cpu(parts: Sequence[GilPart]) -> Mapping[Runner, Second]:
 def exceed_stretch(parts: Sequence[GilPart], stretch: Stretch) -> bool:
     """Return True if not all parts can have held the GIL. Many calls of one code wait for each
     other: for them, only the least CPU counts."""
-    is_one = len(name_runners(parts)) < 2
+    is_one = len(name_runners(parts, stretch)) < 2
     used_s = sum(each.sure_s if is_one else each.cpu_s for each in parts)
     return used_s > TOO_MUCH * stretch.clocks.length_s
 
 
 def find_lone(parts: Sequence[GilPart], stretch: Stretch) -> set[Runner]:
     """Return the code that alone computed for most of the stretch; empty if there is none."""
-    found = name_runners(parts)
+    found = name_runners(parts, stretch)
     own_s = max(sum_cpu(parts).values(), default=0.0)
     is_most = own_s >= MOST * (stretch.clocks.unseen_s or 0.0)
     is_lone = len(found) == 1 and is_most and not exceed_stretch(parts, stretch)

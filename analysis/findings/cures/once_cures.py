@@ -114,11 +114,12 @@ def take_out_of_with(
         return None
     deeper = statement.body[0].col_offset - len(site.indent)
     body = site.source.lines[begin - 1 : last]
-    if any(each[:deeper].strip() for each in body):
-        return None  # a comment or the rest of a call that is not indented as far as the body
+    outside = [each for each in body if each[:deeper].strip()]
+    if not all(each.lstrip().startswith("#") for each in outside):
+        return None  # the rest of a call that is not indented as far as the body
     made = " ".join(quote(site.source, item.context_expr).split())
     head = f"{site.indent}{ONCE}: {name.id} = {made}"
-    after = (head, *(each[deeper:] for each in body))
+    after = (head, *(each if each in outside else each[deeper:] for each in body))
     return LineEdit(first, site.source.lines[first - 1 : last], after)
 
 
@@ -193,7 +194,8 @@ def list_passed(
         if isinstance(part, CodeFunction) and part.name == name:
             own = [each.arg for each in (*part.args.posonlyargs, *part.args.args)]
             pairs = [*zip(own, call.args, strict=False)]
-            pairs += [(each.arg or "", each.value) for each in call.keywords]
+            own += [each.arg for each in part.args.kwonlyargs]
+            pairs += [(each.arg, each.value) for each in call.keywords if each.arg in own]
             yield from ((part, *each) for each in pairs if not part.decorator_list)
 
 

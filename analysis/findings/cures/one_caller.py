@@ -26,7 +26,8 @@ OWN_FIGURE = (
     "draw in a thread, on a matplotlib.figure.Figure that the request creates, without pyplot"
 )
 SERVES = (
-    "In a thread, requests would use the same object at once, and it serves one caller at a time."
+    "It serves one caller at a time: in threads, or if its calls are awaited, several requests "
+    "would use it at once."
 )
 
 

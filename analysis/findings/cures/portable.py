@@ -11,12 +11,12 @@ from analysis.findings.cures.code_sites import (
     locate_source,
     walk_own,
 )
+from analysis.findings.cures.sent_data import list_values
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.source_code import (
     BUILTINS,
     ParsedSource,
     find_assigned,
-    get_last_name,
     resolve_call,
 )
 
@@ -31,6 +31,8 @@ LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", 
 """Methods that are called for their effect, and change nothing that other code reads."""
 ITERATORS = frozenset({"enumerate", "filter", "iter", "map", "reversed", "zip"})
 """Functions whose results are read once, as a generator's."""
+VIEWS = frozenset({"keys", "values", "items"})
+"""Methods of a dict whose results are views of it."""
 Definition = CodeFunction | ast.ClassDef
 
 
@@ -44,7 +46,7 @@ def is_portable(source: ParsedSource, name: str, file: str, evidence: AuditEvide
     first = own.get(name)
     if not isinstance(first, ast.FunctionDef) or first.decorator_list:
         return False
-    if any(is_lazy(each, own) for each in walk_own(first)):
+    if is_lazy(first, own):
         return False
     shared, pending, known = set(list_shared(source)), [name], {name}
     while pending:
@@ -61,21 +63,29 @@ def is_portable(source: ParsedSource, name: str, file: str, evidence: AuditEvide
     return True
 
 
-def is_lazy(node: ast.AST, own: Mapping[str, Definition]) -> bool:
-    """Return True if its function's result is a generator, which cannot be copied. own: what the
+def is_lazy(function: ast.FunctionDef, own: Mapping[str, Definition]) -> bool:
+    """Return True if the result is a generator or the like, which cannot be copied. own: what the
     file defines; the result may be that of a generator there."""
-    given = node.value if isinstance(node, ast.Return) else None
-    maker = get_last_name(given.func) or "" if isinstance(given, ast.Call) else ""
-    part = own.get(maker)
-    return (
-        isinstance(node, YIELDS)
-        or isinstance(given, ast.GeneratorExp)
-        or maker in ITERATORS
-        or (
-            isinstance(part, CodeFunction)
-            and any(isinstance(each, YIELDS) for each in walk_own(part))
-        )
+    nodes = list(walk_own(function))
+    given = [each.value for each in nodes if isinstance(each, ast.Return)]
+    named = [each.id for each in given if isinstance(each, ast.Name)]
+    given += [value for name in named for value in list_values(function, name)]
+    return any(isinstance(each, YIELDS) for each in nodes) or any(
+        is_lazy_value(each, own) for each in given
     )
+
+
+def is_lazy_value(node: ast.expr | None, own: Mapping[str, Definition]) -> bool:
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.GeneratorExp)
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr in VIEWS and not node.args
+    maker = node.func.id if isinstance(node.func, ast.Name) else ""
+    part = own.get(maker)
+    yields = isinstance(part, CodeFunction) and any(
+        isinstance(each, YIELDS) for each in walk_own(part)
+    )
+    return yields or maker in ITERATORS
 
 
 def is_same_there(source: ParsedSource, name: str, file: str, evidence: AuditEvidence) -> bool:

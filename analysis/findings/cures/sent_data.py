@@ -2,8 +2,9 @@
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
-from analysis.findings.cures.code_sites import CodeSite, list_uses, map_parents
+from analysis.findings.cures.code_sites import CodeSite, list_uses, map_parents, walk_own
 from analysis.findings.cures.find_calls import REGISTERS
 from analysis.findings.source_code import (
     QUICK,
@@ -18,6 +19,7 @@ PLAIN_TYPES = frozenset(
         "int", "float", "str", "bytes", "bool", "list", "dict", "set", "tuple", "List", "Dict",
         "Set", "Tuple", "Optional", "Union", "Literal", "typing", "date", "datetime", "timedelta",
         "UUID", "Decimal", "Annotated", "Query", "Path", "Header", "Cookie", "Form", "Body",
+        "Field",
     }
 )  # fmt: skip
 """Names in the annotation of such data."""
@@ -38,6 +40,8 @@ DATA_METHODS = frozenset(
     name for kind in (dict, list, set, str, bytes, int, float) for name in dir(kind)
 )
 """Methods of such data."""
+TEXT_METHODS = QUICK_METHODS - {"hexdigest"}
+"""Methods of texts and bytes, which hardly any other object has."""
 COPYABLE = ("math.", "numpy.", "pandas.", "polars.", "cv2.")
 """Packages whose objects can be copied."""
 OF_FRAMEWORK = frozenset({"self", "cls", "request", "websocket"})
@@ -73,7 +77,7 @@ def is_data_field(site: CodeSite, node: ast.Attribute) -> bool:
     bodies = [
         each.body
         for each in site.source.tree.body
-        if isinstance(each, ast.ClassDef) and any(is_name(kind, each.name) for kind in kinds)
+        if isinstance(each, ast.ClassDef) and any(mentions(kind, each.name) for kind in kinds)
     ]
     fields = [
         each.annotation
@@ -128,8 +132,13 @@ def list_values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
             yield each.iter
 
 
-def is_name(node: ast.expr | None, name: str) -> bool:
+def is_name(node: ast.AST | None, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
+
+
+def mentions(annotation: ast.expr | None, name: str) -> bool:
+    """Return True also for Annotated[Job, Body()] and Job | None."""
+    return any(is_name(each, name) for each in ast.walk(annotation or ast.Module()))
 
 
 def is_plain_argument(site: CodeSite, argument: ast.arg) -> bool:
@@ -162,8 +171,8 @@ def is_plain_type(annotation: ast.expr) -> bool:
 def gives_data(site: CodeSite, call: ast.Call) -> bool:
     """Return True if the result is such data, or if nothing shows that it is another object."""
     functions = [each for each in site.source.tree.body if isinstance(each, ast.FunctionDef)]
-    types = [each.returns for each in functions if is_name(call.func, each.name)]
-    is_annotated = any(each is not None and is_plain_type(each) for each in types)
+    own = [each for each in functions if is_name(call.func, each.name)]
+    is_annotated = any(each.returns is not None and is_plain_type(each.returns) for each in own)
     if is_annotated or (resolve_call(site.source, call) or "").startswith(COPYABLE):
         return True
     scope = site.function or site.source.tree
@@ -171,17 +180,24 @@ def gives_data(site: CodeSite, call: ast.Call) -> bool:
     parent, uses = parents[call], list[ast.expr]([call])
     if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
         uses += [use for name in find_assigned(parent) for use in list_uses(scope, name)]
-    return not any(is_object_use(each, parents, is_own=bool(types)) for each in uses)
+    is_known = bool(own) and all(returns_data(site, each) for each in own)
+    return not any(is_object_use(each, parents, is_known=is_known) for each in uses)
 
 
-def is_object_use(node: ast.expr, parents: Mapping[ast.AST, ast.AST], *, is_own: bool) -> bool:
+def returns_data(site: CodeSite, function: ast.FunctionDef) -> bool:
+    inside = replace(site, function=function)
+    given = (each.value for each in walk_own(function) if isinstance(each, ast.Return))
+    return all(each is None or is_data(inside, each) for each in given)
+
+
+def is_object_use(node: ast.expr, parents: Mapping[ast.AST, ast.AST], *, is_known: bool) -> bool:
     """Return True for a `with`, for an object's attribute, and for a loop, which may read a
-    generator, unless the file's own function (is_own) returned it: is_portable rejects those."""
+    generator. is_known: the object is such data, whose methods may be called."""
     parent = parents[node]
     if isinstance(parent, ast.Attribute):
         reader = parents[parent]
         is_called = isinstance(reader, ast.Call) and reader.func is parent
-        return not is_called or parent.attr not in DATA_METHODS
+        return not is_called or parent.attr not in (DATA_METHODS if is_known else TEXT_METHODS)
     if isinstance(parent, ast.For | ast.comprehension):
-        return parent.iter is node and not is_own
+        return parent.iter is node and not is_known
     return isinstance(parent, ast.withitem)

@@ -140,7 +140,7 @@ def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodeP
     end_s = evidence.record.ended_s
     lasted_s = pl.min_horizontal("returned_s", pl.lit(end_s)) - pl.col("sent_s")
     is_most = pl.col("ended_s").fill_null(end_s) - pl.col("asked_s") > MOST * lasted_s
-    is_work = pl.col("phase").is_in(["background", "callback"]) | is_most
+    is_work = (pl.col("phase") == "background") | is_most
     calls = select_calls(rows, evidence)
     located = list_locations(calls.select(ASKER).unique(), evidence)
     calls = calls.join(located, on=ASKER, nulls_equal=True, maintain_order="left")
