@@ -13,8 +13,10 @@ OVERLOADED = (
 
 
 def explain_refusals(scenario: Scenario, found: Calibration) -> str | None:
-    """Say that the database may refuse connections: the model does not know which requests fail.
-    None if it accepts as many as the app may open."""
+    """Say that requests wait for a terminal, or that the database may refuse connections: the model
+    does not know how fast the one reads, and which requests fail at the other. None otherwise."""
+    if scenario.server.access_log == "terminal":
+        return "each request waits for the terminal that shows the log: the model does not have it"
     wanted, most = count_database_connections(scenario, found.response_s), found.most_connections
     if most is None or wanted <= most:
         return None

@@ -197,6 +197,17 @@ def test_refused_connections_have_no_prediction(monkeypatch: pytest.MonkeyPatch)
     assert predictor.predict(few).ok_rps is not None
 
 
+def test_a_terminal_has_no_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads 1,160 lines per second, where the model says 4,000."""
+    monkeypatch.setattr(
+        "study.predictions.calibrate", lambda *_: Calibration(1000, 2.0, 0.0003, 0.0)
+    )
+    predictor = Predictor(Interruption(), lambda _: None)
+    found = predictor.predict(scenario("ping-log-terminal"))
+    assert (found.ok_rps, "terminal" in (found.reason or "")) == (None, True)
+    assert predictor.predict(scenario("ping-log-file")).ok_rps is not None
+
+
 def test_the_pool_of_httpx_has_no_prediction_from_fewer_calls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
