@@ -59,7 +59,8 @@ def test_it_is_small_and_names_no_place(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     assert str(ROOT) not in text
     files = [each for each in EVIDENCE.rglob("*") if each.is_file()]
-    assert sum(each.stat().st_size for each in files) < 1_000_000
+    # five trials of 90 scenarios, with some 4 kB of figures each
+    assert sum(each.stat().st_size for each in files) < 2_500_000
     for each in files:
         assert str(ROOT).encode() not in each.read_bytes(), each
         assert str(Path.home()).encode() + b"/" not in each.read_bytes(), each
