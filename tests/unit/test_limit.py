@@ -251,18 +251,18 @@ def test_the_loop_is_full_where_waits_and_work_leave_it_no_time(
 
 RECORDED: Mapping[str, Resource] = {
     "sync-http": "pool threads",
-    "async-http": "interpreter",
+    "async-http": "worker restarts",
     "async-http-sync": "worker restarts",
-    "sync-http-shared.pool-40": "pool threads",
-    "sync-http-shared.pool-250": "interpreter",
-    "call-async-httpx2": "users",
+    "sync-http-shared-httpx2.pool-40": "pool threads",
+    "sync-http-shared-httpx2.pool-500": "interpreter",
+    "call-async-httpx2": "interpreter",
     "call-async-httpx": "interpreter",
     "call-def-httpx-each": "cores",
-    "async-http-shared.delay-100ms": "client connections",
+    "async-http-shared-httpx2.delay-100ms": "client connections",
     "health-sync": "pool threads",
     "background-async": "users",
     "background-blocks": "event loop",
-    "async-http-sync-shared": "event loop",
+    "async-http-sync-shared-httpx2": "event loop",
     "ping-uvicorn": "load generator",
     "cpu-async": "interpreter",
     "cpu-process": "cores",
@@ -270,7 +270,7 @@ RECORDED: Mapping[str, Resource] = {
     "rare-awaits": "users",
 }
 """The full resource of each recorded run, from its threads, CPU and loop. (A delay of 100 ms was
-recorded twice, the second time with as many connections as users.)"""
+recorded with 20 and 500 users, and with 40 connections.)"""
 
 
 def test_recorded_runs_are_judged_by_what_was_full_in_them() -> None:
