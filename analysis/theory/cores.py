@@ -1,5 +1,6 @@
 """Workers that share cores."""
 
+import math
 from collections.abc import Callable
 
 from scipy.optimize import brentq
@@ -25,5 +26,5 @@ def compute_crowding(workers: float, cores: float, busy_cores: float) -> float:
     cores with random arrivals and random CPU times (M/M/1 and M/M/2 that share their time)."""
     if workers <= cores:
         return workers / cores
-    utilization = min(1.0, busy_cores / cores)
-    return min(workers / cores, 1 / (1 - (1 - cores / workers) * utilization**cores))
+    busy = math.pow(min(1.0, busy_cores / cores), cores)
+    return min(workers / cores, 1 / (1 - (1 - cores / workers) * busy))

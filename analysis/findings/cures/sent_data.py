@@ -138,7 +138,7 @@ def is_name(node: ast.AST | None, name: str) -> bool:
 
 def mentions(annotation: ast.expr | None, name: str) -> bool:
     """Return True also for Annotated[Job, Body()] and Job | None."""
-    return any(is_name(each, name) for each in ast.walk(annotation or ast.Module()))
+    return annotation is not None and any(is_name(each, name) for each in ast.walk(annotation))
 
 
 def is_plain_argument(site: CodeSite, argument: ast.arg) -> bool:
