@@ -100,22 +100,26 @@ def has_more_threads(case: MeasuredScenario, reference: MeasuredScenario) -> boo
     if THREADS_OF.get(reference.scenario.endpoint.style) == "asyncio's executor":
         return False
     own, other = get_pool(case.scenario), get_pool(reference.scenario)
-    workers = case.scenario.server.workers, reference.scenario.server.workers
-    return other is None or (own is not None and own * workers[0] < other * workers[1])
+    return other is None or (own is not None and count_all(case, own) < count_all(reference, other))
 
 
 def has_more_connections(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     own, other = case.scenario.client, reference.scenario.client
-    workers = case.scenario.server.workers, reference.scenario.server.workers
     return own is not None and (
-        other is None or own.connections * workers[0] < other.connections * workers[1]
+        other is None or count_all(case, own.connections) < count_all(reference, other.connections)
     )
 
 
 def has_more_database_connections(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     own, other = case.scenario.database, reference.scenario.database
-    workers = case.scenario.server.workers, reference.scenario.server.workers
-    return own is not None and other is not None and own.pool * workers[0] < other.pool * workers[1]
+    if own is None or other is None:
+        return False
+    return count_all(case, own.pool) < count_all(reference, other.pool)
+
+
+def count_all(case: MeasuredScenario, count: int) -> int:
+    """Count the threads or connections of all workers. count: in each worker."""
+    return count * case.scenario.server.workers
 
 
 def needs_less_cpu(case: MeasuredScenario, reference: MeasuredScenario) -> bool:

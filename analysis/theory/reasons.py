@@ -16,7 +16,10 @@ def explain_refusals(scenario: Scenario, found: Calibration) -> str | None:
     """Say that requests wait for a terminal, or that the database may refuse connections: the model
     does not know how fast the one reads, and which requests fail at the other. None otherwise."""
     if scenario.server.access_log == "terminal":
-        return "each request waits for the terminal that shows the log: the model does not have it"
+        return (
+            "each request waits for the terminal that shows the log, and the model does not know "
+            "how fast it reads"
+        )
     wanted, most = count_database_connections(scenario, found.response_s), found.most_connections
     if most is None or wanted <= most:
         return None

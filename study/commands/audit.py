@@ -128,7 +128,9 @@ def build_load(
     from stress.audit.driven import AuditLoad
 
     if drive != "none":
-        return AuditLoad(0.0, user_count or 20, duration or 10.0, timeout or 30.0)
+        usual = AuditLoad(0.0)
+        asked = user_count or usual.users, duration or usual.duration_s, timeout or usual.timeout_s
+        return AuditLoad(0.0, *asked)
     if user_count is not None or timeout is not None:
         raise UserError("--drive none sends no requests: leave out --users and --timeout")
     return AuditLoad(0.0, duration_s=duration or inf)

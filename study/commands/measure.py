@@ -136,8 +136,8 @@ def reject_local_load(scenarios: Sequence[Scenario], targets: Sequence[str]) -> 
         for what, given in local.items():
             if given:
                 raise UserError(
-                    f"{each.name}: {what} works only with the load of this machine; leave out this "
-                    "or --distributed"
+                    f"{each.name}: {what} works only with the load of this machine; leave out "
+                    "either that or --distributed"
                 )
 
 

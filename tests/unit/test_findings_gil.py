@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, AuditFinding
+from analysis.findings.blocks.gil_holders import GilPart, find_lone
 from analysis.findings.judge import find_all
 from records.rows import HANDOVERS
 from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, library, make_table, own
@@ -115,6 +116,17 @@ def test_many_short_parts_that_explain_little_are_nobody() -> None:
     calls = [("/search", SEARCH, 10 + at, 0.5, 1.9, 0.008) for at in range(20)]
     evidence = judge(audit, ("/hash", HASH, 9, 1.0, 1.4, 0.4), *calls)
     assert sum_seconds(evidence)["/hash", 40] == pytest.approx(0.4, abs=0.05)
+
+
+def test_code_that_computed_little_of_a_stretch_was_not_alone_in_it() -> None:
+    """6 ms of 80, and twenty calls of another code have 39 ms."""
+    audit = AuditBuilder()
+    block(audit, 0.08, holder_thread=9, unseen_s=0.06)
+    (stretch,) = audit.build().stretches
+    short = [GilPart(SEARCH, (), "/search", None, at, 0.00195, 0.0) for at in range(20)]
+    one = GilPart(HASH, (), "/hash", None, 99, 0.006, 0.006)
+    assert find_lone([one, *short], stretch) == set()
+    assert find_lone([replace(one, cpu_s=0.06), *short], stretch) == {HASH}
 
 
 def test_of_several_threads_one_answers_for_its_sure_part_only() -> None:

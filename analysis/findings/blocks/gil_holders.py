@@ -199,8 +199,8 @@ def exceed_stretch(parts: Sequence[GilPart], stretch: Stretch) -> bool:
 
 def find_lone(parts: Sequence[GilPart], stretch: Stretch) -> set[Runner]:
     """Return the code that alone computed for most of the stretch; empty if there is none."""
-    found = name_runners(parts, stretch)
-    own_s = max(sum_cpu(parts).values(), default=0.0)
+    found, taken_s = name_runners(parts, stretch), sum_cpu(parts)
+    own_s = sum(taken_s[each] for each in found)
     is_most = own_s >= MOST * (stretch.clocks.unseen_s or 0.0)
     is_lone = len(found) == 1 and is_most and not exceed_stretch(parts, stretch)
     return found if is_lone else set()
